@@ -83,9 +83,7 @@ impl fmt::Debug for KeyQuery {
 #[non_exhaustive]
 pub enum KeyNameError {
     /// Not a header name.
-    #[error(
-        "{name:?} is not a header name: use letters, digits and `-`, for example `X-Api-Key`"
-    )]
+    #[error("{name:?} is not a header name: use letters, digits and `-`, for example `X-Api-Key`")]
     Header {
         /// What was given.
         name: Box<str>,

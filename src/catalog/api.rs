@@ -1,0 +1,130 @@
+use crate::catalog::Metadata;
+use crate::key::{KeyHeader, KeyQuery};
+
+/// A published interface: what a request is for.
+///
+/// ```
+/// use tower_subscription_key::catalog::Api;
+/// use tower_subscription_key::key::KeyHeader;
+///
+/// let orders = Api::new("orders", "/orders")
+///     .with_display_name("Orders API")
+///     .with_key_header(KeyHeader::new("X-Orders-Key")?);
+/// assert_eq!(orders.path(), "/orders");
+/// assert!(orders.subscription_required());
+/// # Ok::<(), tower_subscription_key::key::KeyNameError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Api {
+    id: String,
+    display_name: Option<String>,
+    path: String,
+    subscription_required: bool,
+    key_header: Option<KeyHeader>,
+    key_query: Option<KeyQuery>,
+    metadata: Metadata,
+}
+
+impl Api {
+    /// An API that requires a subscription, served below `path`.
+    ///
+    /// `path` is a URL prefix on segment borders: `/echo` takes `/echo` and
+    /// `/echo/x`, not `/echoes`. The longest prefix wins. It is empty (takes
+    /// everything) or begins with `/`; slashes at its end mean nothing.
+    #[must_use]
+    pub fn new(id: impl Into<String>, path: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            display_name: None,
+            path: path.into(),
+            subscription_required: true,
+            key_header: None,
+            key_query: None,
+            metadata: Metadata::default(),
+        }
+    }
+
+    /// A name for people. Default: the id.
+    #[must_use]
+    pub fn with_display_name(mut self, name: impl Into<String>) -> Self {
+        self.display_name = Some(name.into());
+        self
+    }
+
+    /// Whether a caller needs a subscription. Default: `true`.
+    ///
+    /// With `false`, everyone gets in; a key that fits still names its caller.
+    #[must_use]
+    pub fn with_subscription_required(mut self, required: bool) -> Self {
+        self.subscription_required = required;
+        self
+    }
+
+    /// The header that carries this API's keys, unless the layer names one.
+    #[must_use]
+    pub fn with_key_header(mut self, header: KeyHeader) -> Self {
+        self.key_header = Some(header);
+        self
+    }
+
+    /// The query parameter that carries this API's keys, unless the layer names one.
+    #[must_use]
+    pub fn with_key_query(mut self, query: KeyQuery) -> Self {
+        self.key_query = Some(query);
+        self
+    }
+
+    /// Values for later layers.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: impl Into<Metadata>) -> Self {
+        self.metadata = metadata.into();
+        self
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The name for people, or the id.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        self.display_name.as_deref().unwrap_or(&self.id)
+    }
+
+    /// The URL prefix, without slashes at its end.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.path.trim_end_matches('/')
+    }
+
+    /// Whether a caller needs a subscription.
+    #[must_use]
+    pub fn subscription_required(&self) -> bool {
+        self.subscription_required
+    }
+
+    /// The header that carries this API's keys, if it has one of its own.
+    #[must_use]
+    pub fn key_header(&self) -> Option<&KeyHeader> {
+        self.key_header.as_ref()
+    }
+
+    /// The query parameter that carries this API's keys, if it has one of its own.
+    #[must_use]
+    pub fn key_query(&self) -> Option<&KeyQuery> {
+        self.key_query.as_ref()
+    }
+
+    /// Values for later layers.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Whether the path, as it was given, is one.
+    pub(crate) fn path_is_valid(&self) -> bool {
+        self.path.is_empty() || self.path.starts_with('/')
+    }
+}

@@ -1,0 +1,77 @@
+use std::sync::Arc;
+
+use crate::catalog::subscriptions::Packer;
+use crate::catalog::{
+    Api, Catalog, CatalogError, Entity, Field, Interfaces, Issue, IssueKind, Product, Subscription,
+};
+
+/// Puts a [`Catalog`] together. Made by [`Catalog::builder`].
+///
+/// The order of calls is the order of the catalog; a product may name APIs, and
+/// a subscription products, that come later.
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct CatalogBuilder {
+    apis: Vec<Option<Arc<Api>>>,
+    products: Vec<Option<Arc<Product>>>,
+    subscriptions: Packer,
+}
+
+impl CatalogBuilder {
+    /// Adds an API.
+    pub fn api(mut self, api: Api) -> Self {
+        self.push_api(api);
+        self
+    }
+
+    /// Adds a product.
+    pub fn product(mut self, product: Product) -> Self {
+        self.push_product(product);
+        self
+    }
+
+    /// Adds a subscription.
+    pub fn subscription(mut self, subscription: Subscription) -> Self {
+        self.push_subscription(subscription);
+        self
+    }
+
+    /// Adds an API to a builder that stays in its place.
+    pub fn push_api(&mut self, api: Api) {
+        self.apis.push(Some(Arc::new(api)));
+    }
+
+    /// Adds a product to a builder that stays in its place.
+    pub fn push_product(&mut self, product: Product) {
+        self.products.push(Some(Arc::new(product)));
+    }
+
+    /// Adds a subscription to a builder that stays in its place.
+    ///
+    /// It is packed at once: of a million, none lies in memory unpacked.
+    pub fn push_subscription(&mut self, subscription: Subscription) {
+        self.subscriptions.push(subscription);
+    }
+
+    /// The catalog, if everything in it fits together.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError`] with every issue at once: ids that break the rule or
+    /// repeat, dangling references, equal paths, a second open product for an
+    /// API, keys that are too long, missing or repeated, and no API at all.
+    pub fn build(self) -> Result<Catalog, CatalogError> {
+        let mut issues = Vec::new();
+        if self.apis.is_empty() {
+            issues.push(Issue {
+                entity: Entity::Catalog,
+                field: Field::Whole,
+                kind: IssueKind::NoApis,
+            });
+        }
+        let interfaces = Interfaces::build(self.apis, self.products, &mut issues);
+        let subscriptions = self.subscriptions.finish(&interfaces, &mut issues);
+        CatalogError::check(issues)?;
+        Ok(Catalog::new(interfaces, subscriptions))
+    }
+}

@@ -1,0 +1,410 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::catalog::id::check_id;
+use crate::catalog::{Api, Entity, Field, Issue, IssueKind, Product, Scope, ScopeRef};
+
+/// The place of an API in one lineage of [`Interfaces`]. It never changes
+/// meaning while single APIs and products come and go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ApiIndex(pub(super) u32);
+
+/// The place of a product, likewise. A lower one stands earlier in the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ProductIndex(pub(super) u32);
+
+/// A scope whose ids are resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Service,
+    AllApis,
+    Api(ApiIndex),
+    Product(ProductIndex),
+}
+
+/// The APIs and products of a catalog, and how they hang together.
+#[derive(Debug, Default)]
+pub(crate) struct Interfaces {
+    /// `None` where one was removed: the places behind it keep their meaning.
+    apis: Vec<Option<ApiEntry>>,
+    products: Vec<Option<Arc<Product>>>,
+    api_ids: HashMap<Box<str>, ApiIndex>,
+    product_ids: HashMap<Box<str>, ProductIndex>,
+    paths: Paths,
+}
+
+#[derive(Debug)]
+struct ApiEntry {
+    api: Arc<Api>,
+    /// The products that hold it, in the order of the catalog.
+    holders: Vec<ProductIndex>,
+    /// The first of them that is open.
+    open: Option<ProductIndex>,
+}
+
+impl Interfaces {
+    /// Puts APIs and products together, and says what does not fit.
+    pub(super) fn build(
+        apis: Vec<Option<Arc<Api>>>,
+        products: Vec<Option<Arc<Product>>>,
+        issues: &mut Vec<Issue>,
+    ) -> Self {
+        let mut interfaces = Self::default();
+        for (index, api) in apis.into_iter().enumerate() {
+            let entry = api.map(|api| interfaces.enter_api(index, api, issues));
+            interfaces.apis.push(entry);
+        }
+        for (index, product) in products.into_iter().enumerate() {
+            if let Some(product) = &product {
+                interfaces.enter_product(index, product, issues);
+            }
+            interfaces.products.push(product);
+        }
+        interfaces
+    }
+
+    fn enter_api(&mut self, index: usize, api: Arc<Api>, issues: &mut Vec<Issue>) -> ApiEntry {
+        let place = ApiIndex(index as u32);
+        let mut refuse = |field, kind| {
+            let id = api.id().to_owned();
+            let entity = Entity::Api { index, id };
+            issues.push(Issue {
+                entity,
+                field,
+                kind,
+            });
+        };
+        if let Err(error) = check_id(api.id()) {
+            refuse(Field::Id, error.into());
+        }
+        if self.api_ids.insert(api.id().into(), place).is_some() {
+            refuse(Field::Id, IssueKind::DuplicateId);
+        }
+        if !api.path_is_valid() {
+            refuse(Field::Path, IssueKind::Path);
+        } else if let Some(other) = self.paths.insert(api.path(), place) {
+            if let Some(other) = self.api(other) {
+                let other = other.id().to_owned();
+                refuse(Field::Path, IssueKind::DuplicatePath { other });
+            }
+        }
+        ApiEntry {
+            api,
+            holders: Vec::new(),
+            open: None,
+        }
+    }
+
+    fn enter_product(&mut self, index: usize, product: &Arc<Product>, issues: &mut Vec<Issue>) {
+        let place = ProductIndex(index as u32);
+        let mut refuse = |field, kind| {
+            let id = product.id().to_owned();
+            let entity = Entity::Product { index, id };
+            issues.push(Issue {
+                entity,
+                field,
+                kind,
+            });
+        };
+        if let Err(error) = check_id(product.id()) {
+            refuse(Field::Id, error.into());
+        }
+        if self
+            .product_ids
+            .insert(product.id().into(), place)
+            .is_some()
+        {
+            refuse(Field::Id, IssueKind::DuplicateId);
+        }
+        for (at, id) in product.apis().iter().enumerate() {
+            let entry = self
+                .api_ids
+                .get(id.as_str())
+                .and_then(|api| self.apis[api.0 as usize].as_mut());
+            let Some(entry) = entry else {
+                let api = id.clone();
+                refuse(Field::Apis(at), IssueKind::UnknownApi { api });
+                continue;
+            };
+            if entry.holders.last() == Some(&place) {
+                continue;
+            }
+            entry.holders.push(place);
+            if !product.is_open() {
+                continue;
+            }
+            match entry.open {
+                None => entry.open = Some(place),
+                Some(first) => {
+                    let other = self.products[first.0 as usize].as_ref();
+                    let other = other.map(|p| p.id().to_owned()).unwrap_or_default();
+                    let api = id.clone();
+                    refuse(
+                        Field::SubscriptionRequired,
+                        IssueKind::SecondOpenProduct { api, other },
+                    );
+                }
+            }
+        }
+    }
+
+    fn entry(&self, api: ApiIndex) -> Option<&ApiEntry> {
+        self.apis.get(api.0 as usize)?.as_ref()
+    }
+
+    pub(crate) fn api(&self, api: ApiIndex) -> Option<&Api> {
+        Some(&self.entry(api)?.api)
+    }
+
+    pub(crate) fn product(&self, product: ProductIndex) -> Option<&Product> {
+        self.products.get(product.0 as usize)?.as_deref()
+    }
+
+    pub(crate) fn api_by_id(&self, id: &str) -> Option<ApiIndex> {
+        self.api_ids.get(id).copied()
+    }
+
+    pub(crate) fn product_by_id(&self, id: &str) -> Option<ProductIndex> {
+        self.product_ids.get(id).copied()
+    }
+
+    /// The API with the longest path that is a prefix of `path` on segment borders.
+    pub(crate) fn api_by_path(&self, path: &str) -> Option<ApiIndex> {
+        self.paths.find(path)
+    }
+
+    /// The products that hold the API, in the order of the catalog.
+    pub(crate) fn holders(&self, api: ApiIndex) -> &[ProductIndex] {
+        self.entry(api).map_or(&[], |entry| &entry.holders)
+    }
+
+    /// The open product that holds the API.
+    pub(crate) fn open_product(&self, api: ApiIndex) -> Option<ProductIndex> {
+        self.entry(api)?.open
+    }
+
+    /// What a scope names, if it names anything.
+    pub(crate) fn resolve(&self, scope: &Scope) -> Option<Target> {
+        match scope {
+            Scope::Service => Some(Target::Service),
+            Scope::AllApis => Some(Target::AllApis),
+            Scope::Api(id) => self.api_by_id(id).map(Target::Api),
+            Scope::Product(id) => self.product_by_id(id).map(Target::Product),
+        }
+    }
+
+    /// The scope by name, unless what it names is gone.
+    pub(crate) fn scope(&self, target: Target) -> Option<ScopeRef<'_>> {
+        Some(match target {
+            Target::Service => ScopeRef::Service,
+            Target::AllApis => ScopeRef::AllApis,
+            Target::Api(api) => ScopeRef::Api(self.api(api)?.id()),
+            Target::Product(product) => ScopeRef::Product(self.product(product)?.id()),
+        })
+    }
+
+    pub(crate) fn apis(&self) -> impl Iterator<Item = &Api> {
+        self.apis.iter().flatten().map(|entry| &*entry.api)
+    }
+
+    pub(crate) fn products(&self) -> impl Iterator<Item = &Product> {
+        self.products.iter().flatten().map(|product| &**product)
+    }
+
+    /// All APIs with their places, to build a changed version from.
+    pub(super) fn api_places(&self) -> Vec<Option<Arc<Api>>> {
+        let api = |entry: &Option<ApiEntry>| entry.as_ref().map(|entry| Arc::clone(&entry.api));
+        self.apis.iter().map(api).collect()
+    }
+
+    /// All products with their places.
+    pub(super) fn product_places(&self) -> Vec<Option<Arc<Product>>> {
+        self.products.clone()
+    }
+}
+
+/// The API paths, for the longest prefix on segment borders.
+#[derive(Debug, Default)]
+struct Paths {
+    by_path: HashMap<Box<str>, ApiIndex>,
+    /// Nothing longer can match, however long a request's path is.
+    longest: usize,
+    /// The API whose path is empty: it takes what no other does.
+    everything: Option<ApiIndex>,
+}
+
+impl Paths {
+    /// The API that had the path before, if one did.
+    fn insert(&mut self, path: &str, api: ApiIndex) -> Option<ApiIndex> {
+        if path.is_empty() {
+            let before = self.everything;
+            self.everything = before.or(Some(api));
+            return before;
+        }
+        if let Some(before) = self.by_path.get(path) {
+            return Some(*before);
+        }
+        self.longest = self.longest.max(path.len());
+        self.by_path.insert(path.into(), api);
+        None
+    }
+
+    fn find(&self, path: &str) -> Option<ApiIndex> {
+        if self.by_path.is_empty() {
+            return self.everything;
+        }
+        let bytes = path.as_bytes();
+        let mut end = bytes.len().min(self.longest + 1);
+        if end == bytes.len() && end <= self.longest {
+            // The path's own end is a border, too.
+            if let Some(api) = self.by_path.get(path) {
+                return Some(*api);
+            }
+        }
+        while let Some(border) = bytes[..end].iter().rposition(|byte| *byte == b'/') {
+            if let Some(api) = self.by_path.get(&path[..border]) {
+                return Some(*api);
+            }
+            end = border;
+        }
+        self.everything
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn interfaces(apis: Vec<Api>, products: Vec<Product>) -> (Interfaces, Vec<IssueKind>) {
+        let mut issues = Vec::new();
+        let interfaces = Interfaces::build(
+            apis.into_iter().map(|api| Some(Arc::new(api))).collect(),
+            products.into_iter().map(|p| Some(Arc::new(p))).collect(),
+            &mut issues,
+        );
+        (
+            interfaces,
+            issues.into_iter().map(|issue| issue.kind).collect(),
+        )
+    }
+
+    fn found<'a>(interfaces: &'a Interfaces, path: &str) -> Option<&'a str> {
+        Some(interfaces.api(interfaces.api_by_path(path)?)?.id())
+    }
+
+    #[test]
+    fn the_longest_prefix_on_segment_borders_wins() {
+        let (paths, issues) = interfaces(
+            vec![
+                Api::new("a", "/a"),
+                Api::new("ab", "/a/b/"),
+                Api::new("odd", "/x//y"),
+            ],
+            vec![],
+        );
+        assert!(issues.is_empty());
+        for (path, api) in [
+            ("/a", Some("a")),
+            ("/a/", Some("a")),
+            ("/a/bc", Some("a")),
+            ("/a/b", Some("ab")),
+            ("/a/b/", Some("ab")),
+            ("/a/b/c", Some("ab")),
+            ("/a//b", Some("a")),
+            ("/A", None),
+            ("/ab", None),
+            ("/%61", None),
+            ("/x//y/z", Some("odd")),
+            ("/x/y", None),
+            ("/", None),
+            ("", None),
+            ("*", None),
+        ] {
+            assert_eq!(found(&paths, path), api, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_empty_path_takes_what_no_other_does() {
+        let (paths, _) = interfaces(vec![Api::new("rest", "/"), Api::new("a", "/a")], vec![]);
+        for (path, api) in [("/a/x", "a"), ("/b", "rest"), ("*", "rest"), ("", "rest")] {
+            assert_eq!(found(&paths, path), Some(api), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_far_longer_than_any_prefix_is_matched_on_its_beginning() {
+        let (paths, _) = interfaces(vec![Api::new("a", "/a")], vec![]);
+        assert_eq!(
+            found(&paths, &format!("/a{}", "/".repeat(65_536))),
+            Some("a")
+        );
+        assert_eq!(found(&paths, &"/".repeat(65_536)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_a_plain_search_finds(
+            prefixes in proptest::collection::vec("(/[ab]{0,2}){0,3}", 0..6),
+            path in "(/[ab]{0,2}){0,5}",
+        ) {
+            let mut apis: Vec<Api> = Vec::new();
+            for prefix in prefixes {
+                let api = Api::new(format!("p{}", prefix.trim_end_matches('/')).replace('/', "-"), prefix);
+                if apis.iter().all(|other| other.path() != api.path()) {
+                    apis.push(api);
+                }
+            }
+            let expected = apis
+                .iter()
+                .filter(|api| {
+                    let rest = path.strip_prefix(api.path());
+                    rest.is_some_and(|rest| api.path().is_empty() || rest.is_empty() || rest.starts_with('/'))
+                })
+                .max_by_key(|api| api.path().len())
+                .map(|api| api.id().to_owned());
+            let (paths, _) = interfaces(apis, vec![]);
+            prop_assert_eq!(found(&paths, &path).map(str::to_owned), expected);
+        }
+    }
+
+    #[test]
+    fn refuses_what_does_not_hang_together_all_at_once() {
+        let (_, issues) = interfaces(
+            vec![
+                Api::new("a", "/a"),
+                Api::new("a", "b"),
+                Api::new("c/d", "/a/"),
+                Api::new("e", ""),
+                Api::new("f", "/"),
+            ],
+            vec![
+                Product::new("open")
+                    .with_apis(["a", "nope"])
+                    .with_subscription_required(false),
+                Product::new("open2")
+                    .with_apis(["a", "a"])
+                    .with_subscription_required(false),
+            ],
+        );
+        let path = |other: &str| IssueKind::DuplicatePath {
+            other: other.into(),
+        };
+        assert_eq!(
+            issues,
+            [
+                IssueKind::DuplicateId,
+                IssueKind::Path,
+                IssueKind::Id(crate::catalog::IdError::Character('/')),
+                path("a"),
+                path("e"),
+                IssueKind::UnknownApi { api: "nope".into() },
+                IssueKind::SecondOpenProduct {
+                    api: "a".into(),
+                    other: "open".into()
+                },
+            ]
+        );
+    }
+}

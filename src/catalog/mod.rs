@@ -1,0 +1,41 @@
+//! APIs, products and subscriptions, and the [`Catalog`]: all of them as one
+//! consistent, validated version.
+//!
+//! This room knows no HTTP requests and no stores. What it refuses, it refuses
+//! with every issue at once ([`CatalogError`]).
+
+mod api;
+mod build;
+mod changes;
+mod id;
+mod interfaces;
+mod issue;
+mod metadata;
+mod product;
+mod scope;
+mod state;
+mod subscription;
+mod subscriptions;
+mod table;
+mod time;
+mod version;
+mod view;
+
+pub use api::Api;
+pub use build::CatalogBuilder;
+pub use id::{IdError, MAX_ID_CHARS};
+pub use issue::{CatalogError, Entity, Field, Issue, IssueKind};
+pub use metadata::Metadata;
+pub use product::Product;
+pub use scope::{Scope, ScopeParseError, ScopeRef};
+pub use state::{State, StateParseError};
+pub use subscription::{KeySlot, Subscription, SubscriptionKey};
+pub use version::Catalog;
+pub use view::SubscriptionView;
+
+pub(crate) use changes::claim;
+pub(crate) use interfaces::{ApiIndex, Interfaces, ProductIndex, Target};
+pub(crate) use subscriptions::{Claim, Scopes};
+pub(crate) use time::{Timestamp, Validity};
+pub(crate) use version::Found;
+pub(crate) use view::Holder;

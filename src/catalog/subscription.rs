@@ -1,0 +1,279 @@
+use std::fmt;
+use std::time::SystemTime;
+
+use crate::catalog::{Metadata, Scope, State};
+use crate::key::{KeyDigest, MAX_KEY_BYTES};
+
+/// Which of a subscription's two keys. Both work at all times, so that one can
+/// be replaced while the other serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeySlot {
+    /// The first.
+    Primary,
+    /// The second.
+    Secondary,
+}
+
+impl KeySlot {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Secondary => "secondary",
+        }
+    }
+}
+
+impl fmt::Display for KeySlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One key of a subscription: its digest, and perhaps the time at which it ends.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_subscription_key::catalog::SubscriptionKey;
+///
+/// let key = SubscriptionKey::new("264a41411c0b43e782f483eb6f3eaeab");
+/// let replaced = key.with_expiry(SystemTime::now() + Duration::from_secs(3600));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionKey {
+    digest: KeyDigest,
+    expires_at: Option<SystemTime>,
+    length_is_valid: bool,
+}
+
+impl SubscriptionKey {
+    /// The key with that text, of which only the digest is kept.
+    ///
+    /// A key has 1 to 256 bytes; a catalog refuses any other.
+    #[must_use]
+    pub fn new(key: impl AsRef<[u8]>) -> Self {
+        let key = key.as_ref();
+        Self {
+            digest: KeyDigest::of(key),
+            expires_at: None,
+            length_is_valid: (1..=MAX_KEY_BYTES).contains(&key.len()),
+        }
+    }
+
+    /// The key of that digest.
+    #[must_use]
+    pub fn from_digest(digest: KeyDigest) -> Self {
+        Self {
+            digest,
+            expires_at: None,
+            length_is_valid: true,
+        }
+    }
+
+    /// The moment from which the key no longer works. Default: none.
+    #[must_use]
+    pub fn with_expiry(mut self, expires_at: SystemTime) -> Self {
+        self.expires_at = Some(expires_at);
+        self
+    }
+
+    /// The digest.
+    #[must_use]
+    pub fn digest(&self) -> &KeyDigest {
+        &self.digest
+    }
+
+    /// The moment from which the key no longer works.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.expires_at
+    }
+
+    pub(crate) fn length_is_valid(&self) -> bool {
+        self.length_is_valid
+    }
+}
+
+impl From<KeyDigest> for SubscriptionKey {
+    fn from(digest: KeyDigest) -> Self {
+        Self::from_digest(digest)
+    }
+}
+
+impl From<&str> for SubscriptionKey {
+    fn from(key: &str) -> Self {
+        Self::new(key)
+    }
+}
+
+/// A named container for a pair of keys, and what they open.
+///
+/// ```
+/// use tower_subscription_key::catalog::{Scope, Subscription};
+///
+/// let contoso = Subscription::new("contoso")
+///     .with_scope(Scope::Product("starter".into()))
+///     .with_owner("jane@contoso.example")
+///     .with_primary_key("264a41411c0b43e782f483eb6f3eaeab");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subscription {
+    pub(super) id: String,
+    pub(super) display_name: Option<String>,
+    pub(super) scopes: Vec<Scope>,
+    pub(super) owner: Option<String>,
+    pub(super) state: State,
+    pub(super) primary_key: Option<SubscriptionKey>,
+    pub(super) secondary_key: Option<SubscriptionKey>,
+    pub(super) not_before: Option<SystemTime>,
+    pub(super) expires_at: Option<SystemTime>,
+    pub(super) metadata: Metadata,
+}
+
+impl Subscription {
+    /// An active, standalone subscription, still without scopes and keys.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            display_name: None,
+            scopes: Vec::new(),
+            owner: None,
+            state: State::Active,
+            primary_key: None,
+            secondary_key: None,
+            not_before: None,
+            expires_at: None,
+            metadata: Metadata::default(),
+        }
+    }
+
+    /// A name for people. Default: the id.
+    #[must_use]
+    pub fn with_display_name(mut self, name: impl Into<String>) -> Self {
+        self.display_name = Some(name.into());
+        self
+    }
+
+    /// Adds a scope. When several fit a request, the most specific names its
+    /// context: API, then product, then all APIs, then service.
+    #[must_use]
+    pub fn with_scope(mut self, scope: Scope) -> Self {
+        self.scopes.push(scope);
+        self
+    }
+
+    /// Who it belongs to. Default: nobody (*standalone*).
+    #[must_use]
+    pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
+    /// Where it stands. Default: [`State::Active`].
+    #[must_use]
+    pub fn with_state(mut self, state: State) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// The primary key.
+    #[must_use]
+    pub fn with_primary_key(mut self, key: impl Into<SubscriptionKey>) -> Self {
+        self.primary_key = Some(key.into());
+        self
+    }
+
+    /// The secondary key.
+    #[must_use]
+    pub fn with_secondary_key(mut self, key: impl Into<SubscriptionKey>) -> Self {
+        self.secondary_key = Some(key.into());
+        self
+    }
+
+    /// The moment from which it opens anything. Default: always.
+    #[must_use]
+    pub fn with_not_before(mut self, not_before: SystemTime) -> Self {
+        self.not_before = Some(not_before);
+        self
+    }
+
+    /// The moment from which it opens nothing more. Default: never.
+    #[must_use]
+    pub fn with_expiry(mut self, expires_at: SystemTime) -> Self {
+        self.expires_at = Some(expires_at);
+        self
+    }
+
+    /// Values for later layers.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: impl Into<Metadata>) -> Self {
+        self.metadata = metadata.into();
+        self
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The name for people, or the id.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        self.display_name.as_deref().unwrap_or(&self.id)
+    }
+
+    /// What it opens.
+    #[must_use]
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
+    /// Who it belongs to.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The key in that slot.
+    #[must_use]
+    pub fn key(&self, slot: KeySlot) -> Option<&SubscriptionKey> {
+        match slot {
+            KeySlot::Primary => self.primary_key.as_ref(),
+            KeySlot::Secondary => self.secondary_key.as_ref(),
+        }
+    }
+
+    /// The keys it has, with their slots.
+    pub fn keys(&self) -> impl Iterator<Item = (KeySlot, &SubscriptionKey)> {
+        [KeySlot::Primary, KeySlot::Secondary]
+            .into_iter()
+            .filter_map(|slot| Some((slot, self.key(slot)?)))
+    }
+
+    /// The moment from which it opens anything.
+    #[must_use]
+    pub fn not_before(&self) -> Option<SystemTime> {
+        self.not_before
+    }
+
+    /// The moment from which it opens nothing more.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.expires_at
+    }
+
+    /// Values for later layers.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+}

@@ -1,0 +1,216 @@
+use std::hash::{BuildHasher, RandomState};
+
+use crate::key::KeyDigest;
+
+/// One key in the [`KeyTable`]: its digest, whose it is, and a word that tells
+/// the usual decision without a second look into memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    pub(super) digest: KeyDigest,
+    pub(super) subscription: u32,
+    pub(super) word: u32,
+}
+
+/// The mark of a place that holds no key.
+const VACANT: u32 = u32::MAX;
+
+const EMPTY: Slot = Slot {
+    digest: KeyDigest::from_bytes([0; 32]),
+    subscription: VACANT,
+    word: 0,
+};
+
+/// An immutable table from digest to subscription.
+///
+/// Keys lie flat, in the order of a keyed mix of their digests, with gaps
+/// (linear probing whose runs are sorted). A lookup therefore touches one or
+/// two neighbouring cache lines and nothing else, and ends at the first greater
+/// mix, so that an unknown key costs no more than a known one. The mix is keyed
+/// by a seed of this process: where a digest lies tells nothing about others.
+#[derive(Debug)]
+pub(super) struct KeyTable {
+    slots: Vec<Slot>,
+    /// Mixes are scaled to this many places; `slots` may run on behind them.
+    places: u64,
+    seed: Seed,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seed {
+    add: u64,
+    multiply: u64,
+}
+
+/// Two keys with one digest.
+pub(super) struct Collision {
+    pub(super) first: Slot,
+    pub(super) second: Slot,
+}
+
+impl KeyTable {
+    /// The table of those keys. Of equal ones it keeps one, and tells.
+    pub(super) fn build(keys: &[Slot]) -> (Self, Vec<Collision>) {
+        let places = (keys.len() as u64 * 3 / 2).max(1);
+        let mut table = Self {
+            slots: vec![EMPTY; places as usize],
+            places,
+            seed: Seed::random(),
+        };
+        let mut collisions = Vec::new();
+        for key in keys {
+            collisions.extend(table.insert(*key));
+        }
+        (table, collisions)
+    }
+
+    fn insert(&mut self, key: Slot) -> Option<Collision> {
+        let mix = self.seed.mix(&key.digest);
+        let mut at = self.place(mix);
+        while let Some(other) = self.slots.get(at).filter(|slot| !slot.is_vacant()) {
+            let theirs = self.seed.mix(&other.digest);
+            if theirs == mix && other.digest == key.digest {
+                let first = *other;
+                return Some(Collision { first, second: key });
+            }
+            if theirs > mix {
+                break;
+            }
+            at += 1;
+        }
+        self.shift_in(at, key);
+        None
+    }
+
+    /// Puts the key at that place and moves the run behind it up by one.
+    fn shift_in(&mut self, at: usize, mut key: Slot) {
+        for slot in self.slots.iter_mut().skip(at) {
+            std::mem::swap(slot, &mut key);
+            if key.is_vacant() {
+                return;
+            }
+        }
+        self.slots.push(key);
+    }
+
+    /// The key with that digest.
+    pub(super) fn get(&self, digest: &KeyDigest) -> Option<&Slot> {
+        let mix = self.seed.mix(digest);
+        for slot in &self.slots[self.place(mix)..] {
+            if slot.is_vacant() {
+                return None;
+            }
+            let theirs = self.seed.mix(&slot.digest);
+            if theirs >= mix {
+                if slot.digest == *digest {
+                    return Some(slot);
+                }
+                if theirs > mix {
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    fn place(&self, mix: u64) -> usize {
+        ((u128::from(mix) * u128::from(self.places)) >> 64) as usize
+    }
+
+    /// The slot at a place that [`positions`](Self::positions) told.
+    pub(super) fn at(&self, position: u32) -> Option<&Slot> {
+        self.slots.get(position as usize)
+    }
+
+    /// All keys with their positions, which never change.
+    pub(super) fn positions(&self) -> impl Iterator<Item = (u32, &Slot)> {
+        let occupied = |(_, slot): &(u32, &Slot)| !slot.is_vacant();
+        (0..).zip(&self.slots).filter(occupied)
+    }
+}
+
+impl Slot {
+    fn is_vacant(&self) -> bool {
+        self.subscription == VACANT
+    }
+}
+
+impl Seed {
+    fn random() -> Self {
+        let random = RandomState::new();
+        Self {
+            add: random.hash_one(0),
+            // Odd, so that no bit of the digest is lost.
+            multiply: random.hash_one(1) | 1,
+        }
+    }
+
+    /// A digest is uniform already; this only makes its place unforeseeable.
+    fn mix(self, digest: &KeyDigest) -> u64 {
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest.as_bytes()[..8]);
+        (u64::from_le_bytes(first) ^ self.add).wrapping_mul(self.multiply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u32) -> Slot {
+        Slot {
+            digest: KeyDigest::of(n.to_le_bytes()),
+            subscription: n,
+            word: !n,
+        }
+    }
+
+    #[test]
+    fn finds_every_key_and_no_other_at_any_size() {
+        for size in [0, 1, 2, 3, 10, 1_000, 20_000] {
+            let keys: Vec<Slot> = (0..size).map(key).collect();
+            let (table, collisions) = KeyTable::build(&keys);
+            assert!(collisions.is_empty());
+            for n in 0..size {
+                let found = table
+                    .get(&key(n).digest)
+                    .map(|slot| (slot.subscription, slot.word));
+                assert_eq!(found, Some((n, !n)));
+            }
+            for n in size..size + 1_000 {
+                assert!(table.get(&key(n).digest).is_none());
+            }
+            assert_eq!(table.positions().count(), size as usize);
+        }
+    }
+
+    #[test]
+    fn tells_equal_keys_apart_from_neighbours_with_the_same_mix() {
+        let digest = |last: u8| {
+            let mut bytes = [7; 32];
+            bytes[31] = last;
+            KeyDigest::from_bytes(bytes)
+        };
+        let slot = |last: u8| Slot {
+            digest: digest(last),
+            subscription: last.into(),
+            word: 0,
+        };
+        let keys: Vec<Slot> = (0..50).map(slot).collect();
+        let (table, collisions) = KeyTable::build(&keys);
+        assert!(collisions.is_empty());
+        for n in 0..50 {
+            assert_eq!(
+                table.get(&digest(n)).map(|slot| slot.subscription),
+                Some(n.into())
+            );
+        }
+        assert!(table.get(&digest(50)).is_none());
+
+        let (_, collisions) = KeyTable::build(&[slot(1), slot(2), slot(1)]);
+        let pairs: Vec<_> = collisions
+            .iter()
+            .map(|c| (c.first.subscription, c.second.subscription))
+            .collect();
+        assert_eq!(pairs, [(1, 1)]);
+    }
+}
