@@ -1,0 +1,85 @@
+use bytes::Bytes;
+use http::{HeaderValue, Response};
+
+use super::{Refusal, Refused};
+
+/// How a refusal looks to clients of plain HTTP. gRPC clients are answered in
+/// their own protocol, without it.
+///
+/// A closure is a format too. [`Refused::response`] sets the status and the
+/// headers that a refusal needs:
+///
+/// ```
+/// use http::HeaderValue;
+/// use tower_subscription_key::response::{RefusalFormat, Refused};
+///
+/// fn plain() -> impl RefusalFormat {
+///     |refused: &Refused<'_>| {
+///         let text = HeaderValue::from_static("text/plain");
+///         refused.response(text, refused.refusal().message())
+///     }
+/// }
+/// # let _ = plain();
+/// ```
+///
+/// What it is given of the request is untrusted, and may hold a key: an answer
+/// repeats none of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot render refusals",
+    note = "use `AzureJson`, `ProblemJson`, or a closure `|refused: &Refused<'_>| -> http::Response<Bytes>`"
+)]
+pub trait RefusalFormat: Send + Sync + 'static {
+    /// The whole answer: status, headers and body.
+    fn render(&self, refused: &Refused<'_>) -> Response<Bytes>;
+}
+
+impl<F> RefusalFormat for F
+where
+    F: Fn(&Refused<'_>) -> Response<Bytes> + Send + Sync + 'static,
+{
+    fn render(&self, refused: &Refused<'_>) -> Response<Bytes> {
+        self(refused)
+    }
+}
+
+/// The JSON that Azure API Management answers with, byte for byte. The default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AzureJson;
+
+impl RefusalFormat for AzureJson {
+    fn render(&self, refused: &Refused<'_>) -> Response<Bytes> {
+        let body: &'static str = match refused.refusal() {
+            Refusal::MissingKey => {
+                r#"{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }"#
+            }
+            Refusal::InvalidKey => {
+                r#"{ "statusCode": 401, "message": "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription." }"#
+            }
+            Refusal::Unavailable => {
+                r#"{ "statusCode": 503, "message": "The subscription key could not be checked. Try again later." }"#
+            }
+        };
+        refused.response(HeaderValue::from_static("application/json"), body)
+    }
+}
+
+/// Problem details (RFC 9457), of type `about:blank`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProblemJson;
+
+impl RefusalFormat for ProblemJson {
+    fn render(&self, refused: &Refused<'_>) -> Response<Bytes> {
+        let body: &'static str = match refused.refusal() {
+            Refusal::MissingKey => {
+                r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API."}"#
+            }
+            Refusal::InvalidKey => {
+                r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription."}"#
+            }
+            Refusal::Unavailable => {
+                r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The subscription key could not be checked. Try again later."}"#
+            }
+        };
+        refused.response(HeaderValue::from_static("application/problem+json"), body)
+    }
+}

@@ -1,0 +1,113 @@
+use http::header::HOST;
+use http::{HeaderMap, Uri};
+
+/// The host and port that the request names. A target in absolute form (and
+/// every target of HTTP/2) names it before the `Host` header does; the first of
+/// two headers counts.
+pub(super) fn named_host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+    let named = match uri.authority() {
+        Some(authority) => authority.as_str().as_bytes(),
+        None => headers.get(HOST)?.as_bytes(),
+    };
+    let host = without_user_info(named);
+    is_host(host).then_some(host)
+}
+
+/// A name and a password in front of the host are nobody else's business.
+fn without_user_info(authority: &[u8]) -> &[u8] {
+    match authority.iter().rposition(|&byte| byte == b'@') {
+        Some(at) => &authority[at + 1..],
+        None => authority,
+    }
+}
+
+/// Whether these bytes can name a host, so that a client's invention cannot
+/// leave the quotes that it is written between. A port alone names none.
+fn is_host(bytes: &[u8]) -> bool {
+    let named = bytes.first().is_some_and(|&first| first != b':');
+    named && bytes.iter().all(|&byte| is_host_byte(byte))
+}
+
+/// The bytes of a host and its port (RFC 3986, section 3.2.2).
+fn is_host_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn named(target: &str, hosts: &[&[u8]]) -> Option<String> {
+        let uri: Uri = target.parse().unwrap();
+        let mut headers = HeaderMap::new();
+        for host in hosts {
+            headers.append(HOST, HeaderValue::from_bytes(host).unwrap());
+        }
+        named_host(&uri, &headers).map(|host| String::from_utf8(host.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn the_host_header_names_it_port_included() {
+        for host in [
+            "api.example",
+            "api.example:8080",
+            "[::1]:8080",
+            "10.0.0.1",
+            "a%20b",
+        ] {
+            assert_eq!(named("/echo", &[host.as_bytes()]).as_deref(), Some(host));
+        }
+    }
+
+    #[test]
+    fn a_target_with_an_authority_names_it_before_the_header() {
+        for (target, host) in [
+            ("http://target.example/echo", "target.example"),
+            ("https://target.example:8443/echo", "target.example:8443"),
+            ("http://user:secret@target.example/echo", "target.example"),
+            ("http://user@[::1]:8080/", "[::1]:8080"),
+            ("target.example:443", "target.example:443"),
+        ] {
+            assert_eq!(named(target, &[b"header.example"]).as_deref(), Some(host));
+        }
+    }
+
+    #[test]
+    fn the_first_of_two_headers_counts() {
+        let first = named("/", &[b"one.example", b"two.example"]);
+        assert_eq!(first.as_deref(), Some("one.example"));
+        assert_eq!(named("/", &[b"a\"b", b"two.example"]), None);
+    }
+
+    #[test]
+    fn the_user_in_a_header_is_left_out() {
+        let host = named("/", &[b"user:secret@api.example"]);
+        assert_eq!(host.as_deref(), Some("api.example"));
+    }
+
+    #[test]
+    fn what_cannot_be_a_host_is_none() {
+        assert_eq!(named("/", &[]), None);
+        for host in [
+            &b""[..],
+            b"a\"b",
+            b"a\\b",
+            b"a b",
+            b" a",
+            b"a/b",
+            b"a\tb",
+            b"a?b",
+            b"a#b",
+            b"a<b>",
+            b":8080",
+            b"user@",
+            b"\xc3\xa9.example",
+            b"\xff",
+        ] {
+            assert_eq!(named("/", &[host]), None, "{host:?}");
+        }
+    }
+}

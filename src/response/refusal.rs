@@ -1,0 +1,175 @@
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+
+use super::{RequestHead, ResponseSettings};
+
+/// What a refused client is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The request carries no key.
+    MissingKey,
+    /// The request carries a key, and it does not open what was asked for.
+    InvalidKey,
+    /// The key could not be checked, so who is calling is not known.
+    Unavailable,
+}
+
+impl Refusal {
+    /// The status of the answer: 401, or 503 where keys cannot be checked.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::MissingKey | Self::InvalidKey => StatusCode::UNAUTHORIZED,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The sentence for people. The two about keys are Azure's, to the letter.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::MissingKey => {
+                "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API."
+            }
+            Self::InvalidKey => {
+                "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription."
+            }
+            Self::Unavailable => "The subscription key could not be checked. Try again later.",
+        }
+    }
+}
+
+/// A refused request, as a [`RefusalFormat`](super::RefusalFormat) sees it.
+///
+/// It holds what the client may know, and the request. Why a key was refused
+/// is not in it.
+#[derive(Clone, Copy)]
+pub struct Refused<'a> {
+    refusal: Refusal,
+    settings: &'a ResponseSettings,
+    request: RequestHead<'a>,
+}
+
+impl<'a> Refused<'a> {
+    pub(super) fn new(
+        refusal: Refusal,
+        settings: &'a ResponseSettings,
+        request: RequestHead<'a>,
+    ) -> Self {
+        Self {
+            refusal,
+            settings,
+            request,
+        }
+    }
+
+    /// What the client is told.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        self.refusal
+    }
+
+    /// The `WWW-Authenticate` value, built at each call; none for
+    /// [`Refusal::Unavailable`], where another key would not help.
+    #[must_use]
+    pub fn challenge(&self) -> Option<HeaderValue> {
+        match self.refusal {
+            Refusal::MissingKey | Refusal::InvalidKey => {
+                self.settings.challenge.value(&self.request)
+            }
+            Refusal::Unavailable => None,
+        }
+    }
+
+    /// How long a client should wait before it asks again, where keys cannot
+    /// be checked. As a header, see [`retry_after_value`](Self::retry_after_value).
+    #[must_use]
+    pub fn retry_after(&self) -> Duration {
+        self.settings.retry_after
+    }
+
+    /// The `Retry-After` value: whole seconds, rounded up, at least 1; only for
+    /// [`Refusal::Unavailable`].
+    #[must_use]
+    pub fn retry_after_value(&self) -> Option<HeaderValue> {
+        match self.refusal {
+            Refusal::MissingKey | Refusal::InvalidKey => None,
+            Refusal::Unavailable => Some(whole_seconds(self.retry_after()).into()),
+        }
+    }
+
+    /// The headers of the request. They may hold a key: do not echo them.
+    #[must_use]
+    pub fn request_headers(&self) -> &'a HeaderMap {
+        self.request.headers
+    }
+
+    /// The target of the request. Its query may hold a key: do not echo it.
+    #[must_use]
+    pub fn uri(&self) -> &'a Uri {
+        self.request.uri
+    }
+
+    /// An answer with this body, and with the status, `WWW-Authenticate` and
+    /// `Retry-After` that belong to the refusal.
+    #[must_use]
+    pub fn response(&self, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Bytes> {
+        let mut response = bare_response(body.into());
+        *response.status_mut() = self.refusal.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, content_type);
+        if let Some(challenge) = self.challenge() {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = self.retry_after_value() {
+            headers.insert(RETRY_AFTER, seconds);
+        }
+        response
+    }
+}
+
+/// Leaves the request out: its headers and its query may hold a key.
+impl fmt::Debug for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused")
+            .field("refusal", &self.refusal)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A 200 without headers, with room for ours and the two that servers add, so
+/// that the map need not grow.
+pub(super) fn bare_response(body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.headers_mut() = HeaderMap::with_capacity(5);
+    response
+}
+
+fn whole_seconds(time: Duration) -> u64 {
+    let started = u64::from(time.subsec_nanos() > 0);
+    time.as_secs().saturating_add(started).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_rounded_up_to_whole_seconds_and_never_zero() {
+        for (time, seconds) in [
+            (Duration::ZERO, 1),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_secs(1), 1),
+            (Duration::from_millis(1001), 2),
+            (Duration::from_secs(5), 5),
+            (Duration::MAX, u64::MAX),
+        ] {
+            assert_eq!(whole_seconds(time), seconds, "{time:?}");
+        }
+    }
+}

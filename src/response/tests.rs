@@ -1,0 +1,202 @@
+#![allow(clippy::unwrap_used)]
+
+use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use super::*;
+
+const REFUSALS: [Refusal; 3] = [
+    Refusal::MissingKey,
+    Refusal::InvalidKey,
+    Refusal::Unavailable,
+];
+
+const CHALLENGE: &str = r#"AzureApiManagementKey realm="https://api.example/echo",name="Ocp-Apim-Subscription-Key",type="header""#;
+
+fn answer_to(
+    settings: &ResponseSettings,
+    refusal: Refusal,
+    content_type: Option<&'static str>,
+) -> Response<Bytes> {
+    let mut headers = HeaderMap::new();
+    headers.insert(HOST, HeaderValue::from_static("api.example"));
+    headers.insert("ocp-apim-subscription-key", HeaderValue::from_static("K"));
+    if let Some(value) = content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+    }
+    let request = RequestHead {
+        headers: &headers,
+        uri: &Uri::from_static("/echo/resource?subscription-key=K"),
+        api_path: Some("/echo"),
+        key_place: KeyPlace {
+            name: "Ocp-Apim-Subscription-Key",
+            kind: KeyKind::Header,
+        },
+    };
+    refuse(settings, refusal, request)
+}
+
+fn with_format(format: impl RefusalFormat) -> ResponseSettings {
+    ResponseSettings {
+        format: Arc::new(format),
+        ..ResponseSettings::default()
+    }
+}
+
+/// All headers, so that one too many is seen as well.
+fn headers_of(response: &Response<Bytes>) -> Vec<(&str, &str)> {
+    let pairs = response.headers().iter();
+    pairs
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+        .collect()
+}
+
+#[test]
+fn azures_answers_are_exact_to_the_byte() {
+    let settings = ResponseSettings::default();
+    let challenge = ("www-authenticate", CHALLENGE);
+    for (refusal, status, header, len, body) in [
+        (
+            Refusal::MissingKey,
+            401,
+            challenge,
+            152,
+            r#"{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }"#,
+        ),
+        (
+            Refusal::InvalidKey,
+            401,
+            challenge,
+            143,
+            r#"{ "statusCode": 401, "message": "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription." }"#,
+        ),
+        (
+            Refusal::Unavailable,
+            503,
+            ("retry-after", "5"),
+            95,
+            r#"{ "statusCode": 503, "message": "The subscription key could not be checked. Try again later." }"#,
+        ),
+    ] {
+        let response = answer_to(&settings, refusal, Some("application/json"));
+        assert_eq!(response.status(), status);
+        let content_type = ("content-type", "application/json");
+        assert_eq!(headers_of(&response), [content_type, header]);
+        assert_eq!(response.body(), body);
+        assert_eq!(response.body().len(), len);
+    }
+}
+
+#[test]
+fn problem_details_say_the_same_in_their_own_words() {
+    let settings = with_format(ProblemJson);
+    for (refusal, title, header) in [
+        (
+            Refusal::MissingKey,
+            "Unauthorized",
+            ("www-authenticate", CHALLENGE),
+        ),
+        (
+            Refusal::InvalidKey,
+            "Unauthorized",
+            ("www-authenticate", CHALLENGE),
+        ),
+        (
+            Refusal::Unavailable,
+            "Service Unavailable",
+            ("retry-after", "5"),
+        ),
+    ] {
+        let response = answer_to(&settings, refusal, None);
+        assert_eq!(response.status(), refusal.status());
+        let content_type = ("content-type", "application/problem+json");
+        assert_eq!(headers_of(&response), [content_type, header]);
+        assert_eq!(
+            serde_json::from_slice::<Value>(response.body()).unwrap(),
+            json!({
+                "type": "about:blank",
+                "title": title,
+                "status": refusal.status().as_u16(),
+                "detail": refusal.message(),
+            })
+        );
+    }
+}
+
+#[test]
+fn a_body_carries_the_message_and_status_of_its_refusal() {
+    for refusal in REFUSALS {
+        let response = answer_to(&ResponseSettings::default(), refusal, None);
+        assert_eq!(
+            serde_json::from_slice::<Value>(response.body()).unwrap(),
+            json!({ "statusCode": refusal.status().as_u16(), "message": refusal.message() })
+        );
+    }
+}
+
+#[test]
+fn grpc_is_answered_in_its_own_protocol_whatever_the_format() {
+    for settings in [ResponseSettings::default(), with_format(ProblemJson)] {
+        for content_type in ["application/grpc+proto", "APPLICATION/GRPC-WEB"] {
+            for (refusal, status) in [
+                (Refusal::MissingKey, "16"),
+                (Refusal::InvalidKey, "16"),
+                (Refusal::Unavailable, "14"),
+            ] {
+                let response = answer_to(&settings, refusal, Some(content_type));
+                assert_eq!(response.status(), StatusCode::OK);
+                assert_eq!(
+                    headers_of(&response),
+                    [
+                        ("content-type", content_type),
+                        ("grpc-status", status),
+                        ("grpc-message", refusal.message()),
+                    ]
+                );
+                assert!(response.body().is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_wait_is_the_one_that_was_set() {
+    let settings = ResponseSettings {
+        retry_after: Duration::from_millis(29_001),
+        ..ResponseSettings::default()
+    };
+    let response = answer_to(&settings, Refusal::Unavailable, None);
+    assert_eq!(response.headers()[RETRY_AFTER], "30");
+}
+
+#[test]
+fn a_closure_is_given_what_it_needs_and_answers_alone() {
+    let settings = with_format(|refused: &Refused<'_>| {
+        assert_eq!(refused.refusal(), Refusal::InvalidKey);
+        assert_eq!(refused.challenge().unwrap(), CHALLENGE);
+        assert_eq!(refused.retry_after_value(), None);
+        assert_eq!(refused.retry_after(), Duration::from_secs(5));
+        assert_eq!(refused.request_headers()[HOST], "api.example");
+        assert_eq!(refused.uri().path(), "/echo/resource");
+        let mut response = Response::new(Bytes::from_static(b"mine"));
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        response
+    });
+    let response = answer_to(&settings, Refusal::InvalidKey, None);
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert!(!response.headers().contains_key(WWW_AUTHENTICATE));
+    assert_eq!(response.body(), "mine");
+}
+
+#[test]
+fn debug_shows_nothing_of_the_request() {
+    let settings = with_format(|refused: &Refused<'_>| {
+        assert_eq!(
+            format!("{refused:?}"),
+            "Refused { refusal: MissingKey, .. }"
+        );
+        Response::default()
+    });
+    answer_to(&settings, Refusal::MissingKey, None);
+}
