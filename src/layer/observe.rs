@@ -1,0 +1,70 @@
+use std::error::Error;
+
+use tracing::{Span, error, field, info, info_span};
+
+use crate::access::{Access, Denial};
+use crate::catalog::{Api, Product};
+use crate::layer::ConfigError;
+
+/// The span of a request that was let in. Its fields are also recorded in the
+/// span around it, if that one declares them.
+#[inline]
+pub(super) fn admitted(access: &Access) -> Span {
+    let span = info_span!(
+        "subscription_key",
+        api.id = access.api().id(),
+        product.id = field::Empty,
+        subscription.id = field::Empty,
+        key.slot = field::Empty,
+    );
+    if !span.is_disabled() {
+        record(access, &span);
+    }
+    span
+}
+
+#[cold]
+fn record(access: &Access, span: &Span) {
+    let around = Span::current();
+    around.record("api.id", access.api().id());
+    let subscription = access.subscription();
+    for (field, value) in [
+        ("product.id", access.product().map(Product::id)),
+        ("subscription.id", subscription.map(|s| s.id())),
+        ("key.slot", access.key_slot().map(|slot| slot.as_str())),
+    ] {
+        if let Some(value) = value {
+            span.record(field, value);
+            around.record(field, value);
+        }
+    }
+}
+
+/// One event for a denial, for the operator's eyes.
+#[inline]
+pub(super) fn denied(denial: &Denial) {
+    let subscription = denial.subscription();
+    info!(
+        reason = denial.reason().as_str(),
+        api.id = denial.api().map(Api::id),
+        subscription.id = subscription.map(|s| s.id()),
+        key.slot = denial.key_slot().map(|slot| slot.as_str()),
+        "denied: {denial}"
+    );
+}
+
+/// The store could not answer.
+pub(super) fn unavailable(error: &(dyn Error + 'static)) {
+    error!(
+        reason = "store_unavailable",
+        error, "refused: the subscription store could not answer"
+    );
+}
+
+/// The layer has settings that cannot work.
+pub(super) fn misconfigured(error: &ConfigError) {
+    error!(
+        reason = "misconfigured",
+        "the subscription key layer refuses every request: {error}"
+    );
+}
