@@ -168,7 +168,13 @@ mod tests {
 
     #[test]
     fn refuses_text_that_is_not_a_digest() {
-        for text in ["", "9f86", &"g".repeat(64), &"0".repeat(63), &"é".repeat(32)] {
+        for text in [
+            "",
+            "9f86",
+            &"g".repeat(64),
+            &"0".repeat(63),
+            &"é".repeat(32),
+        ] {
             assert_eq!(text.parse::<KeyDigest>(), Err(DigestParseError), "{text}");
         }
     }

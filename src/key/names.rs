@@ -29,6 +29,14 @@ impl KeyHeader {
         })
     }
 
+    /// The header that is read where nobody has named one.
+    pub(super) fn well_known() -> Self {
+        Self {
+            name: HeaderName::from_static("ocp-apim-subscription-key"),
+            spelling: "Ocp-Apim-Subscription-Key".into(),
+        }
+    }
+
     /// The name as HTTP compares it.
     #[must_use]
     pub fn name(&self) -> &HeaderName {
@@ -65,6 +73,11 @@ impl KeyQuery {
         Ok(Self(name.into()))
     }
 
+    /// The parameter that is read where nobody has named one.
+    pub(super) fn well_known() -> Self {
+        Self("subscription-key".into())
+    }
+
     /// The decoded name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -83,9 +96,7 @@ impl fmt::Debug for KeyQuery {
 #[non_exhaustive]
 pub enum KeyNameError {
     /// Not a header name.
-    #[error(
-        "{name:?} is not a header name: use letters, digits and `-`, for example `X-Api-Key`"
-    )]
+    #[error("{name:?} is not a header name: use letters, digits and `-`, for example `X-Api-Key`")]
     Header {
         /// What was given.
         name: Box<str>,
