@@ -243,7 +243,13 @@ pub fn decide(
         policy,
     };
     let decision = answer(&question, || now.into());
-    outcome(Arc::clone(catalog), api, presented, holder.zip(slot), decision)
+    outcome(
+        Arc::clone(catalog),
+        api,
+        presented,
+        holder.zip(slot),
+        decision,
+    )
 }
 
 fn outcome(

@@ -152,10 +152,7 @@ impl Denial {
     }
 }
 
-fn list(
-    f: &mut fmt::Formatter<'_>,
-    items: impl Iterator<Item = impl fmt::Display>,
-) -> fmt::Result {
+fn list(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = impl fmt::Display>) -> fmt::Result {
     for (at, item) in items.enumerate() {
         if at > 0 {
             f.write_str(", ")?;

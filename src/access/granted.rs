@@ -33,11 +33,7 @@ pub struct Access {
 
 impl Access {
     /// A key that did not open anything leaves no trace in the context.
-    pub(crate) fn new(
-        catalog: Arc<Catalog>,
-        admission: Admission,
-        holder: Option<Holder>,
-    ) -> Self {
+    pub(crate) fn new(catalog: Arc<Catalog>, admission: Admission, holder: Option<Holder>) -> Self {
         Self {
             catalog,
             admission,

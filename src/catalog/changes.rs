@@ -65,10 +65,6 @@ pub(crate) fn claim(subscription: &Subscription, slot: KeySlot) -> Claim<'_> {
 }
 
 impl Changes {
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.by_id.size()
     }

@@ -227,10 +227,10 @@ impl Catalog {
             }
         }
         let mut keys = subscription.keys();
-        if let (Some((_, first)), Some((slot, second))) = (keys.next(), keys.next()) {
-            if first.digest() == second.digest() {
-                refuse(Field::Key(slot), IssueKind::SameKeys);
-            }
+        if let (Some((_, first)), Some((slot, second))) = (keys.next(), keys.next())
+            && first.digest() == second.digest()
+        {
+            refuse(Field::Key(slot), IssueKind::SameKeys);
         }
         for (slot, key) in subscription.keys() {
             let Some(found) = self.find(key.digest()) else {

@@ -98,6 +98,23 @@ impl KeySource {
         Self(Kind::Authorization("Bearer".into()))
     }
 
+    /// What a client is told of this source: how it carries a key, and the name
+    /// as it was written.
+    pub(crate) fn carrier<'a>(&'a self, names: &Names<'a>) -> (Carrier, &'a str) {
+        match &self.0 {
+            Kind::Header(own) => {
+                let name = own.as_ref().unwrap_or(names.header).spelling();
+                (Carrier::Header, name)
+            }
+            Kind::Query(own) => {
+                let name = own.as_ref().unwrap_or(names.query).name();
+                (Carrier::Query, name)
+            }
+            Kind::Cookie(name) => (Carrier::Cookie, name),
+            Kind::Authorization(_) => (Carrier::Authorization, "Authorization"),
+        }
+    }
+
     /// Where this source stands in a request for which `names` hold.
     pub(super) fn place<'a>(&'a self, names: &Names<'a>) -> Place<'a> {
         match &self.0 {
@@ -107,6 +124,15 @@ impl KeySource {
             Kind::Authorization(scheme) => Place::Authorization(scheme),
         }
     }
+}
+
+/// How a source carries a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    Header,
+    Query,
+    Cookie,
+    Authorization,
 }
 
 /// A source with its name for one request.

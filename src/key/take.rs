@@ -20,6 +20,14 @@ pub enum Presented {
     Key(KeyDigest),
 }
 
+impl Presented {
+    /// Whether a key was presented, right or wrong. An empty one is none.
+    #[must_use]
+    pub fn is_present(self) -> bool {
+        !matches!(self, Self::Missing | Self::Empty)
+    }
+}
+
 /// Takes the key from the first of `sources` that is present.
 pub(crate) fn take(
     sources: &[KeySource],

@@ -38,9 +38,7 @@ pub enum ConfigError {
         id: String,
     },
     /// The store knows keys only, and the layer was given no APIs.
-    #[error(
-        "the store knows keys but no APIs: give the layer some with `single_api` or `catalog`"
-    )]
+    #[error("the store knows keys but no APIs: give the layer some with `single_api` or `catalog`")]
     NoApis,
     /// Both the store and the layer have APIs.
     #[error("the store brings its own APIs and products: take `catalog` or `single_api` away")]

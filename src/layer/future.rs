@@ -23,7 +23,7 @@ pin_project! {
         S: SubscriptionStore,
     {
         #[pin]
-        kind: Kind<Inner::Future, Waiting<Inner, S, B, Finding<S>>>,
+        kind: Kind<Inner::Future, Asking<Inner, S, B>>,
     }
 }
 
@@ -52,6 +52,7 @@ struct Held<Inner, S, B> {
     context: Context,
 }
 
+type Asking<Inner, S, B> = Waiting<Inner, S, B, Finding<S>>;
 type Finding<S> = dyn Future<Output = FindResult<S>> + Send;
 type FindResult<S> = Result<Option<KeyOwner>, <S as SubscriptionStore>::Error>;
 
@@ -91,7 +92,7 @@ where
             held: Some(held),
             lookup: async move { asked.find(&digest).await },
         };
-        let waiting: Pin<Box<Waiting<Inner, S, B, Finding<S>>>> = Box::pin(waiting);
+        let waiting: Pin<Box<Asking<Inner, S, B>>> = Box::pin(waiting);
         let kind = Kind::Waiting { waiting };
         Self { kind }
     }

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -5,7 +6,7 @@ use http::{Request, Response};
 use tracing::Span;
 
 use crate::access::{Access, Admission, Decision, Denial, DenialReason, Owner, Question, answer};
-use crate::catalog::{ApiIndex, Catalog, Holder, KeySlot, Timestamp, claim};
+use crate::catalog::{ApiIndex, Catalog, Found, Holder, KeySlot, Timestamp, claim};
 use crate::key::{KeyDigest, Presented, mark_sensitive, strip, take};
 use crate::layer::ConfigError;
 use crate::layer::observe;
@@ -61,7 +62,7 @@ impl<S: SubscriptionStore> Gate<S> {
         }
         let holdings = match self.store.holdings() {
             Ok(holdings) => holdings,
-            Err(error) => return self.unavailable(request, None, &error),
+            Err(error) => return self.unavailable(request, &error),
         };
         let has_all_keys = matches!(holdings, Holdings::Everything(_));
         let context = match self.context(holdings, request) {
@@ -86,14 +87,12 @@ impl<S: SubscriptionStore> Gate<S> {
     }
 
     #[inline]
-    fn context<B>(
-        &self,
-        holdings: Holdings,
-        request: &Request<B>,
-    ) -> Result<Context, ConfigError> {
+    fn context<B>(&self, holdings: Holdings, request: &Request<B>) -> Result<Context, ConfigError> {
         let catalog = self.settings.interfaces(holdings)?;
         let api = self.settings.api(&catalog, request)?;
-        let names = self.settings.names(api.map(|api| catalog.interfaces().api(api)));
+        let names = self
+            .settings
+            .names(api.map(|api| catalog.interfaces().api(api)));
         let sources = &self.settings.sources;
         let presented = take(sources, &names, request.headers(), request.uri());
         Ok(Context {
@@ -112,7 +111,10 @@ impl<S: SubscriptionStore> Gate<S> {
     ) -> Step {
         match answer {
             Ok(owner) => self.settle(request, context, owner),
-            Err(error) => self.unavailable(request, Some(context), &error),
+            Err(error) => {
+                let decision = self.decide(&context, Owner::Unavailable);
+                self.conclude(request, context, None, decision, Some(&error))
+            }
         }
     }
 
@@ -126,10 +128,10 @@ impl<S: SubscriptionStore> Gate<S> {
     ) -> Step {
         match context.catalog.find(digest) {
             None => self.settle(request, context, None),
-            Some(found) => {
-                let slot = found.claim.slot;
-                let decision = self.decide(&context, Owner::Known(found.claim));
-                self.conclude(request, context, Some((found.holder, slot)), decision)
+            Some(Found { claim, holder }) => {
+                let holder = Some((holder, claim.slot));
+                let decision = self.decide(&context, Owner::Known(claim));
+                self.conclude(request, context, holder, decision, None)
             }
         }
     }
@@ -141,13 +143,15 @@ impl<S: SubscriptionStore> Gate<S> {
         context: Context,
         owner: Option<KeyOwner>,
     ) -> Step {
-        let known = owner.as_ref().map(|owner| claim(owner.subscription(), owner.slot()));
+        let known = owner
+            .as_ref()
+            .map(|owner| claim(owner.subscription(), owner.slot()));
         let decision = self.decide(&context, known.map_or(Owner::Nobody, Owner::Known));
         let holder = owner.map(|owner| {
             let slot = owner.slot();
             (Holder::Shared(owner.into_subscription()), slot)
         });
-        self.conclude(request, context, holder, decision)
+        self.conclude(request, context, holder, decision, None)
     }
 
     #[inline]
@@ -169,13 +173,14 @@ impl<S: SubscriptionStore> Gate<S> {
         context: Context,
         holder: Option<(Holder, KeySlot)>,
         decision: Decision,
+        cause: Option<&(dyn Error + 'static)>,
     ) -> Step {
         match decision {
             Decision::Admit(admission) => self.admit(request, context, holder, admission),
             Decision::Pass => self.pass_unseen(request, &context),
             Decision::Deny(reason) => {
                 let denial = context.deny(holder, reason);
-                observe::denied(&denial);
+                observe::denied(&denial, cause);
                 self.refuse(request, denial)
             }
         }
@@ -219,19 +224,12 @@ impl<S: SubscriptionStore> Gate<S> {
         }
     }
 
+    /// Nothing can be decided, because the store does not know its APIs.
     #[cold]
-    fn unavailable<B>(
-        &self,
-        request: &Request<B>,
-        context: Option<Context>,
-        error: &S::Error,
-    ) -> Step {
-        observe::unavailable(error);
+    fn unavailable<B>(&self, request: &Request<B>, error: &S::Error) -> Step {
         let reason = DenialReason::StoreUnavailable;
-        let denial = match context {
-            Some(context) => context.deny(None, reason),
-            None => Denial::new(None, None, None, reason, false),
-        };
+        let denial = Denial::new(None, None, None, reason, false);
+        observe::denied(&denial, Some(error));
         self.refuse(request, denial)
     }
 

@@ -266,10 +266,10 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
             return Ok(self);
         };
         let catalog = self.settings.interfaces(holdings)?;
-        if let Select::Fixed(id) = &self.settings.select {
-            if catalog.api(id).is_none() {
-                return Err(ConfigError::UnknownApi { id: id.to_string() });
-            }
+        if let Select::Fixed(id) = &self.settings.select
+            && catalog.api(id).is_none()
+        {
+            return Err(ConfigError::UnknownApi { id: id.to_string() });
         }
         Ok(self)
     }

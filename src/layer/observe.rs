@@ -40,25 +40,22 @@ fn record(access: &Access, span: &Span) {
     }
 }
 
-/// One event for a denial, for the operator's eyes.
+/// One event for a denial, for the operator's eyes. With a cause it is the
+/// service's trouble and not the client's.
 #[inline]
-pub(super) fn denied(denial: &Denial) {
-    let subscription = denial.subscription();
-    info!(
-        reason = denial.reason().as_str(),
-        api.id = denial.api().map(Api::id),
-        subscription.id = subscription.map(|s| s.id()),
-        key.slot = denial.key_slot().map(|slot| slot.as_str()),
-        "denied: {denial}"
-    );
-}
-
-/// The store could not answer.
-pub(super) fn unavailable(error: &(dyn Error + 'static)) {
-    error!(
-        reason = "store_unavailable",
-        error, "refused: the subscription store could not answer"
-    );
+pub(super) fn denied(denial: &Denial, cause: Option<&(dyn Error + 'static)>) {
+    let reason = denial.reason().as_str();
+    let api = denial.api().map(Api::id);
+    match cause {
+        Some(error) => error!(reason, api.id = api, error, "refused: {denial}"),
+        None => info!(
+            reason,
+            api.id = api,
+            subscription.id = denial.subscription().map(|s| s.id()),
+            key.slot = denial.key_slot().map(|slot| slot.as_str()),
+            "denied: {denial}"
+        ),
+    }
 }
 
 /// The layer has settings that cannot work.

@@ -6,7 +6,7 @@ use http::{Extensions, HeaderMap, Method, Request, Uri, header};
 
 use crate::access::Policy;
 use crate::catalog::{Api, ApiIndex, Catalog};
-use crate::key::{KeyHeader, KeyQuery, KeySource, Names, default_names, default_sources};
+use crate::key::{Carrier, KeyHeader, KeyQuery, KeySource, Names, default_names, default_sources};
 use crate::layer::ConfigError;
 use crate::response::{KeyKind, KeyPlace, ResponseSettings};
 use crate::store::Published;
@@ -48,8 +48,10 @@ impl fmt::Debug for Settings {
 pub(super) enum Select {
     Path,
     Fixed(Arc<str>),
-    By(Arc<dyn Fn(&RequestInfo<'_>) -> Option<Cow<'static, str>> + Send + Sync>),
+    By(Arc<SelectBy>),
 }
+
+type SelectBy = dyn Fn(&RequestInfo<'_>) -> Option<Cow<'static, str>> + Send + Sync;
 
 /// What a request shows to the closure of
 /// [`api_by`](crate::SubscriptionKeyLayer::api_by).
@@ -196,26 +198,23 @@ impl Settings {
         }
     }
 
-    /// Where a client is told to put its key: in the first header source, as
-    /// Azure says, or in the first source of another kind where there is none.
+    /// Where a client is told to put its key: in the first header, as Azure says
+    /// even when the key came by query, or in the first source where no header is
+    /// one.
     pub(super) fn key_place<'a>(&'a self, names: &Names<'a>) -> KeyPlace<'a> {
-        let place = |source: &'a KeySource| match source.place(names) {
-            (KeyKind::Header, name) => Some(KeyPlace {
-                name,
-                kind: KeyKind::Header,
-            }),
-            _ => None,
+        let mut carriers = self.sources.iter().map(|source| source.carrier(names));
+        let header = carriers
+            .clone()
+            .find(|(carrier, _)| *carrier == Carrier::Header);
+        let (carrier, name) = header
+            .or_else(|| carriers.next())
+            .unwrap_or((Carrier::Header, names.header.spelling()));
+        let kind = match carrier {
+            Carrier::Header | Carrier::Authorization => KeyKind::Header,
+            Carrier::Query => KeyKind::Query,
+            Carrier::Cookie => KeyKind::Cookie,
         };
-        let first = || {
-            let (kind, name) = self.sources.first()?.place(names);
-            Some(KeyPlace { name, kind })
-        };
-        let fallback = KeyPlace {
-            name: names.header.spelling(),
-            kind: KeyKind::Header,
-        };
-        let header = self.sources.iter().find_map(place);
-        header.or_else(first).unwrap_or(fallback)
+        KeyPlace { name, kind }
     }
 }
 

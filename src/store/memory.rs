@@ -175,8 +175,7 @@ impl Shared {
 
     fn pack(&self, before: &Catalog) {
         let packed = before.pack();
-        let _: Result<(), Absent> =
-            self.update(|now| now.repacked(before, &packed).ok_or(Absent));
+        let _: Result<(), Absent> = self.update(|now| now.repacked(before, &packed).ok_or(Absent));
     }
 }
 

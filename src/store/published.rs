@@ -118,10 +118,10 @@ impl Published {
 impl Remembered {
     #[inline]
     fn handle(&mut self, number: u64, published: &Published) -> Arc<Catalog> {
-        if self.number == number {
-            if let Some(handle) = self.handle.upgrade() {
-                return handle;
-            }
+        if self.number == number
+            && let Some(handle) = self.handle.upgrade()
+        {
+            return handle;
         }
         let (number, handle) = published.new_handle();
         self.number = number;
