@@ -56,7 +56,10 @@ fn syntax(text: &str, error: &serde_json::Error) -> (usize, String) {
         }
         Category::Data | Category::Io => "this is not JSON".into(),
     };
-    (offset(text, error.line(), error.column()), message)
+    // Only here the byte itself is not counted.
+    let is_behind = message.contains("control character");
+    let column = error.column() + usize::from(is_behind);
+    (offset(text, error.line(), column), message)
 }
 
 /// The parser counts bytes up to and including the one it stumbled on.

@@ -9,7 +9,8 @@ use crate::document::limits::{MAX_DEPTH, TOO_DEEP};
 use crate::document::tree::{Member, Node, Text, Value, duplicate};
 
 pub(super) fn tree(text: &str, issues: &mut Issues) -> Option<Node> {
-    let (root, errors) = DeTable::parse_recoverable(text);
+    let (root, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().unwrap_or_default().start);
     if !tell(text, &errors, issues) {
         return None;
     }
@@ -39,8 +40,14 @@ fn tell(text: &str, errors: &[Error], issues: &mut Issues) -> bool {
         readable &= is_duplicate && !is_header;
         let message = if is_duplicate {
             duplicate(text.get(span.clone()).unwrap_or_default())
+        } else if error.message().contains("recursion") {
+            TOO_DEEP.into()
         } else {
-            format!("this is not TOML: {}", error.message())
+            let message = error.message();
+            let message = message
+                .strip_suffix(", expected nothing")
+                .unwrap_or(message);
+            format!("this is not TOML: {message}")
         };
         issues.push(span.start, message);
     }

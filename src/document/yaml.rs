@@ -18,6 +18,7 @@ const IN_ITSELF: &str = "this alias stands inside the value that it repeats";
 const ONE_DOCUMENT: &str = "a catalog file holds one document: remove the others";
 const TAG: &str = "tags other than `!!str` mean nothing here: remove this one";
 const NAME: &str = "a name in a table is text: put it in quotes";
+const QUOTES: &str = "text that begins like this must stand in quotes";
 const MERGE: &str = "YAML 1.2 has no merge keys (`<<`): write the fields out";
 
 pub(super) fn tree(text: &str, issues: &mut Issues) -> Option<Node> {
@@ -38,7 +39,7 @@ pub(super) fn tree(text: &str, issues: &mut Issues) -> Option<Node> {
         }
     }
     // A file without a document is an empty one.
-    let nothing = || Node::new(0, Value::Null);
+    let nothing = || Node::new(0, Value::Table(Vec::new()));
     Some(loader.root.unwrap_or_else(nothing))
 }
 
@@ -92,11 +93,10 @@ impl<'t, 'i> Loader<'t, 'i> {
     /// character, which may be the first of a key.
     fn syntax(&mut self, error: &ScanError) {
         let at = self.cursor.seek(error.marker().index());
-        let info = error.info();
-        let info = if info.starts_with("unexpected character") {
-            "text that begins like this must stand in quotes"
-        } else {
-            info
+        let info = match error.info() {
+            "recursion limit exceeded" => return self.issues.push(at, TOO_DEEP),
+            info if info.starts_with("unexpected character") => QUOTES,
+            info => info,
         };
         self.issues.push(at, format!("this is not YAML: {info}"));
     }
@@ -137,18 +137,22 @@ impl<'t, 'i> Loader<'t, 'i> {
         at: usize,
     ) -> Value {
         if tag.is_some() {
-            self.check_tag(tag, "str", at);
+            if !self.check_tag(tag, "str", at) {
+                return Value::Refused;
+            }
         } else if style == ScalarStyle::Plain {
             return scalar::resolve(text);
         }
         Value::Text(Text::new(text.into_owned()))
     }
 
-    fn check_tag(&mut self, tag: Option<&Tag>, allowed: &str, at: usize) {
-        let is_allowed = |tag: &Tag| tag.is_yaml_core_schema() && tag.suffix == allowed;
-        if !tag.is_none_or(is_allowed) {
+    fn check_tag(&mut self, tag: Option<&Tag>, allowed: &str, at: usize) -> bool {
+        let is_core = |tag: &Tag| tag.is_yaml_core_schema() && tag.suffix == allowed;
+        let is_allowed = tag.is_none_or(is_core);
+        if !is_allowed {
             self.issues.push(at, TAG);
         }
+        is_allowed
     }
 
     fn begin(&mut self, at: usize, anchor: usize, content: Content) -> Result<(), &'static str> {

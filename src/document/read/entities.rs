@@ -36,7 +36,7 @@ pub(in crate::document) const SUBSCRIPTION: [&str; 11] = [
     "metadata",
 ];
 
-const NEEDS_ID: &str = "give it one, for example `id = \"orders\"`";
+const NEEDS_ID: &str = "give it one, like `orders`";
 const NEEDS_PATH: &str = "give it a URL prefix like `/orders`, or an empty one for everything";
 const NEEDS_SCOPE: &str = "`scope` is missing: say what it opens, for example `/products/starter`";
 const NEEDS_KEY: &str = "it has no key: give it a primary_key, a secondary_key or both";

@@ -4,7 +4,9 @@ use std::time::SystemTime;
 use crate::document::error::Issues;
 use crate::document::names::{meant, quoted};
 use crate::document::read::time;
-use crate::document::tree::{Node, Value};
+use crate::document::tree::{Member, Node, Value};
+
+const FLAG: &str = "true or false";
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +138,11 @@ impl<'n, 'i> Fields<'n, 'i> {
             {
                 ": put it in quotes"
             }
-            Value::Text(_) if expected == "true or false" => ": write it without quotes",
+            Value::Text(ref text)
+                if expected == FLAG && matches!(text.as_str(), "true" | "false") =>
+            {
+                ": write it without quotes"
+            }
             Value::Table(_) if expected == "a list" => ": put it in brackets",
             _ => "",
         };
@@ -157,14 +163,23 @@ impl<'n, 'i> Fields<'n, 'i> {
 
     fn check_names(&mut self, known: &[&str], told: fn(&str) -> Option<String>) {
         let node = self.node;
-        let unknown = |name: &&crate::document::tree::Member| !known.contains(&name.name.as_str());
-        for member in node.members().iter().filter(unknown) {
-            let name = told(&member.name).map_or(String::new(), |name| format!(" {name}"));
-            let advice = match meant(&member.name, known) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("there are {}", known.join(", ")),
+        for Member { at, name, .. } in node.members() {
+            if known.contains(&name.as_str()) {
+                continue;
+            }
+            let (told, advice) = match meant(name, known) {
+                // So near to a field, it is no key.
+                Some(meant) => (
+                    Some(format!("`{}`", **name)),
+                    format!("did you mean `{meant}`?"),
+                ),
+                None => (
+                    told(name),
+                    format!("the fields here are {}", known.join(", ")),
+                ),
             };
-            self.refuse(member.at, "", format!("unknown field{name}: {advice}"));
+            let name = told.map_or(String::new(), |name| format!(" {name}"));
+            self.refuse(*at, "", format!("unknown field{name}: {advice}"));
         }
     }
 
@@ -191,7 +206,7 @@ impl<'n, 'i> Fields<'n, 'i> {
         if let Value::Bool(flag) = node.value {
             return Some(flag);
         }
-        self.refuse_kind(node, field, "true or false");
+        self.refuse_kind(node, field, FLAG);
         None
     }
 

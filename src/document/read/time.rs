@@ -1,6 +1,7 @@
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, date};
 
 /// Text that is no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -16,11 +17,10 @@ pub(in crate::document) enum TimeError {
 const DATE_TIME: &[u8] = b"dddd-dd-ddTdd:dd:dd";
 const OFFSET: &[u8] = b"+dd:dd";
 
-/// What `SystemTime` counts; RFC 3339 sets no limit.
-const FRACTION_DIGITS: usize = 9;
-
 /// Reads a time as RFC 3339 has it. The calendar's own parser takes far more
-/// (weeks, zones, commas, no seconds), so that the shape is checked first.
+/// (weeks, zones, commas, no seconds), so that the shape is checked first. Its
+/// timestamps end a day before 9999 does, which is often used for "never", so
+/// that the offset is reckoned here.
 pub(in crate::document) fn parse(text: &str) -> Result<SystemTime, TimeError> {
     let (date_time, rest) = text
         .split_at_checked(DATE_TIME.len())
@@ -32,14 +32,11 @@ pub(in crate::document) fn parse(text: &str) -> Result<SystemTime, TimeError> {
     if offset.is_empty() {
         return Err(TimeError::NoOffset);
     }
-    if !is_offset(offset) {
-        return Err(TimeError::Shape);
-    }
-    let time = match fraction.get(..FRACTION_DIGITS) {
-        Some(digits) => format!("{date_time}.{digits}{offset}").parse(),
-        None => text.parse(),
-    };
-    time.ok().and_then(system_time).ok_or(TimeError::NoSuchTime)
+    let offset = offset_seconds(offset).ok_or(TimeError::Shape)?;
+    let local: DateTime = date_time.parse().map_err(|_| TimeError::NoSuchTime)?;
+    let since = local.duration_since(date(1970, 1, 1).at(0, 0, 0, 0));
+    let since = since - SignedDuration::from_secs(offset) + nanos(fraction);
+    system_time(since).ok_or(TimeError::NoSuchTime)
 }
 
 /// The digits behind a point, and what follows them.
@@ -65,25 +62,38 @@ fn has_shape(text: &str, shape: &[u8]) -> bool {
     text.len() == shape.len() && text.bytes().zip(shape).all(fits)
 }
 
-fn is_offset(text: &str) -> bool {
-    // Two digits compare as the numbers that they are.
-    let in_range = || text.get(1..3) <= Some("23") && text.get(4..6) <= Some("59");
-    text.eq_ignore_ascii_case("Z") || (has_shape(text, OFFSET) && in_range())
+fn offset_seconds(text: &str) -> Option<i64> {
+    if text.eq_ignore_ascii_case("Z") {
+        return Some(0);
+    }
+    if !has_shape(text, OFFSET) {
+        return None;
+    }
+    let hours: i64 = text.get(1..3)?.parse().ok()?;
+    let minutes: i64 = text.get(4..6)?.parse().ok()?;
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
-fn system_time(time: Timestamp) -> Option<SystemTime> {
-    let (seconds, nanos) = (time.as_second(), time.subsec_nanosecond());
-    let distance = Duration::new(seconds.unsigned_abs(), nanos.unsigned_abs());
-    if seconds < 0 || nanos < 0 {
-        UNIX_EPOCH.checked_sub(distance)
+/// Nine digits; RFC 3339 allows more, and no clock here counts them.
+fn nanos(fraction: &str) -> SignedDuration {
+    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
+    let nanos = digits.fold(0, |nanos, digit| nanos * 10 + i64::from(digit - b'0'));
+    SignedDuration::from_nanos(nanos)
+}
+
+fn system_time(since: SignedDuration) -> Option<SystemTime> {
+    if since.is_negative() {
+        UNIX_EPOCH.checked_sub(since.unsigned_abs())
     } else {
-        UNIX_EPOCH.checked_add(distance)
+        UNIX_EPOCH.checked_add(since.unsigned_abs())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn reads_rfc_3339() {
@@ -95,13 +105,14 @@ mod tests {
             ("1969-12-31T23:30:01.5-00:30", 1, 500_000_000),
             ("1970-01-01T00:00:01.1234567899Z", 1, 123_456_789),
             ("9999-12-31T23:59:59Z", 253_402_300_799, 0),
+            ("9999-12-31T23:59:59-23:59", 253_402_387_139, 0),
         ] {
             let expected = UNIX_EPOCH + Duration::new(seconds, nanos);
             assert_eq!(parse(text), Ok(expected), "{text}");
         }
         let before = UNIX_EPOCH - Duration::new(1, 500_000_000);
         assert_eq!(parse("1969-12-31T23:59:58.5Z"), Ok(before));
-        assert!(parse("0000-01-01T00:00:00Z").is_ok());
+        assert!(parse("0000-01-01T00:00:00+23:59").is_ok());
         assert!(parse("2016-12-31T23:59:60Z").is_ok());
     }
 
