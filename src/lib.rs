@@ -3,6 +3,9 @@
 
 pub mod access;
 pub mod catalog;
+#[cfg(feature = "document")]
+#[cfg_attr(docsrs, doc(cfg(feature = "document")))]
+pub mod document;
 pub mod key;
 pub mod layer;
 pub mod response;
