@@ -7,5 +7,6 @@ pub mod catalog;
 pub mod document;
 pub mod key;
 pub mod response;
+pub mod store;
 
 pub use key::KeyDigest;
