@@ -33,14 +33,20 @@ fn main() {
             _ => {}
         }
     }
-    let sizes: Vec<usize> = arguments.iter().filter_map(|size| size.parse().ok()).collect();
+    let sizes: Vec<usize> = arguments
+        .iter()
+        .filter_map(|size| size.parse().ok())
+        .collect();
     let sizes = if sizes.is_empty() {
         vec![1_000, 10_000, 100_000, 1_000_000]
     } else {
         sizes
     };
     let folder = tempfile::tempdir().unwrap();
-    let files: Vec<PathBuf> = sizes.iter().map(|size| write(folder.path(), *size)).collect();
+    let files: Vec<PathBuf> = sizes
+        .iter()
+        .map(|size| write(folder.path(), *size))
+        .collect();
     println!("| subscriptions | file | load | resident | peak / resident | bytes each |");
     println!("|---:|---:|---:|---:|---:|---:|");
     run("--load", &sizes, &files);
@@ -73,7 +79,11 @@ fn write(folder: &Path, size: usize) -> PathBuf {
         r#"{{"apis":[{{"id":"echo","path":"/echo"}},{{"id":"orders","path":"/orders"}}],"#
     )
     .unwrap();
-    writeln!(file, r#""products":[{{"id":"starter","apis":["echo"]}}],"subscriptions":["#).unwrap();
+    writeln!(
+        file,
+        r#""products":[{{"id":"starter","apis":["echo"]}}],"subscriptions":["#
+    )
+    .unwrap();
     for number in 0..size as u64 {
         let digest = |key| tower_subscription_key::KeyDigest::of(support::key(key)).to_hex();
         let end = if number + 1 == size as u64 { "]}" } else { "," };
@@ -93,7 +103,11 @@ fn write(folder: &Path, size: usize) -> PathBuf {
 fn memory(line: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let value = status.lines().find_map(|l| l.strip_prefix(line)).unwrap();
-    let kib: f64 = value.trim_matches([':', '\t', ' ', 'k', 'B']).trim().parse().unwrap();
+    let kib: f64 = value
+        .trim_matches([':', '\t', ' ', 'k', 'B'])
+        .trim()
+        .parse()
+        .unwrap();
     kib * 1024.0
 }
 
@@ -163,7 +177,7 @@ fn reload(size: usize, path: &Path) {
                 let mut file = File::options().append(true).open(&path).unwrap();
                 writeln!(file).unwrap();
                 drop(file);
-                store.reload().unwrap();
+                store.reload_blocking().unwrap();
                 times += 1;
             }
             done.store(true, Ordering::Release);

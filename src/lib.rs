@@ -110,6 +110,9 @@ pub use catalog::Catalog;
 pub use key::{KeyDigest, KeySource};
 pub use layer::{ConfigError, SubscriptionKeyLayer};
 pub use response::RefusalFormat;
+#[cfg(feature = "file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "file")))]
+pub use store::FileStore;
 pub use store::{BoxStore, MemoryStore, SubscriptionStore};
 
 /// Compiles the code in README.md.
