@@ -87,7 +87,6 @@ impl FileStore {
     }
 
     /// How to open and watch, to be changed before the file is opened.
-    #[must_use]
     pub fn options() -> FileStoreOptions {
         FileStoreOptions::default()
     }
