@@ -1,5 +1,4 @@
-use std::sync::Arc;
-
+use crate::catalog::interfaces::Place;
 use crate::catalog::subscriptions::Packer;
 use crate::catalog::{
     Api, Catalog, CatalogError, Entity, Field, Interfaces, Issue, IssueKind, Product, Subscription,
@@ -12,8 +11,8 @@ use crate::catalog::{
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct CatalogBuilder {
-    apis: Vec<Option<Arc<Api>>>,
-    products: Vec<Option<Arc<Product>>>,
+    apis: Vec<Place<Api>>,
+    products: Vec<Place<Product>>,
     subscriptions: Packer,
 }
 
@@ -38,12 +37,12 @@ impl CatalogBuilder {
 
     /// Adds an API to a builder that stays in its place.
     pub fn push_api(&mut self, api: Api) {
-        self.apis.push(Some(Arc::new(api)));
+        self.apis.push(api.into());
     }
 
     /// Adds a product to a builder that stays in its place.
     pub fn push_product(&mut self, product: Product) {
-        self.products.push(Some(Arc::new(product)));
+        self.products.push(product.into());
     }
 
     /// Adds a subscription to a builder that stays in its place.

@@ -65,10 +65,6 @@ pub(crate) fn claim(subscription: &Subscription, slot: KeySlot) -> Claim<'_> {
 }
 
 impl Changes {
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.by_id.size()
     }
@@ -91,8 +87,11 @@ impl Changes {
 
     /// Puts a subscription in the place of the one with its id.
     pub(super) fn put(&mut self, subscription: Subscription, packed: &Subscriptions) {
+        self.put_shared(Arc::new(subscription), packed);
+    }
+
+    fn put_shared(&mut self, subscription: Arc<Subscription>, packed: &Subscriptions) {
         self.forget_keys(subscription.id(), packed);
-        let subscription = Arc::new(subscription);
         for (slot, key) in subscription.keys() {
             let subscription = Arc::clone(&subscription);
             let key_of = SharedKey { subscription, slot };
@@ -100,6 +99,31 @@ impl Changes {
         }
         let id = subscription.id().into();
         self.by_id.insert_mut(id, Some(subscription));
+    }
+
+    /// The changes that came after `before`, on subscriptions into which those of
+    /// `before` are packed.
+    pub(super) fn since(&self, before: &Self, packed: &Subscriptions) -> Self {
+        let mut since = Self::default();
+        for (id, now) in &self.by_id {
+            let same = match (now, before.by_id.get(id)) {
+                (Some(now), Some(Some(before))) => Arc::ptr_eq(now, before),
+                (None, Some(None)) => true,
+                _ => false,
+            };
+            match now {
+                _ if same => {}
+                Some(now) => since.put_shared(Arc::clone(now), packed),
+                None => since.remove(id, packed),
+            }
+        }
+        // What was put before and is gone now left no trace in `self`.
+        for (id, then) in &before.by_id {
+            if then.is_some() && self.by_id.get(id).is_none() {
+                since.remove(id, packed);
+            }
+        }
+        since
     }
 
     /// Removes the subscription with that id.

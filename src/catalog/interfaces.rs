@@ -1,5 +1,6 @@
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use crate::catalog::id::check_id;
 use crate::catalog::{Api, Entity, Field, Issue, IssueKind, Product, Scope, ScopeRef};
@@ -25,17 +26,39 @@ pub(crate) enum Target {
 /// The APIs and products of a catalog, and how they hang together.
 #[derive(Debug, Default)]
 pub(crate) struct Interfaces {
-    /// `None` where one was removed: the places behind it keep their meaning.
-    apis: Vec<Option<ApiEntry>>,
-    products: Vec<Option<Arc<Product>>>,
+    apis: Vec<ApiEntry>,
+    products: Vec<Place<Product>>,
     api_ids: HashMap<Box<str>, ApiIndex>,
     product_ids: HashMap<Box<str>, ProductIndex>,
     paths: Paths,
 }
 
+/// An API or product at its place. One that was removed stays there, marked:
+/// the places behind it keep their meaning, and so do the indexes of requests
+/// that still hold it.
+#[derive(Debug)]
+pub(super) struct Place<T> {
+    pub(super) value: Arc<T>,
+    pub(super) gone: bool,
+}
+
+impl<T> Clone for Place<T> {
+    fn clone(&self) -> Self {
+        let (value, gone) = (Arc::clone(&self.value), self.gone);
+        Self { value, gone }
+    }
+}
+
+impl<T> From<T> for Place<T> {
+    fn from(value: T) -> Self {
+        let (value, gone) = (Arc::new(value), false);
+        Self { value, gone }
+    }
+}
+
 #[derive(Debug)]
 struct ApiEntry {
-    api: Arc<Api>,
+    api: Place<Api>,
     /// The products that hold it, in the order of the catalog.
     holders: Vec<ProductIndex>,
     /// The first of them that is open.
@@ -45,25 +68,31 @@ struct ApiEntry {
 impl Interfaces {
     /// Puts APIs and products together, and says what does not fit.
     pub(super) fn build(
-        apis: Vec<Option<Arc<Api>>>,
-        products: Vec<Option<Arc<Product>>>,
+        apis: Vec<Place<Api>>,
+        products: Vec<Place<Product>>,
         issues: &mut Vec<Issue>,
     ) -> Self {
         let mut interfaces = Self::default();
         for (index, api) in apis.into_iter().enumerate() {
-            let entry = api.map(|api| interfaces.enter_api(index, api, issues));
-            interfaces.apis.push(entry);
+            if !api.gone {
+                interfaces.enter_api(index, &api.value, issues);
+            }
+            interfaces.apis.push(ApiEntry {
+                api,
+                holders: Vec::new(),
+                open: None,
+            });
         }
         for (index, product) in products.into_iter().enumerate() {
-            if let Some(product) = &product {
-                interfaces.enter_product(index, product, issues);
+            if !product.gone {
+                interfaces.enter_product(index, &product.value, issues);
             }
             interfaces.products.push(product);
         }
         interfaces
     }
 
-    fn enter_api(&mut self, index: usize, api: Arc<Api>, issues: &mut Vec<Issue>) -> ApiEntry {
+    fn enter_api(&mut self, index: usize, api: &Api, issues: &mut Vec<Issue>) {
         let place = ApiIndex(index as u32);
         let mut refuse = |field, kind| {
             let id = api.id().to_owned();
@@ -83,19 +112,12 @@ impl Interfaces {
         if !api.path_is_valid() {
             refuse(Field::Path, IssueKind::Path);
         } else if let Some(other) = self.paths.insert(api.path(), place) {
-            if let Some(other) = self.api(other) {
-                let other = other.id().to_owned();
-                refuse(Field::Path, IssueKind::DuplicatePath { other });
-            }
-        }
-        ApiEntry {
-            api,
-            holders: Vec::new(),
-            open: None,
+            let other = self.api(other).id().to_owned();
+            refuse(Field::Path, IssueKind::DuplicatePath { other });
         }
     }
 
-    fn enter_product(&mut self, index: usize, product: &Arc<Product>, issues: &mut Vec<Issue>) {
+    fn enter_product(&mut self, index: usize, product: &Product, issues: &mut Vec<Issue>) {
         let place = ProductIndex(index as u32);
         let mut refuse = |field, kind| {
             let id = product.id().to_owned();
@@ -117,15 +139,12 @@ impl Interfaces {
             refuse(Field::Id, IssueKind::DuplicateId);
         }
         for (at, id) in product.apis().iter().enumerate() {
-            let entry = self
-                .api_ids
-                .get(id.as_str())
-                .and_then(|api| self.apis[api.0 as usize].as_mut());
-            let Some(entry) = entry else {
+            let Some(api) = self.api_ids.get(id.as_str()) else {
                 let api = id.clone();
                 refuse(Field::Apis(at), IssueKind::UnknownApi { api });
                 continue;
             };
+            let entry = &mut self.apis[api.0 as usize];
             if entry.holders.last() == Some(&place) {
                 continue;
             }
@@ -136,8 +155,7 @@ impl Interfaces {
             match entry.open {
                 None => entry.open = Some(place),
                 Some(first) => {
-                    let other = self.products[first.0 as usize].as_ref();
-                    let other = other.map(|p| p.id().to_owned()).unwrap_or_default();
+                    let other = self.products[first.0 as usize].value.id().to_owned();
                     let api = id.clone();
                     refuse(
                         Field::SubscriptionRequired,
@@ -148,16 +166,12 @@ impl Interfaces {
         }
     }
 
-    fn entry(&self, api: ApiIndex) -> Option<&ApiEntry> {
-        self.apis.get(api.0 as usize)?.as_ref()
+    pub(crate) fn api(&self, api: ApiIndex) -> &Api {
+        &self.apis[api.0 as usize].api.value
     }
 
-    pub(crate) fn api(&self, api: ApiIndex) -> Option<&Api> {
-        Some(&self.entry(api)?.api)
-    }
-
-    pub(crate) fn product(&self, product: ProductIndex) -> Option<&Product> {
-        self.products.get(product.0 as usize)?.as_deref()
+    pub(crate) fn product(&self, product: ProductIndex) -> &Product {
+        &self.products[product.0 as usize].value
     }
 
     pub(crate) fn api_by_id(&self, id: &str) -> Option<ApiIndex> {
@@ -175,12 +189,12 @@ impl Interfaces {
 
     /// The products that hold the API, in the order of the catalog.
     pub(crate) fn holders(&self, api: ApiIndex) -> &[ProductIndex] {
-        self.entry(api).map_or(&[], |entry| &entry.holders)
+        &self.apis[api.0 as usize].holders
     }
 
     /// The open product that holds the API.
     pub(crate) fn open_product(&self, api: ApiIndex) -> Option<ProductIndex> {
-        self.entry(api)?.open
+        self.apis[api.0 as usize].open
     }
 
     /// What a scope names, if it names anything.
@@ -193,32 +207,33 @@ impl Interfaces {
         }
     }
 
-    /// The scope by name, unless what it names is gone.
-    pub(crate) fn scope(&self, target: Target) -> Option<ScopeRef<'_>> {
-        Some(match target {
+    /// The scope by name.
+    pub(crate) fn scope(&self, target: Target) -> ScopeRef<'_> {
+        match target {
             Target::Service => ScopeRef::Service,
             Target::AllApis => ScopeRef::AllApis,
-            Target::Api(api) => ScopeRef::Api(self.api(api)?.id()),
-            Target::Product(product) => ScopeRef::Product(self.product(product)?.id()),
-        })
+            Target::Api(api) => ScopeRef::Api(self.api(api).id()),
+            Target::Product(product) => ScopeRef::Product(self.product(product).id()),
+        }
     }
 
     pub(crate) fn apis(&self) -> impl Iterator<Item = &Api> {
-        self.apis.iter().flatten().map(|entry| &*entry.api)
+        let there = self.apis.iter().filter(|entry| !entry.api.gone);
+        there.map(|entry| &*entry.api.value)
     }
 
     pub(crate) fn products(&self) -> impl Iterator<Item = &Product> {
-        self.products.iter().flatten().map(|product| &**product)
+        let there = self.products.iter().filter(|place| !place.gone);
+        there.map(|place| &*place.value)
     }
 
-    /// All APIs with their places, to build a changed version from.
-    pub(super) fn api_places(&self) -> Vec<Option<Arc<Api>>> {
-        let api = |entry: &Option<ApiEntry>| entry.as_ref().map(|entry| Arc::clone(&entry.api));
-        self.apis.iter().map(api).collect()
+    /// All APIs at their places, to build a changed version from.
+    pub(super) fn api_places(&self) -> Vec<Place<Api>> {
+        self.apis.iter().map(|entry| entry.api.clone()).collect()
     }
 
-    /// All products with their places.
-    pub(super) fn product_places(&self) -> Vec<Option<Arc<Product>>> {
+    /// All products at their places.
+    pub(super) fn product_places(&self) -> Vec<Place<Product>> {
         self.products.clone()
     }
 }
@@ -279,8 +294,8 @@ mod tests {
     fn interfaces(apis: Vec<Api>, products: Vec<Product>) -> (Interfaces, Vec<IssueKind>) {
         let mut issues = Vec::new();
         let interfaces = Interfaces::build(
-            apis.into_iter().map(|api| Some(Arc::new(api))).collect(),
-            products.into_iter().map(|p| Some(Arc::new(p))).collect(),
+            apis.into_iter().map(Place::from).collect(),
+            products.into_iter().map(Place::from).collect(),
             &mut issues,
         );
         (
@@ -290,7 +305,7 @@ mod tests {
     }
 
     fn found<'a>(interfaces: &'a Interfaces, path: &str) -> Option<&'a str> {
-        Some(interfaces.api(interfaces.api_by_path(path)?)?.id())
+        Some(interfaces.api(interfaces.api_by_path(path)?).id())
     }
 
     #[test]

@@ -283,12 +283,12 @@ impl Subscriptions {
 }
 
 impl Scopes<'_> {
-    /// The scopes by name. One that names nothing any more is left out.
+    /// The scopes by name.
     pub(crate) fn to_scopes(self, interfaces: &Interfaces) -> Vec<Scope> {
-        let named = |target: &Target| Some(interfaces.scope(*target)?.to_scope());
+        let named = |target: &Target| interfaces.scope(*target).to_scope();
         match self {
-            Self::One(target) => named(&target).into_iter().collect(),
-            Self::Resolved(targets) => targets.iter().filter_map(named).collect(),
+            Self::One(target) => vec![named(&target)],
+            Self::Resolved(targets) => targets.iter().map(named).collect(),
             Self::Named(scopes) => scopes.to_vec(),
         }
     }

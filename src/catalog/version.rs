@@ -2,10 +2,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::catalog::changes::{Change, Changes};
+use crate::catalog::interfaces::Place;
 use crate::catalog::subscriptions::{Packer, Subscriptions, check};
 use crate::catalog::{
     Api, ApiIndex, CatalogBuilder, CatalogError, Claim, Entity, Field, Holder, Interfaces, Issue,
-    IssueKind, Product, Scope, Subscription, Target,
+    IssueKind, KeySlot, Product, Scope, Subscription, Target,
 };
 use crate::key::KeyDigest;
 
@@ -62,14 +63,14 @@ impl Catalog {
     /// The API with that id.
     #[must_use]
     pub fn api(&self, id: &str) -> Option<&Api> {
-        self.interfaces.api(self.interfaces.api_by_id(id)?)
+        Some(self.interfaces.api(self.interfaces.api_by_id(id)?))
     }
 
     /// The API that serves that path: the longest prefix on segment borders,
     /// compared byte for byte.
     #[must_use]
     pub fn api_for_path(&self, path: &str) -> Option<&Api> {
-        self.interfaces.api(self.interfaces.api_by_path(path)?)
+        Some(self.interfaces.api(self.interfaces.api_by_path(path)?))
     }
 
     /// All APIs, in order.
@@ -80,7 +81,7 @@ impl Catalog {
     /// The product with that id.
     #[must_use]
     pub fn product(&self, id: &str) -> Option<&Product> {
-        self.interfaces.product(self.interfaces.product_by_id(id)?)
+        Some(self.interfaces.product(self.interfaces.product_by_id(id)?))
     }
 
     /// All products, in order.
@@ -166,6 +167,31 @@ impl Catalog {
         }
     }
 
+    /// This catalog on the packed subscriptions of `packed`, which were packed
+    /// from `before`; the changes since then stay changes. `None` where this
+    /// catalog does not descend from `before`.
+    pub(crate) fn repacked(&self, before: &Self, packed: &Self) -> Option<Self> {
+        if !Arc::ptr_eq(&self.packed, &before.packed) {
+            return None;
+        }
+        let changes = self.changes.since(&before.changes, &packed.packed);
+        Some(Self {
+            packed: Arc::clone(&packed.packed),
+            changes,
+            ..self.clone()
+        })
+    }
+
+    /// The owner of the key, unpacked, and the key's slot.
+    pub(crate) fn owner(&self, digest: &KeyDigest) -> Option<(Arc<Subscription>, KeySlot)> {
+        let found = self.find(digest)?;
+        let subscription = match found.holder {
+            Holder::Packed(at) => Arc::new(self.packed.unpack(at, &self.interfaces)),
+            Holder::Shared(subscription) => subscription,
+        };
+        Some((subscription, found.claim.slot))
+    }
+
     /// A catalog in which the subscription stands in the place of the one with
     /// its id, or beside the others.
     pub(crate) fn with_subscription(
@@ -201,10 +227,10 @@ impl Catalog {
             }
         }
         let mut keys = subscription.keys();
-        if let (Some((_, first)), Some((slot, second))) = (keys.next(), keys.next()) {
-            if first.digest() == second.digest() {
-                refuse(Field::Key(slot), IssueKind::SameKeys);
-            }
+        if let (Some((_, first)), Some((slot, second))) = (keys.next(), keys.next())
+            && first.digest() == second.digest()
+        {
+            refuse(Field::Key(slot), IssueKind::SameKeys);
         }
         for (slot, key) in subscription.keys() {
             let Some(found) = self.find(key.digest()) else {
@@ -248,7 +274,7 @@ impl Catalog {
     pub(crate) fn with_api(&self, api: Api) -> Result<Self, CatalogError> {
         let mut apis = self.interfaces.api_places();
         let at = self.interfaces.api_by_id(api.id());
-        put(&mut apis, at.map(|at| at.0), Some(api));
+        put(&mut apis, at.map(|at| at.0), api);
         self.with_interfaces(apis, self.interfaces.product_places())
     }
 
@@ -257,7 +283,7 @@ impl Catalog {
     pub(crate) fn with_product(&self, product: Product) -> Result<Self, CatalogError> {
         let mut products = self.interfaces.product_places();
         let at = self.interfaces.product_by_id(product.id());
-        put(&mut products, at.map(|at| at.0), Some(product));
+        put(&mut products, at.map(|at| at.0), product);
         self.with_interfaces(self.interfaces.api_places(), products)
     }
 
@@ -272,7 +298,7 @@ impl Catalog {
             return Some(Err(in_use(entity, by)));
         }
         let mut apis = self.interfaces.api_places();
-        put(&mut apis, Some(at.0), None);
+        apis[at.0 as usize].gone = true;
         Some(self.with_interfaces(apis, self.interfaces.product_places()))
     }
 
@@ -284,14 +310,14 @@ impl Catalog {
             return Some(Err(in_use(Entity::Product { index, id }, by)));
         }
         let mut products = self.interfaces.product_places();
-        put(&mut products, Some(at.0), None);
+        products[at.0 as usize].gone = true;
         Some(self.with_interfaces(self.interfaces.api_places(), products))
     }
 
     fn with_interfaces(
         &self,
-        apis: Vec<Option<Arc<Api>>>,
-        products: Vec<Option<Arc<Product>>>,
+        apis: Vec<Place<Api>>,
+        products: Vec<Place<Product>>,
     ) -> Result<Self, CatalogError> {
         let mut issues = Vec::new();
         let interfaces = Interfaces::build(apis, products, &mut issues);
@@ -305,7 +331,7 @@ impl Catalog {
     fn user_of_api(&self, api: ApiIndex) -> Option<Entity> {
         let by_product = || {
             let holder = *self.interfaces.holders(api).first()?;
-            let id = self.interfaces.product(holder)?.id().to_owned();
+            let id = self.interfaces.product(holder).id().to_owned();
             let index = holder.0 as usize;
             Some(Entity::Product { index, id })
         };
@@ -314,7 +340,7 @@ impl Catalog {
 
     /// The first subscription with that scope.
     fn subscription_with(&self, target: Target) -> Option<Entity> {
-        let scope: Scope = self.interfaces.scope(target)?.to_scope();
+        let scope: Scope = self.interfaces.scope(target).to_scope();
         let found = self
             .subscriptions()
             .find(|subscription| subscription.scopes().contains(&scope))?;
@@ -323,11 +349,11 @@ impl Catalog {
     }
 }
 
-fn put<T>(places: &mut Vec<Option<Arc<T>>>, at: Option<u32>, value: Option<T>) {
-    let value = value.map(Arc::new);
+fn put<T>(places: &mut Vec<Place<T>>, at: Option<u32>, value: T) {
+    let place = value.into();
     match at {
-        Some(at) => places[at as usize] = value,
-        None => places.push(value),
+        Some(at) => places[at as usize] = place,
+        None => places.push(place),
     }
 }
 

@@ -29,6 +29,14 @@ impl KeyHeader {
         })
     }
 
+    /// The header that is read where nobody has named one.
+    pub(super) fn well_known() -> Self {
+        Self {
+            name: HeaderName::from_static("ocp-apim-subscription-key"),
+            spelling: "Ocp-Apim-Subscription-Key".into(),
+        }
+    }
+
     /// The name as HTTP compares it.
     #[must_use]
     pub fn name(&self) -> &HeaderName {
@@ -63,6 +71,11 @@ impl KeyQuery {
             return Err(KeyNameError::Query);
         }
         Ok(Self(name.into()))
+    }
+
+    /// The parameter that is read where nobody has named one.
+    pub(super) fn well_known() -> Self {
+        Self("subscription-key".into())
     }
 
     /// The decoded name.

@@ -29,9 +29,6 @@
 //! for it. Behind a proxy that rewrites `Host`, clients are told the rewritten
 //! one; set a realm to tell them something else.
 
-// Until the layer stands, which calls this room.
-#![allow(dead_code, unused_imports)]
-
 mod body;
 mod challenge;
 mod format;

@@ -1,11 +1,184 @@
-//! Where subscriptions are kept.
+//! Where subscriptions are kept: the [`SubscriptionStore`] trait, and the stores
+//! of this crate.
+//!
+//! | store | for |
+//! |---|---|
+//! | [`MemoryStore`] | catalogs made in code, changed live through methods |
+//! | `FileStore` (feature `file`) | a catalog file, watched for changes |
+//! | [`BoxStore`] | a store that is chosen at run time |
+//! | your own | everything else: one `async fn` |
+//!
+//! # A store of your own
+//!
+//! ```
+//! use std::collections::HashMap;
+//! use std::convert::Infallible;
+//! use std::sync::Arc;
+//! use tower_subscription_key::catalog::{KeySlot, Subscription};
+//! use tower_subscription_key::store::{KeyOwner, SubscriptionStore};
+//! use tower_subscription_key::KeyDigest;
+//!
+//! struct Partners(HashMap<KeyDigest, Arc<Subscription>>);
+//!
+//! impl SubscriptionStore for Partners {
+//!     type Error = Infallible;
+//!
+//!     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Infallible> {
+//!         let partner = self.0.get(key);
+//!         Ok(partner.map(|partner| KeyOwner::new(partner.clone(), KeySlot::Primary)))
+//!     }
+//! }
+//! ```
+//!
+//! It only knows keys. The APIs and products that its subscriptions refer to are
+//! given to the layer: [`catalog`](crate::SubscriptionKeyLayer::catalog) or
+//! [`single_api`](crate::SubscriptionKeyLayer::single_api).
+//!
+//! # What a store must get right
+//!
+//! - *Cannot answer* is an error, never `None`: `None` tells a caller with a good
+//!   key that it is wrong.
+//! - The digest comes from whatever a client sent. It has 32 bytes, always.
+//! - A subscription is returned as it stands, in whatever state: that it is
+//!   suspended or expired is for the decision to find and for the operator to
+//!   read.
+//! - [`find`](SubscriptionStore::find) is polled by the request's task and
+//!   dropped when the client goes away: at any await.
 
-#[cfg(feature = "file")]
-mod cell;
+mod boxed;
 #[cfg(feature = "file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub mod file;
+mod memory;
+mod published;
 
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::catalog::{Catalog, KeySlot, Subscription};
+use crate::key::KeyDigest;
+
+pub use boxed::{BoxStore, BoxStoreError};
 #[cfg(feature = "file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub use file::FileStore;
+pub use memory::MemoryStore;
+
+pub(crate) use published::Published;
+
+/// Answers whose key that is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store of subscriptions",
+    label = "not a `SubscriptionStore`",
+    note = "use `MemoryStore`, `FileStore` or `BoxStore`, or implement `SubscriptionStore`: \
+            its one needed method is `async fn find`"
+)]
+pub trait SubscriptionStore: Send + Sync + 'static {
+    /// Why the store could not answer. Never "no such key".
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// The subscription that owns the key, or `None` where none does.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot tell. The client then gets a 503.
+    fn find(
+        &self,
+        key: &KeyDigest,
+    ) -> impl Future<Output = Result<Option<KeyOwner>, Self::Error>> + Send;
+
+    /// The same, if the answer is at hand. A request that is answered here waits
+    /// for nothing and allocates nothing for its lookup.
+    fn peek(&self, key: &KeyDigest) -> Peek {
+        let _ = key;
+        Peek::Unknown
+    }
+
+    /// What the store holds in memory besides: asked once for each request,
+    /// before anything else, so that a request is decided on one version.
+    ///
+    /// Default: [`Holdings::Keys`], nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the store should know its APIs and cannot, for example because it
+    /// never reached its source. The client then gets a 503.
+    fn holdings(&self) -> Result<Holdings, Self::Error> {
+        Ok(Holdings::Keys)
+    }
+}
+
+/// The owner of a key.
+#[derive(Debug, Clone)]
+pub struct KeyOwner {
+    subscription: Arc<Subscription>,
+    slot: KeySlot,
+}
+
+impl KeyOwner {
+    /// That subscription, by the key in that slot. Where the subscription has
+    /// a key in the slot, its expiry counts.
+    #[must_use]
+    pub fn new(subscription: impl Into<Arc<Subscription>>, slot: KeySlot) -> Self {
+        let subscription = subscription.into();
+        Self { subscription, slot }
+    }
+
+    /// The subscription.
+    #[must_use]
+    pub fn subscription(&self) -> &Arc<Subscription> {
+        &self.subscription
+    }
+
+    pub(crate) fn into_subscription(self) -> Arc<Subscription> {
+        self.subscription
+    }
+
+    /// Which of its keys.
+    #[must_use]
+    pub fn slot(&self) -> KeySlot {
+        self.slot
+    }
+}
+
+/// What a store can say at once.
+#[derive(Debug, Clone)]
+pub enum Peek {
+    /// The key's owner.
+    Found(KeyOwner),
+    /// No subscription has the key.
+    Absent,
+    /// It has to look: ask [`SubscriptionStore::find`].
+    Unknown,
+}
+
+/// What a store holds in memory.
+#[derive(Debug, Clone)]
+pub enum Holdings {
+    /// Keys only: APIs and products are the layer's.
+    Keys,
+    /// APIs and products. Subscriptions are asked for one by one.
+    Interfaces(Arc<Catalog>),
+    /// Everything: no key is asked for, because the catalog has them all.
+    Everything(Arc<Catalog>),
+}
+
+/// A shared store is the same store.
+impl<S: SubscriptionStore> SubscriptionStore for Arc<S> {
+    type Error = S::Error;
+
+    fn find(
+        &self,
+        key: &KeyDigest,
+    ) -> impl Future<Output = Result<Option<KeyOwner>, Self::Error>> + Send {
+        S::find(self, key)
+    }
+
+    fn peek(&self, key: &KeyDigest) -> Peek {
+        S::peek(self, key)
+    }
+
+    fn holdings(&self) -> Result<Holdings, Self::Error> {
+        S::holdings(self)
+    }
+}

@@ -12,9 +12,10 @@ use zeroize::Zeroizing;
 
 use crate::catalog::Catalog;
 use crate::document::{self, Format};
-use crate::store::cell::CatalogCell;
+use crate::key::KeyDigest;
 use crate::store::file::stamp::Stamp;
 use crate::store::file::{FileError, FileStatus};
+use crate::store::{KeyOwner, Published};
 
 /// A file that changes while it is read is read again, so often and after that
 /// long.
@@ -28,7 +29,7 @@ pub(super) struct Shared {
     /// Holds also if the process changes its directory.
     absolute: PathBuf,
     format: Format,
-    cell: CatalogCell,
+    cell: Published,
     status: watch::Sender<FileStatus>,
     history: Mutex<History>,
 }
@@ -74,7 +75,7 @@ impl Shared {
             path,
             absolute,
             format,
-            cell: CatalogCell::new(catalog),
+            cell: Published::new(catalog),
             status: watch::Sender::new(status),
             history: Mutex::new(History {
                 used,
@@ -94,6 +95,10 @@ impl Shared {
 
     pub(super) fn catalog(&self) -> Arc<Catalog> {
         self.cell.load()
+    }
+
+    pub(super) fn owner(&self, key: &KeyDigest) -> Option<KeyOwner> {
+        self.cell.owner(key)
     }
 
     pub(super) fn status(&self) -> FileStatus {
@@ -157,7 +162,7 @@ impl Shared {
     fn publish(&self, catalog: Catalog) {
         let version = self.status.borrow().version + 1;
         tell_version(&self.path, version, &catalog);
-        self.cell.store(catalog);
+        self.cell.publish(catalog);
         self.status.send_replace(FileStatus {
             version,
             loaded_at: SystemTime::now(),

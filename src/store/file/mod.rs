@@ -36,6 +36,7 @@ mod stamp;
 mod status;
 mod watch;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ use std::sync::Arc;
 use tokio::sync::watch::Receiver;
 
 use crate::catalog::Catalog;
+use crate::key::KeyDigest;
+use crate::store::{Holdings, KeyOwner, SubscriptionStore};
 
 pub use error::FileError;
 pub use options::FileStoreOptions;
@@ -144,6 +147,18 @@ impl FileStore {
     /// As there.
     pub fn reload_blocking(&self) -> Result<FileStatus, Arc<FileError>> {
         self.inner.shared.reload()
+    }
+}
+
+impl SubscriptionStore for FileStore {
+    type Error = Infallible;
+
+    async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Infallible> {
+        Ok(self.inner.shared.owner(key))
+    }
+
+    fn holdings(&self) -> Result<Holdings, Infallible> {
+        Ok(Holdings::Everything(self.catalog()))
     }
 }
 

@@ -1,0 +1,251 @@
+use std::sync::LazyLock;
+
+use http::HeaderName;
+use http::header::{AUTHORIZATION, COOKIE};
+
+use super::{KeyHeader, KeyNameError, KeyQuery, wire};
+
+/// A place in a request where a key may stand.
+///
+/// Sources are asked in order, and the first that is present in the request
+/// decides, whether its key is any good or not.
+///
+/// ```
+/// use tower_subscription_key::key::KeySource;
+///
+/// let sources = [
+///     KeySource::header(),
+///     KeySource::bearer(),
+///     KeySource::cookie("api_key")?,
+/// ];
+/// # Ok::<(), tower_subscription_key::key::KeyNameError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySource(Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// Without a name of its own: named for each request.
+    Header(Option<KeyHeader>),
+    Query(Option<KeyQuery>),
+    Cookie(Box<str>),
+    Authorization(Box<str>),
+}
+
+impl KeySource {
+    /// The subscription key header, by the name that holds for the request: the
+    /// layer's, else the API's, else `Ocp-Apim-Subscription-Key`.
+    #[must_use]
+    pub fn header() -> Self {
+        Self(Kind::Header(None))
+    }
+
+    /// The subscription key parameter of the query, by the name that holds for
+    /// the request: the layer's, else the API's, else `subscription-key`.
+    #[must_use]
+    pub fn query() -> Self {
+        Self(Kind::Query(None))
+    }
+
+    /// The header of that name, whatever the API calls its own.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyNameError::Header`] where `name` cannot be a header name.
+    pub fn header_named(name: &str) -> Result<Self, KeyNameError> {
+        Ok(Self(Kind::Header(Some(KeyHeader::new(name)?))))
+    }
+
+    /// The query parameter of that decoded name, whatever the API calls its own.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyNameError::Query`] where `name` is empty.
+    pub fn query_named(name: &str) -> Result<Self, KeyNameError> {
+        Ok(Self(Kind::Query(Some(KeyQuery::new(name)?))))
+    }
+
+    /// The cookie of that name. Its value is taken as it stands, quotes included.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyNameError::Cookie`] where `name` cannot be a cookie name.
+    pub fn cookie(name: &str) -> Result<Self, KeyNameError> {
+        if !is_token(name) {
+            return Err(KeyNameError::Cookie { name: name.into() });
+        }
+        Ok(Self(Kind::Cookie(name.into())))
+    }
+
+    /// `Authorization` with that scheme, in any case. A line with another scheme
+    /// is not this source.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyNameError::Scheme`] where `scheme` is not one word.
+    pub fn authorization(scheme: &str) -> Result<Self, KeyNameError> {
+        if !is_token(scheme) {
+            return Err(KeyNameError::Scheme {
+                name: scheme.into(),
+            });
+        }
+        Ok(Self(Kind::Authorization(scheme.into())))
+    }
+
+    /// `Authorization: Bearer KEY`.
+    #[must_use]
+    pub fn bearer() -> Self {
+        Self(Kind::Authorization("Bearer".into()))
+    }
+
+    /// What a client is told of this source: how it carries a key, and the name
+    /// as it was written.
+    pub(crate) fn carrier<'a>(&'a self, names: &Names<'a>) -> (Carrier, &'a str) {
+        match &self.0 {
+            Kind::Header(own) => {
+                let name = own.as_ref().unwrap_or(names.header).spelling();
+                (Carrier::Header, name)
+            }
+            Kind::Query(own) => {
+                let name = own.as_ref().unwrap_or(names.query).name();
+                (Carrier::Query, name)
+            }
+            Kind::Cookie(name) => (Carrier::Cookie, name),
+            Kind::Authorization(_) => (Carrier::Authorization, "Authorization"),
+        }
+    }
+
+    /// Where this source stands in a request for which `names` hold.
+    pub(super) fn place<'a>(&'a self, names: &Names<'a>) -> Place<'a> {
+        match &self.0 {
+            Kind::Header(own) => Place::Header(own.as_ref().unwrap_or(names.header).name()),
+            Kind::Query(own) => Place::Query(own.as_ref().unwrap_or(names.query).name()),
+            Kind::Cookie(name) => Place::Cookie(name),
+            Kind::Authorization(scheme) => Place::Authorization(scheme),
+        }
+    }
+}
+
+/// How a source carries a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    Header,
+    Query,
+    Cookie,
+    Authorization,
+}
+
+/// A source with its name for one request.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place<'a> {
+    Header(&'a HeaderName),
+    Query(&'a str),
+    Cookie(&'a str),
+    Authorization(&'a str),
+}
+
+impl Place<'_> {
+    /// Whether that header line carries a key from here, perhaps an empty one.
+    pub(super) fn is_in(self, name: &HeaderName, line: &[u8]) -> bool {
+        match self {
+            Self::Header(own) => name == own,
+            Self::Query(_) => false,
+            Self::Cookie(own) => name == COOKIE && wire::cookie_values(line, own).next().is_some(),
+            Self::Authorization(scheme) => {
+                name == AUTHORIZATION && wire::credentials(line, scheme).is_some()
+            }
+        }
+    }
+}
+
+/// RFC 9110's `token`: what cookie names and authentication schemes are made of.
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// The names that hold for one request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names<'a> {
+    pub(crate) header: &'a KeyHeader,
+    pub(crate) query: &'a KeyQuery,
+}
+
+/// The names where neither the layer nor the API gives any.
+pub(crate) fn default_names() -> Names<'static> {
+    static HEADER: LazyLock<KeyHeader> = LazyLock::new(KeyHeader::well_known);
+    static QUERY: LazyLock<KeyQuery> = LazyLock::new(KeyQuery::well_known);
+    Names {
+        header: &HEADER,
+        query: &QUERY,
+    }
+}
+
+/// The header, then the query.
+pub(crate) fn default_sources() -> Vec<KeySource> {
+    vec![KeySource::header(), KeySource::query()]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_names_are_those_of_the_contract() {
+        let names = default_names();
+        assert_eq!(
+            names.header,
+            &KeyHeader::new("Ocp-Apim-Subscription-Key").unwrap()
+        );
+        assert_eq!(names.query, &KeyQuery::new("subscription-key").unwrap());
+    }
+
+    #[test]
+    fn a_name_of_its_own_outranks_the_requests() {
+        let header = KeyHeader::new("X-Api-Key").unwrap();
+        let query = KeyQuery::new("api_key").unwrap();
+        let names = Names {
+            header: &header,
+            query: &query,
+        };
+        for (source, expected) in [
+            (KeySource::header(), r#"Header("x-api-key")"#),
+            (KeySource::query(), r#"Query("api_key")"#),
+            (KeySource::header_named("Own").unwrap(), r#"Header("own")"#),
+            (KeySource::query_named("own").unwrap(), r#"Query("own")"#),
+        ] {
+            assert_eq!(format!("{:?}", source.place(&names)), expected);
+        }
+    }
+
+    #[test]
+    fn cookie_names_and_schemes_are_tokens() {
+        for good in ["k", "__Host-key", "a.b~c", "!#$%&'*+-.^_`|~"] {
+            assert!(KeySource::cookie(good).is_ok(), "{good}");
+            assert!(KeySource::authorization(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "", " ", "a b", "a=b", "a;b", "a,b", "\"a\"", "é", "a\n", "a/b",
+        ] {
+            let name: Box<str> = bad.into();
+            assert_eq!(
+                KeySource::cookie(bad),
+                Err(KeyNameError::Cookie { name: name.clone() })
+            );
+            assert_eq!(
+                KeySource::authorization(bad),
+                Err(KeyNameError::Scheme { name })
+            );
+        }
+        assert_eq!(KeySource::authorization("Bearer"), Ok(KeySource::bearer()));
+    }
+
+    #[test]
+    fn header_and_query_names_are_checked() {
+        assert!(KeySource::header_named("X Key").is_err());
+        assert_eq!(KeySource::query_named(""), Err(KeyNameError::Query));
+    }
+}

@@ -1,0 +1,285 @@
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, COOKIE};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+
+use super::source::{Names, Place};
+use super::{KeySource, wire};
+
+/// Removes the key of every source from its own place, wherever and however
+/// often it stands there. All else keeps its bytes and its order.
+pub(crate) fn strip<B>(sources: &[KeySource], names: &Names<'_>, request: &mut Request<B>) {
+    for source in sources {
+        match source.place(names) {
+            Place::Query(name) => strip_query(request.uri_mut(), name),
+            place => strip_headers(request.headers_mut(), place),
+        }
+    }
+}
+
+fn strip_headers(headers: &mut HeaderMap, place: Place<'_>) {
+    // Most requests lack most sources, and looking is cheaper than removing.
+    let is_in = |(name, line): (&HeaderName, &HeaderValue)| place.is_in(name, line.as_bytes());
+    if !headers.iter().any(is_in) {
+        return;
+    }
+    match place {
+        Place::Query(_) => {}
+        Place::Header(name) => {
+            headers.remove(name);
+        }
+        Place::Cookie(name) => {
+            retain_lines(headers, &COOKIE, |line| without_cookie(line, name));
+        }
+        Place::Authorization(scheme) => retain_lines(headers, &AUTHORIZATION, |line| {
+            let other = wire::credentials(line.as_bytes(), scheme).is_none();
+            other.then(|| line.clone())
+        }),
+    }
+}
+
+/// Replaces every line of a header by what `keep` leaves of it.
+fn retain_lines(
+    headers: &mut HeaderMap,
+    name: &HeaderName,
+    keep: impl Fn(&HeaderValue) -> Option<HeaderValue>,
+) {
+    let kept: Vec<_> = headers.get_all(name).iter().filter_map(keep).collect();
+    headers.remove(name);
+    for line in kept {
+        // Cannot fail: no more lines than there were. If it did, a line would be
+        // lost, and no key shown.
+        let _ = headers.try_append(name, line);
+    }
+}
+
+/// What a `Cookie` line holds besides the cookies of that name, if anything.
+fn without_cookie(line: &HeaderValue, name: &str) -> Option<HeaderValue> {
+    let bytes = line.as_bytes();
+    if wire::cookie_values(bytes, name).next().is_none() {
+        return Some(line.clone());
+    }
+    let kept: Vec<_> = bytes
+        .split(|&byte| byte == b';')
+        .filter(|piece| wire::cookie_value(piece, name).is_none())
+        .collect();
+    if kept.iter().all(|piece| piece.trim_ascii().is_empty()) {
+        return None;
+    }
+    let mut rest = HeaderValue::from_bytes(kept.join(&b';').trim_ascii()).ok()?;
+    rest.set_sensitive(line.is_sensitive());
+    Some(rest)
+}
+
+fn strip_query(uri: &mut Uri, name: &str) {
+    let Some(query) = uri.query() else {
+        return;
+    };
+    let is_other = |segment: &&str| wire::query_value(segment.as_bytes(), name).is_none();
+    if query.split('&').all(|segment| is_other(&segment)) {
+        return;
+    }
+    let stripped = target(uri, query.split('&').filter(is_other));
+    // Neither can fail: what is left of a valid target is valid. If it did, the
+    // query, or all of it, had better be lost than show the key.
+    *uri = with_target(uri, stripped)
+        .or_else(|_| with_target(uri, uri.path().to_owned()))
+        .unwrap_or_default();
+}
+
+/// The path of `uri`, and those segments as its query, if they are any.
+fn target<'q>(uri: &Uri, segments: impl Iterator<Item = &'q str>) -> String {
+    let path = uri.path();
+    let longest = path.len() + 1 + uri.query().map_or(0, str::len);
+    let mut target = String::with_capacity(longest);
+    target.push_str(path);
+    let mut separator = '?';
+    for segment in segments {
+        target.push(separator);
+        target.push_str(segment);
+        separator = '&';
+    }
+    if target.len() == path.len() + 1 {
+        // One empty segment: nothing is left.
+        target.truncate(path.len());
+    }
+    target
+}
+
+fn with_target(uri: &Uri, target: String) -> Result<Uri, http::Error> {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(target))?);
+    Ok(Uri::from_parts(parts)?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::key::{default_names, default_sources};
+
+    const KEY: &str = "Ocp-Apim-Subscription-Key";
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+                (name, value.parse::<HeaderValue>().unwrap())
+            })
+            .collect()
+    }
+
+    fn stripped_uri(sources: &[KeySource], uri: &str) -> Uri {
+        let mut request = Request::get(uri).body(()).unwrap();
+        strip(sources, &default_names(), &mut request);
+        request.into_parts().0.uri
+    }
+
+    /// Maps are equal if each name has the same lines in the same order.
+    fn check_headers(sources: &[KeySource], lines: &[(&str, &str)], left: &[(&str, &str)]) {
+        let mut request = Request::new(());
+        *request.headers_mut() = headers(lines);
+        strip(sources, &default_names(), &mut request);
+        assert_eq!(request.headers(), &headers(left), "{lines:?}");
+        assert_eq!(request.uri(), &Uri::default());
+    }
+
+    #[test]
+    fn the_query_loses_the_key_and_nothing_else() {
+        for (uri, left) in [
+            ("/p?c=1&subscription-key=K&b=%61", "/p?c=1&b=%61"),
+            ("/p?subscription-key=K", "/p"),
+            ("/p?subscription-key", "/p"),
+            ("/p?subscription-key=", "/p"),
+            ("/p?%73ubscription-key=K&a=%zz", "/p?a=%zz"),
+            ("/p?a&subscription-key&subscription%2dkey=L&b", "/p?a&b"),
+            ("/p?subscription-key=K&subscription-key=K", "/p"),
+            ("/p?a=1&subscription-key=K", "/p?a=1"),
+            ("/p?subscription-key=K&a=?/;'", "/p?a=?/;'"),
+            ("/p?subscription-key=K&?a", "/p??a"),
+            ("/p?subscription-key=K&&a", "/p?&a"),
+            ("/p?subscription-key=K&", "/p"),
+            ("/p?&subscription-key=K", "/p"),
+            ("/p?&subscription-key=K&", "/p?&"),
+            ("/%61//b/?subscription-key=K", "/%61//b/"),
+            ("/é?subscription-key=K&ü=ö", "/é?ü=ö"),
+            ("http://h:1/p?subscription-key=K&a", "http://h:1/p?a"),
+            ("http://u@h?subscription-key=K", "http://u@h/"),
+            ("http://h?subscription-key=K&a", "http://h/?a"),
+        ] {
+            let stripped = stripped_uri(&default_sources(), uri);
+            assert_eq!(stripped.to_string(), left, "{uri}");
+            let query = left.split_once('?').map(|(_, query)| query);
+            assert_eq!(stripped.query(), query, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_uri_without_the_key_is_not_even_rebuilt() {
+        for uri in [
+            "/",
+            "/p?",
+            "/p?&&a",
+            "/p?&",
+            "/p?=K",
+            "/p?Subscription-Key=K",
+            "/p?a=subscription-key=K",
+            "/p?a;subscription-key=K",
+            "/subscription-key=K?a",
+            "*",
+            "h:443",
+            "http://h",
+            "http://h?a",
+        ] {
+            let before: Uri = uri.parse().unwrap();
+            let mut after = before.clone();
+            strip_query(&mut after, "subscription-key");
+            assert_eq!(after, before);
+            assert_eq!(after.query(), before.query(), "{uri}");
+            assert_eq!(after.path().as_ptr(), before.path().as_ptr(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn every_query_source_is_stripped() {
+        let sources = [KeySource::query_named("a b").unwrap(), KeySource::query()];
+        let uri = stripped_uri(&sources, "/?subscription-key=K&a+b=L&c&a%20b");
+        assert_eq!(uri, "/?c");
+    }
+
+    #[test]
+    fn a_long_query_is_stripped_of_every_key() {
+        let uri = format!("/?{}", ["a=%61&subscription-ke%79"; 2_600].join("&"));
+        let left = stripped_uri(&default_sources(), &uri);
+        assert_eq!(left.query(), Some(&["a=%61"; 2_600].join("&")[..]));
+    }
+
+    #[test]
+    fn every_line_of_the_header_goes_and_the_rest_stays_in_order() {
+        check_headers(
+            &default_sources(),
+            &[
+                ("Via", "1"),
+                (KEY, "K"),
+                ("Accept", "a"),
+                ("Via", "2"),
+                (KEY, "L"),
+                ("Accept", "b"),
+                ("Via", "3"),
+            ],
+            &[
+                ("Via", "1"),
+                ("Via", "2"),
+                ("Via", "3"),
+                ("Accept", "a"),
+                ("Accept", "b"),
+            ],
+        );
+        check_headers(&default_sources(), &[(KEY, "")], &[]);
+        check_headers(&[KeySource::query()], &[(KEY, "K")], &[(KEY, "K")]);
+    }
+
+    #[test]
+    fn a_cookie_line_keeps_its_other_cookies() {
+        for (lines, left) in [
+            (&["a=1; k=K; b=2"][..], &["a=1; b=2"][..]),
+            (&["k=K; a=1"], &["a=1"]),
+            (&["a=1; k=K"], &["a=1"]),
+            (&["a=1;k=K;b=2"], &["a=1;b=2"]),
+            (&["a=\"1\" ;  k=K; b = 2;"], &["a=\"1\" ; b = 2;"]),
+            (&["k=K; a=1; k=L"], &["a=1"]),
+            (&["k=K"], &[]),
+            (&["k=; k=K;"], &[]),
+            (&["k; k=K"], &["k"]),
+            (&["a=1", "k=K", "b=2; k=L", "c=3"], &["a=1", "b=2", "c=3"]),
+            (&["a=1;; b=2; ", "K=k"], &["a=1;; b=2; ", "K=k"]),
+        ] {
+            let lines: Vec<_> = lines.iter().map(|line| ("Cookie", *line)).collect();
+            let left: Vec<_> = left.iter().map(|line| ("Cookie", *line)).collect();
+            check_headers(&[KeySource::cookie("k").unwrap()], &lines, &left);
+        }
+    }
+
+    #[test]
+    fn authorization_keeps_other_schemes() {
+        let name = "Authorization";
+        check_headers(
+            &[KeySource::bearer()],
+            &[
+                (name, "Basic a"),
+                (name, "bearer K"),
+                (name, "Digest b"),
+                (name, "Bearer"),
+            ],
+            &[(name, "Basic a"), (name, "Digest b")],
+        );
+    }
+
+    #[test]
+    fn what_is_left_of_a_sensitive_line_stays_sensitive() {
+        let mut line = HeaderValue::from_static("a=1; k=K");
+        line.set_sensitive(true);
+        assert!(without_cookie(&line, "k").unwrap().is_sensitive());
+    }
+}

@@ -1,0 +1,327 @@
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderName, Request};
+
+use super::source::{Names, Place};
+use super::{KeyDigest, KeySource, MAX_KEY_BYTES, wire};
+
+/// The key as a request presents it: one of the inputs of the decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presented {
+    /// No source is present in the request.
+    Missing,
+    /// The source that decides is there and holds nothing: no key.
+    Empty,
+    /// The source that decides holds more than one value, equal or not. A wrong
+    /// key: picking one would let a proxy and this service see different callers.
+    Ambiguous,
+    /// Longer than [`MAX_KEY_BYTES`]. A wrong key.
+    Malformed,
+    /// The digest of the one key that was presented.
+    Key(KeyDigest),
+}
+
+impl Presented {
+    /// Whether a key was presented, right or wrong. An empty one is none.
+    #[must_use]
+    pub fn is_present(self) -> bool {
+        !matches!(self, Self::Missing | Self::Empty)
+    }
+}
+
+/// Takes the key from the first of `sources` that is present, and marks all
+/// values that carry one as sensitive: they print as `Sensitive` and stay out of
+/// compression tables. Both are done in one go, because looking for a header
+/// takes longer than anything else here but the digest.
+pub(crate) fn take<B>(
+    sources: &[KeySource],
+    names: &Names<'_>,
+    request: &mut Request<B>,
+) -> Presented {
+    let mut first = Presented::Missing;
+    for source in sources {
+        let place = source.place(names);
+        if first == Presented::Missing {
+            first = take_from(place, request);
+        } else {
+            mark(place, request.headers_mut());
+        }
+    }
+    first
+}
+
+fn take_from<B>(place: Place<'_>, request: &mut Request<B>) -> Presented {
+    match place {
+        Place::Header(name) => take_header(request.headers_mut(), name),
+        Place::Query(name) => {
+            let query = request.uri().query();
+            query.map_or(Presented::Missing, |query| take_query(query, name))
+        }
+        Place::Cookie(name) => {
+            mark(place, request.headers_mut());
+            let lines = request.headers().get_all(COOKIE).iter();
+            sole(
+                lines.flat_map(|line| wire::cookie_values(line.as_bytes(), name)),
+                plain,
+            )
+        }
+        Place::Authorization(scheme) => {
+            mark(place, request.headers_mut());
+            let lines = request.headers().get_all(AUTHORIZATION).iter();
+            sole(
+                lines.filter_map(|line| wire::credentials(line.as_bytes(), scheme)),
+                plain,
+            )
+        }
+    }
+}
+
+/// Marks what the source carries without reading it.
+fn mark(place: Place<'_>, headers: &mut HeaderMap) {
+    if matches!(place, Place::Query(_)) {
+        return;
+    }
+    for (name, value) in headers.iter_mut() {
+        if place.is_in(name, value.as_bytes()) {
+            value.set_sensitive(true);
+        }
+    }
+}
+
+/// Up to here, comparing every name is faster than hashing the wanted one.
+const FEW_LINES: usize = 16;
+
+fn take_header(headers: &mut HeaderMap, name: &HeaderName) -> Presented {
+    if headers.len() > FEW_LINES && !headers.contains_key(name) {
+        return Presented::Missing;
+    }
+    let mut presented = Presented::Missing;
+    for (_, value) in headers.iter_mut().filter(|(found, _)| *found == name) {
+        value.set_sensitive(true);
+        presented = match presented {
+            Presented::Missing => plain(value.as_bytes().trim_ascii()),
+            _ => Presented::Ambiguous,
+        };
+    }
+    presented
+}
+
+fn take_query(query: &str, name: &str) -> Presented {
+    let values = query
+        .as_bytes()
+        .split(|&byte| byte == b'&')
+        .filter_map(|segment| wire::query_value(segment, name));
+    sole(values, encoded)
+}
+
+/// Reads the value if there is exactly one.
+fn sole<'v>(
+    mut values: impl Iterator<Item = &'v [u8]>,
+    read: impl FnOnce(&[u8]) -> Presented,
+) -> Presented {
+    let Some(value) = values.next() else {
+        return Presented::Missing;
+    };
+    if values.next().is_some() {
+        return Presented::Ambiguous;
+    }
+    read(value)
+}
+
+fn plain(key: &[u8]) -> Presented {
+    match key.len() {
+        0 => Presented::Empty,
+        1..=MAX_KEY_BYTES => Presented::Key(KeyDigest::of(key)),
+        _ => Presented::Malformed,
+    }
+}
+
+fn encoded(raw: &[u8]) -> Presented {
+    if !wire::is_encoded(raw) {
+        return plain(raw);
+    }
+    wire::decode_key(raw, &mut [0; MAX_KEY_BYTES]).map_or(Presented::Malformed, plain)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::Presented::{Ambiguous, Empty, Malformed, Missing};
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::key::{default_names, default_sources};
+
+    const KEY: &str = "Ocp-Apim-Subscription-Key";
+
+    fn key(bytes: impl AsRef<[u8]>) -> Presented {
+        Presented::Key(KeyDigest::of(bytes))
+    }
+
+    fn headers(lines: &[(&str, &[u8])]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+                (name, HeaderValue::from_bytes(value).unwrap())
+            })
+            .collect()
+    }
+
+    fn take_by(sources: &[KeySource], lines: &[(&str, &[u8])], uri: &str) -> Presented {
+        let mut request = Request::get(uri).body(()).unwrap();
+        *request.headers_mut() = headers(lines);
+        let taken = take(sources, &default_names(), &mut request);
+        for n in 0..=FEW_LINES {
+            let name = HeaderName::from_bytes(format!("x-{n}").as_bytes()).unwrap();
+            let other = HeaderValue::from_static("other");
+            request.headers_mut().insert(name, other);
+        }
+        let among_many = take(sources, &default_names(), &mut request);
+        assert_eq!(taken, among_many, "many headers change nothing");
+        taken
+    }
+
+    #[test]
+    fn a_header_is_trimmed_and_otherwise_taken_exactly() {
+        for (lines, expected) in [
+            (&[][..], Missing),
+            (&[(KEY, &b"K"[..])], key("K")),
+            (&[("ocp-apim-subscription-key", b"K")], key("K")),
+            (&[(KEY, b" \tK\t ")], key("K")),
+            (&[(KEY, b"a, b;c=%41+")], key("a, b;c=%41+")),
+            (&[(KEY, b"\xff\xfe")], key(b"\xff\xfe")),
+            (&[(KEY, b"")], Empty),
+            (&[(KEY, b" \t ")], Empty),
+            (&[(KEY, b"K"), (KEY, b"L")], Ambiguous),
+            (&[(KEY, b"K"), ("Accept", b"*/*"), (KEY, b"K")], Ambiguous),
+            (&[(KEY, b""), (KEY, b"")], Ambiguous),
+            (&[(KEY, &[b'k'; 257]), (KEY, b"")], Ambiguous),
+            (&[(KEY, &[b'k'; 256])], key([b'k'; 256])),
+            (&[(KEY, &[b'k'; 257])], Malformed),
+        ] {
+            let taken = take_by(&[KeySource::header()], lines, "/");
+            assert_eq!(taken, expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_query_parameter_is_decoded() {
+        let full = format!("/?subscription-key={}", "%6B".repeat(256));
+        let over = format!("/?subscription-key={}", "%6B".repeat(257));
+        let plain_over = format!("/?subscription-key={}", "k".repeat(257));
+        let shrinks = format!("/?subscription-key={}%6b", "k".repeat(254));
+        let long = format!("/?{}&subscription-key=K", "a=1&".repeat(16_000));
+        for (uri, expected) in [
+            ("/", Missing),
+            ("/?", Missing),
+            ("/?Subscription-Key=K", Missing),
+            ("/?a=subscription-key=K", Missing),
+            ("/?a=1;subscription-key=K", Missing),
+            ("/subscription-key=K", Missing),
+            ("/?subscription-key=K", key("K")),
+            ("/?a=1&subscription-key=K&b=%61", key("K")),
+            ("http://h?subscription-key=K", key("K")),
+            ("/?%73ubscription%2Dkey=%4B", key("K")),
+            ("/?subscription-key=a+b%20c", key("a b c")),
+            ("/?subscription-key=+", key(" ")),
+            ("/?subscription-key=%zz", key("%zz")),
+            ("/?subscription-key=%ff%00", key(b"\xff\0")),
+            ("/?subscription-key=K;a=1", key("K;a=1")),
+            ("/?subscription-key=K=?/", key("K=?/")),
+            ("/?subscription-key", Empty),
+            ("/?subscription-key=", Empty),
+            ("/?subscription-key=K&subscription-key=K", Ambiguous),
+            ("/?subscription-key&subscription-ke%79", Ambiguous),
+            ("*", Missing),
+            ("h:443", Missing),
+            (&full, key([b'k'; 256])),
+            (&over, Malformed),
+            (&plain_over, Malformed),
+            (&shrinks, key([b'k'; 255])),
+            (&long, key("K")),
+        ] {
+            let taken = take_by(&[KeySource::query()], &[], uri);
+            assert_eq!(taken, expected, "{uri:.99}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_looked_for_in_every_line() {
+        for (lines, expected) in [
+            (&[("Cookie", &b"a=1; k=K"[..])][..], key("K")),
+            (&[("Cookie", b"a=1"), ("Cookie", b"k=K")], key("K")),
+            (&[("Cookie", b"k=\"K\"")], key("\"K\"")),
+            (&[("Cookie", b"a=1; k")], Missing),
+            (&[("Cookie", b"k=; a=1")], Empty),
+            (&[("Cookie", b"k=K; k=K")], Ambiguous),
+            (&[("Cookie", b"k="), ("Cookie", b"k=")], Ambiguous),
+            (&[("k", b"K")], Missing),
+        ] {
+            let taken = take_by(&[KeySource::cookie("k").unwrap()], lines, "/");
+            assert_eq!(taken, expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn authorization_counts_lines_of_the_scheme_only() {
+        let name = "Authorization";
+        for (lines, expected) in [
+            (&[(name, &b"Bearer K"[..])][..], key("K")),
+            (&[(name, b"bearer K"), (name, b"Basic L")], key("K")),
+            (&[(name, b"Basic L")], Missing),
+            (&[(name, b"Bearer")], Empty),
+            (&[(name, b"Bearer K"), (name, b"BEARER K")], Ambiguous),
+        ] {
+            let taken = take_by(&[KeySource::bearer()], lines, "/");
+            assert_eq!(taken, expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_present_source_decides_good_or_not() {
+        let uri = "/?subscription-key=Q";
+        for (lines, expected) in [
+            (&[][..], key("Q")),
+            (&[(KEY, &b"H"[..])], key("H")),
+            (&[(KEY, b"")], Empty),
+            (&[(KEY, b"H"), (KEY, b"H")], Ambiguous),
+            (&[(KEY, &[b'k'; 257])], Malformed),
+        ] {
+            assert_eq!(take_by(&default_sources(), lines, uri), expected);
+        }
+        let reversed = [KeySource::query(), KeySource::header()];
+        assert_eq!(take_by(&reversed, &[(KEY, b"H")], uri), key("Q"));
+        assert_eq!(take_by(&[], &[(KEY, b"H")], uri), Missing);
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_a_key() {
+        assert_eq!(format!("{:?}", key("K")), "Key(KeyDigest(..))");
+    }
+
+    #[test]
+    fn lines_that_carry_a_key_are_marked_and_no_others() {
+        let mut sources = default_sources();
+        sources.extend([KeySource::bearer(), KeySource::cookie("k").unwrap()]);
+        let lines = [
+            (KEY, "K", true),
+            (KEY, "", true),
+            ("Authorization", "bearer K", true),
+            ("Authorization", "Basic K", false),
+            ("Cookie", "a=1; k=K", true),
+            ("Cookie", "a=1", false),
+            ("Subscription-Key", "K", false),
+        ];
+        let mut request = Request::new(());
+        *request.headers_mut() = headers(&lines.map(|(name, value, _)| (name, value.as_bytes())));
+        take(&sources, &default_names(), &mut request);
+        for (name, value, sensitive) in lines {
+            let line = request
+                .headers()
+                .get_all(name)
+                .iter()
+                .find(|line| *line == value);
+            assert_eq!(line.unwrap().is_sensitive(), sensitive, "{name}: {value}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+use std::error::Error;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tracing::Span;
+
+use crate::access::{Access, Admission, Decision, Denial, DenialReason, Owner, Question, answer};
+use crate::catalog::{ApiIndex, Catalog, Found, Holder, KeySlot, Timestamp, claim};
+use crate::key::{KeyDigest, Presented, strip, take};
+use crate::layer::ConfigError;
+use crate::layer::observe;
+use crate::layer::settings::{Settings, is_preflight};
+use crate::response::{Refusal, RequestHead, refuse};
+use crate::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
+
+/// A store and the settings by which requests are put to it: all that the
+/// services of one layer share.
+#[derive(Debug)]
+pub(super) struct Gate<S> {
+    store: Arc<S>,
+    settings: Settings,
+}
+
+/// What happens to a request next.
+pub(super) enum Step {
+    /// It goes on to the inner service, within that span.
+    Pass(Span),
+    /// It is answered.
+    Refuse(Response<Bytes>),
+    /// It waits for the store to find the owner of that key.
+    Find(KeyDigest, Context),
+}
+
+/// What is known of a request before the owner of its key is.
+pub(super) struct Context {
+    catalog: Arc<Catalog>,
+    api: Option<ApiIndex>,
+    presented: Presented,
+}
+
+impl<S: SubscriptionStore> Gate<S> {
+    /// Settings that cannot work are told at once, and then on every request.
+    pub(super) fn new(store: Arc<S>, mut settings: Settings) -> Self {
+        if let Err(error) = settings.check() {
+            observe::misconfigured(&error);
+            settings.error = Some(error);
+        }
+        Self { store, settings }
+    }
+
+    /// Asks the store, and waits for its answer.
+    pub(super) async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, S::Error> {
+        self.store.find(key).await
+    }
+
+    /// Takes the request as far as it gets without waiting.
+    #[inline]
+    pub(super) fn begin<B>(&self, request: &mut Request<B>) -> Step {
+        if let Some(error) = &self.settings.error {
+            return self.misconfigured(request, error);
+        }
+        let holdings = match self.store.holdings() {
+            Ok(holdings) => holdings,
+            Err(error) => return self.unavailable(request, &error),
+        };
+        let has_all_keys = matches!(holdings, Holdings::Everything(_));
+        let context = match self.context(holdings, request) {
+            Ok(context) => context,
+            Err(error) => return self.misconfigured(request, &error),
+        };
+        if self.settings.pass_preflights && is_preflight(request) {
+            return self.pass_unseen(request, &context);
+        }
+        let digest = match context.presented {
+            Presented::Key(digest) if context.api.is_some() => digest,
+            _ => return self.settle(request, context, None),
+        };
+        if has_all_keys {
+            return self.settle_packed(request, context, &digest);
+        }
+        match self.store.peek(&digest) {
+            Peek::Found(owner) => self.settle(request, context, Some(owner)),
+            Peek::Absent => self.settle(request, context, None),
+            Peek::Unknown => Step::Find(digest, context),
+        }
+    }
+
+    #[inline]
+    fn context<B>(
+        &self,
+        holdings: Holdings,
+        request: &mut Request<B>,
+    ) -> Result<Context, ConfigError> {
+        let catalog = self.settings.interfaces(holdings)?;
+        let api = self.settings.api(&catalog, request)?;
+        let names = self
+            .settings
+            .names(api.map(|api| catalog.interfaces().api(api)));
+        let presented = take(&self.settings.sources, &names, request);
+        Ok(Context {
+            catalog,
+            api,
+            presented,
+        })
+    }
+
+    /// Takes the request to its end, by what the store answered after a wait.
+    pub(super) fn resume<B>(
+        &self,
+        request: &mut Request<B>,
+        context: Context,
+        answer: Result<Option<KeyOwner>, S::Error>,
+    ) -> Step {
+        match answer {
+            Ok(owner) => self.settle(request, context, owner),
+            Err(error) => {
+                let decision = self.decide(&context, Owner::Unavailable);
+                self.conclude(request, context, None, decision, Some(&error))
+            }
+        }
+    }
+
+    /// Decides by the catalog, which has all keys.
+    #[inline]
+    fn settle_packed<B>(
+        &self,
+        request: &mut Request<B>,
+        context: Context,
+        digest: &KeyDigest,
+    ) -> Step {
+        match context.catalog.find(digest) {
+            None => self.settle(request, context, None),
+            Some(Found { claim, holder }) => {
+                let holder = Some((holder, claim.slot));
+                let decision = self.decide(&context, Owner::Known(claim));
+                self.conclude(request, context, holder, decision, None)
+            }
+        }
+    }
+
+    /// Decides by the owner that the store named.
+    fn settle<B>(
+        &self,
+        request: &mut Request<B>,
+        context: Context,
+        owner: Option<KeyOwner>,
+    ) -> Step {
+        let known = owner
+            .as_ref()
+            .map(|owner| claim(owner.subscription(), owner.slot()));
+        let decision = self.decide(&context, known.map_or(Owner::Nobody, Owner::Known));
+        let holder = owner.map(|owner| {
+            let slot = owner.slot();
+            (Holder::Shared(owner.into_subscription()), slot)
+        });
+        self.conclude(request, context, holder, decision, None)
+    }
+
+    #[inline]
+    fn decide(&self, context: &Context, owner: Owner<'_>) -> Decision {
+        let question = Question {
+            interfaces: context.catalog.interfaces(),
+            api: context.api,
+            presented: context.presented,
+            owner,
+            policy: self.settings.policy,
+        };
+        answer(&question, Timestamp::now)
+    }
+
+    #[inline]
+    fn conclude<B>(
+        &self,
+        request: &mut Request<B>,
+        context: Context,
+        holder: Option<(Holder, KeySlot)>,
+        decision: Decision,
+        cause: Option<&(dyn Error + 'static)>,
+    ) -> Step {
+        match decision {
+            Decision::Admit(admission) => self.admit(request, context, holder, admission),
+            Decision::Pass => self.pass_unseen(request, &context),
+            Decision::Deny(reason) => {
+                let denial = context.deny(holder, reason);
+                observe::denied(&denial, cause);
+                self.refuse(request, denial)
+            }
+        }
+    }
+
+    #[inline]
+    fn admit<B>(
+        &self,
+        request: &mut Request<B>,
+        context: Context,
+        holder: Option<(Holder, KeySlot)>,
+        admission: Admission,
+    ) -> Step {
+        self.strip_key(request, &context);
+        let holder = holder.map(|(holder, _)| holder);
+        let access = Access::new(context.catalog, admission, holder);
+        let span = observe::admitted(&access);
+        request.extensions_mut().insert(access);
+        Step::Pass(span)
+    }
+
+    /// Lets a request pass that nobody was asked about: it carries no access,
+    /// not even one that an outer layer left.
+    fn pass_unseen<B>(&self, request: &mut Request<B>, context: &Context) -> Step {
+        self.strip_key(request, context);
+        request.extensions_mut().remove::<Access>();
+        Step::Pass(Span::none())
+    }
+
+    #[inline]
+    fn strip_key<B>(&self, request: &mut Request<B>, context: &Context) {
+        if !self.settings.strip {
+            return;
+        }
+        let api = context.api.map(|api| context.catalog.interfaces().api(api));
+        let names = self.settings.names(api);
+        strip(&self.settings.sources, &names, request);
+    }
+
+    /// Nothing can be decided, because the store does not know its APIs.
+    #[cold]
+    fn unavailable<B>(&self, request: &Request<B>, error: &S::Error) -> Step {
+        let reason = DenialReason::StoreUnavailable;
+        let denial = Denial::new(None, None, None, reason, false);
+        observe::denied(&denial, Some(error));
+        self.refuse(request, denial)
+    }
+
+    #[cold]
+    fn misconfigured<B>(&self, request: &Request<B>, error: &ConfigError) -> Step {
+        observe::misconfigured(error);
+        let reason = DenialReason::Misconfigured;
+        self.refuse(request, Denial::new(None, None, None, reason, false))
+    }
+
+    fn refuse<B>(&self, request: &Request<B>, denial: Denial) -> Step {
+        let api = denial.api();
+        let names = self.settings.names(api);
+        let head = RequestHead {
+            headers: request.headers(),
+            uri: request.uri(),
+            api_path: api.map(|api| api.path()),
+            key_place: self.settings.key_place(&names),
+        };
+        let mut response = refuse(&self.settings.response, told(&denial), head);
+        if self.settings.denial_extension {
+            response.extensions_mut().insert(denial);
+        }
+        Step::Refuse(response)
+    }
+}
+
+impl Context {
+    fn deny(self, holder: Option<(Holder, KeySlot)>, reason: DenialReason) -> Denial {
+        let key_presented = self.presented.is_present();
+        Denial::new(Some(self.catalog), self.api, holder, reason, key_presented)
+    }
+}
+
+/// What the client is told of a denial.
+fn told(denial: &Denial) -> Refusal {
+    match denial.reason() {
+        DenialReason::StoreUnavailable | DenialReason::Misconfigured => Refusal::Unavailable,
+        _ if denial.key_presented() => Refusal::InvalidKey,
+        _ => Refusal::MissingKey,
+    }
+}

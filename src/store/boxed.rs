@@ -1,0 +1,87 @@
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::key::KeyDigest;
+use crate::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
+
+/// Any store, chosen at run time.
+///
+/// ```
+/// use tower_subscription_key::catalog::{Api, Catalog};
+/// use tower_subscription_key::{BoxStore, MemoryStore, SubscriptionKeyLayer};
+///
+/// let catalog = Catalog::builder().api(Api::new("echo", "/echo")).build()?;
+/// let store: BoxStore = BoxStore::new(MemoryStore::new(catalog));
+/// let keys: SubscriptionKeyLayer<BoxStore> = SubscriptionKeyLayer::new(store);
+/// # Ok::<(), tower_subscription_key::catalog::CatalogError>(())
+/// ```
+pub struct BoxStore(Box<dyn DynStore>);
+
+impl BoxStore {
+    /// Boxes a store.
+    pub fn new(store: impl SubscriptionStore) -> Self {
+        Self(Box::new(store))
+    }
+}
+
+impl fmt::Debug for BoxStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BoxStore(..)")
+    }
+}
+
+/// The error of the store in the box, which is its [`source`](Error::source).
+#[derive(Debug, thiserror::Error)]
+#[error("the store could not answer")]
+pub struct BoxStoreError(#[source] Box<dyn Error + Send + Sync>);
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// [`SubscriptionStore`] in a form that can stand behind a pointer.
+trait DynStore: Send + Sync {
+    fn find<'a>(
+        &'a self,
+        key: &'a KeyDigest,
+    ) -> BoxFuture<'a, Result<Option<KeyOwner>, BoxStoreError>>;
+    fn peek(&self, key: &KeyDigest) -> Peek;
+    fn holdings(&self) -> Result<Holdings, BoxStoreError>;
+}
+
+fn boxed(error: impl Error + Send + Sync + 'static) -> BoxStoreError {
+    BoxStoreError(Box::new(error))
+}
+
+impl<S: SubscriptionStore> DynStore for S {
+    fn find<'a>(
+        &'a self,
+        key: &'a KeyDigest,
+    ) -> BoxFuture<'a, Result<Option<KeyOwner>, BoxStoreError>> {
+        Box::pin(async move { SubscriptionStore::find(self, key).await.map_err(boxed) })
+    }
+
+    fn peek(&self, key: &KeyDigest) -> Peek {
+        SubscriptionStore::peek(self, key)
+    }
+
+    fn holdings(&self) -> Result<Holdings, BoxStoreError> {
+        SubscriptionStore::holdings(self).map_err(boxed)
+    }
+}
+
+impl SubscriptionStore for BoxStore {
+    type Error = BoxStoreError;
+
+    async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, BoxStoreError> {
+        self.0.find(key).await
+    }
+
+    fn peek(&self, key: &KeyDigest) -> Peek {
+        self.0.peek(key)
+    }
+
+    fn holdings(&self) -> Result<Holdings, BoxStoreError> {
+        self.0.holdings()
+    }
+}
