@@ -153,3 +153,6 @@ impl fmt::Debug for Published {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;
