@@ -1,5 +1,6 @@
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use crate::catalog::id::check_id;
 use crate::catalog::{Api, Entity, Field, Issue, IssueKind, Product, Scope, ScopeRef};

@@ -16,7 +16,7 @@ pub use digest::{DigestParseError, KeyDigest};
 pub use names::{KeyHeader, KeyNameError, KeyQuery};
 pub use source::KeySource;
 pub(crate) use source::{Carrier, Names, default_names, default_sources};
-pub(crate) use strip::{mark_sensitive, strip};
+pub(crate) use strip::strip;
 pub use take::Presented;
 pub(crate) use take::take;
 

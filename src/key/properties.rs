@@ -2,12 +2,13 @@
 //! and naive writing of the rules.
 #![allow(clippy::unwrap_used)]
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::*;
+use super::{KeyDigest, KeySource, Presented, default_names, default_sources};
+use crate::key;
 
 const QUERY: &str = "subscription-key";
 
@@ -124,11 +125,36 @@ fn naive_take(query: &str) -> Presented {
     }
 }
 
+fn request(headers: &HeaderMap, uri: &Uri) -> Request<()> {
+    let mut request = Request::new(());
+    *request.headers_mut() = headers.clone();
+    *request.uri_mut() = uri.clone();
+    request
+}
+
+fn take(sources: &[KeySource], headers: &HeaderMap, uri: &Uri) -> Presented {
+    key::take(sources, &default_names(), &mut request(headers, uri))
+}
+
+/// The headers as taking leaves them: those that carry a key marked.
+fn marked(headers: &HeaderMap) -> HeaderMap {
+    let mut request = request(headers, &Uri::default());
+    key::take(&every_source(), &default_names(), &mut request);
+    request.headers().clone()
+}
+
+fn strip(sources: &[KeySource], headers: &mut HeaderMap, uri: &mut Uri) {
+    let mut request = request(headers, uri);
+    key::strip(sources, &default_names(), &mut request);
+    *headers = request.headers().clone();
+    *uri = request.uri().clone();
+}
+
 proptest! {
     #[test]
     fn taking_from_a_query_agrees_with_the_naive_writing(query in any_query()) {
         if let Some(uri) = uri(&query) {
-            let taken = take(&[KeySource::query()], &default_names(), &HeaderMap::new(), &uri);
+            let taken = take(&[KeySource::query()], &HeaderMap::new(), &uri);
             prop_assert_eq!(taken, naive_take(uri.query().unwrap()));
         }
     }
@@ -137,7 +163,7 @@ proptest! {
     fn stripping_a_query_agrees_with_the_naive_writing(query in any_query()) {
         if let Some(mut uri) = uri(&query) {
             let before = uri.query().unwrap().to_owned();
-            strip(&[KeySource::query()], &default_names(), &mut HeaderMap::new(), &mut uri);
+            strip(&[KeySource::query()], &mut HeaderMap::new(), &mut uri);
 
             let all: Vec<_> = before.split('&').collect();
             let mut left = all.clone();
@@ -152,25 +178,22 @@ proptest! {
     #[test]
     fn nothing_is_left_to_take_once_stripped(mut headers in headers(), query in any_query()) {
         let mut uri = uri(&query).unwrap_or_default();
-        let names = default_names();
-        strip(&every_source(), &names, &mut headers, &mut uri);
+        strip(&every_source(), &mut headers, &mut uri);
         for source in every_source() {
-            prop_assert_eq!(take(&[source], &names, &headers, &uri), Presented::Missing);
+            prop_assert_eq!(take(&[source], &headers, &uri), Presented::Missing);
         }
 
         let (again, same) = (headers.clone(), uri.clone());
-        strip(&every_source(), &names, &mut headers, &mut uri);
+        strip(&every_source(), &mut headers, &mut uri);
         prop_assert_eq!(headers, again);
         prop_assert_eq!(uri.to_string(), same.to_string());
     }
 
     #[test]
     fn headers_of_other_names_are_left_alone(before in headers()) {
-        let mut after = before.clone();
-        let names = default_names();
-        mark_sensitive(&every_source(), &names, &mut after);
+        let mut after = marked(&before);
         prop_assert_eq!(&after, &before);
-        strip(&every_source(), &names, &mut after, &mut Uri::default());
+        strip(&every_source(), &mut after, &mut Uri::default());
         prop_assert_eq!(
             after.get_all("accept").iter().collect::<Vec<_>>(),
             before.get_all("accept").iter().collect::<Vec<_>>()
@@ -181,16 +204,15 @@ proptest! {
     }
 
     #[test]
-    fn every_value_that_is_taken_from_has_been_marked(mut headers in headers()) {
-        let names = default_names();
-        mark_sensitive(&every_source(), &names, &mut headers);
+    fn every_value_that_is_taken_from_has_been_marked(headers in headers()) {
+        let headers = marked(&headers);
         for source in every_source() {
             let plain: HeaderMap = headers
                 .iter()
                 .filter(|(_, value)| !value.is_sensitive())
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect();
-            let taken = take(&[source], &names, &plain, &Uri::default());
+            let taken = take(&[source], &plain, &Uri::default());
             prop_assert_eq!(taken, Presented::Missing);
         }
     }
@@ -204,8 +226,8 @@ proptest! {
         for source in every_source() {
             let sources = [source];
             prop_assert_eq!(
-                take(&sources, &default_names(), &headers, &Uri::default()),
-                take(&sources, &default_names(), &many, &Uri::default())
+                take(&sources, &headers, &Uri::default()),
+                take(&sources, &many, &Uri::default())
             );
         }
     }

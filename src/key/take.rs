@@ -1,5 +1,5 @@
 use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, Request};
 
 use super::source::{Names, Place};
 use super::{KeyDigest, KeySource, MAX_KEY_BYTES, wire};
@@ -28,35 +28,45 @@ impl Presented {
     }
 }
 
-/// Takes the key from the first of `sources` that is present.
-pub(crate) fn take(
+/// Takes the key from the first of `sources` that is present, and marks all
+/// values that carry one as sensitive: they print as `Sensitive` and stay out of
+/// compression tables. Both are done in one go, because looking for a header
+/// takes longer than anything else here but the digest.
+pub(crate) fn take<B>(
     sources: &[KeySource],
     names: &Names<'_>,
-    headers: &HeaderMap,
-    uri: &Uri,
+    request: &mut Request<B>,
 ) -> Presented {
-    sources
-        .iter()
-        .map(|source| take_from(source.place(names), headers, uri))
-        .find(|presented| *presented != Presented::Missing)
-        .unwrap_or(Presented::Missing)
+    let mut first = Presented::Missing;
+    for source in sources {
+        let place = source.place(names);
+        if first == Presented::Missing {
+            first = take_from(place, request);
+        } else {
+            mark(place, request.headers_mut());
+        }
+    }
+    first
 }
 
-fn take_from(place: Place<'_>, headers: &HeaderMap, uri: &Uri) -> Presented {
+fn take_from<B>(place: Place<'_>, request: &mut Request<B>) -> Presented {
     match place {
-        Place::Header(name) => take_header(headers, name),
-        Place::Query(name) => uri
-            .query()
-            .map_or(Presented::Missing, |query| take_query(query, name)),
+        Place::Header(name) => take_header(request.headers_mut(), name),
+        Place::Query(name) => {
+            let query = request.uri().query();
+            query.map_or(Presented::Missing, |query| take_query(query, name))
+        }
         Place::Cookie(name) => {
-            let lines = headers.get_all(COOKIE).iter();
+            mark(place, request.headers_mut());
+            let lines = request.headers().get_all(COOKIE).iter();
             sole(
                 lines.flat_map(|line| wire::cookie_values(line.as_bytes(), name)),
                 plain,
             )
         }
         Place::Authorization(scheme) => {
-            let lines = headers.get_all(AUTHORIZATION).iter();
+            mark(place, request.headers_mut());
+            let lines = request.headers().get_all(AUTHORIZATION).iter();
             sole(
                 lines.filter_map(|line| wire::credentials(line.as_bytes(), scheme)),
                 plain,
@@ -65,19 +75,34 @@ fn take_from(place: Place<'_>, headers: &HeaderMap, uri: &Uri) -> Presented {
     }
 }
 
+/// Marks what the source carries without reading it.
+fn mark(place: Place<'_>, headers: &mut HeaderMap) {
+    if matches!(place, Place::Query(_)) {
+        return;
+    }
+    for (name, value) in headers.iter_mut() {
+        if place.is_in(name, value.as_bytes()) {
+            value.set_sensitive(true);
+        }
+    }
+}
+
 /// Up to here, comparing every name is faster than hashing the wanted one.
 const FEW_LINES: usize = 16;
 
-fn take_header(headers: &HeaderMap, name: &HeaderName) -> Presented {
-    if headers.len() > FEW_LINES {
-        return sole(headers.get_all(name).iter().map(trimmed), plain);
+fn take_header(headers: &mut HeaderMap, name: &HeaderName) -> Presented {
+    if headers.len() > FEW_LINES && !headers.contains_key(name) {
+        return Presented::Missing;
     }
-    let lines = headers.iter().filter(|(found, _)| *found == name);
-    sole(lines.map(|(_, value)| trimmed(value)), plain)
-}
-
-fn trimmed(value: &HeaderValue) -> &[u8] {
-    value.as_bytes().trim_ascii()
+    let mut presented = Presented::Missing;
+    for (_, value) in headers.iter_mut().filter(|(found, _)| *found == name) {
+        value.set_sensitive(true);
+        presented = match presented {
+            Presented::Missing => plain(value.as_bytes().trim_ascii()),
+            _ => Presented::Ambiguous,
+        };
+    }
+    presented
 }
 
 fn take_query(query: &str, name: &str) -> Presented {
@@ -121,6 +146,8 @@ fn encoded(raw: &[u8]) -> Presented {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::Presented::{Ambiguous, Empty, Malformed, Missing};
+    use http::HeaderValue;
+
     use super::*;
     use crate::key::{default_names, default_sources};
 
@@ -141,14 +168,15 @@ mod tests {
     }
 
     fn take_by(sources: &[KeySource], lines: &[(&str, &[u8])], uri: &str) -> Presented {
-        let mut headers = headers(lines);
-        let uri = uri.parse().unwrap();
-        let taken = take(sources, &default_names(), &headers, &uri);
+        let mut request = Request::get(uri).body(()).unwrap();
+        *request.headers_mut() = headers(lines);
+        let taken = take(sources, &default_names(), &mut request);
         for n in 0..=FEW_LINES {
             let name = HeaderName::from_bytes(format!("x-{n}").as_bytes()).unwrap();
-            headers.insert(name, HeaderValue::from_static("other"));
+            let other = HeaderValue::from_static("other");
+            request.headers_mut().insert(name, other);
         }
-        let among_many = take(sources, &default_names(), &headers, &uri);
+        let among_many = take(sources, &default_names(), &mut request);
         assert_eq!(taken, among_many, "many headers change nothing");
         taken
     }
@@ -269,5 +297,31 @@ mod tests {
     #[test]
     fn debug_shows_nothing_of_a_key() {
         assert_eq!(format!("{:?}", key("K")), "Key(KeyDigest(..))");
+    }
+
+    #[test]
+    fn lines_that_carry_a_key_are_marked_and_no_others() {
+        let mut sources = default_sources();
+        sources.extend([KeySource::bearer(), KeySource::cookie("k").unwrap()]);
+        let lines = [
+            (KEY, "K", true),
+            (KEY, "", true),
+            ("Authorization", "bearer K", true),
+            ("Authorization", "Basic K", false),
+            ("Cookie", "a=1; k=K", true),
+            ("Cookie", "a=1", false),
+            ("Subscription-Key", "K", false),
+        ];
+        let mut request = Request::new(());
+        *request.headers_mut() = headers(&lines.map(|(name, value, _)| (name, value.as_bytes())));
+        take(&sources, &default_names(), &mut request);
+        for (name, value, sensitive) in lines {
+            let line = request
+                .headers()
+                .get_all(name)
+                .iter()
+                .find(|line| *line == value);
+            assert_eq!(line.unwrap().is_sensitive(), sensitive, "{name}: {value}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use tracing::Span;
 
 use crate::access::{Access, Admission, Decision, Denial, DenialReason, Owner, Question, answer};
 use crate::catalog::{ApiIndex, Catalog, Found, Holder, KeySlot, Timestamp, claim};
-use crate::key::{KeyDigest, Presented, mark_sensitive, strip, take};
+use crate::key::{KeyDigest, Presented, strip, take};
 use crate::layer::ConfigError;
 use crate::layer::observe;
 use crate::layer::settings::{Settings, is_preflight};
@@ -87,14 +87,17 @@ impl<S: SubscriptionStore> Gate<S> {
     }
 
     #[inline]
-    fn context<B>(&self, holdings: Holdings, request: &Request<B>) -> Result<Context, ConfigError> {
+    fn context<B>(
+        &self,
+        holdings: Holdings,
+        request: &mut Request<B>,
+    ) -> Result<Context, ConfigError> {
         let catalog = self.settings.interfaces(holdings)?;
         let api = self.settings.api(&catalog, request)?;
         let names = self
             .settings
             .names(api.map(|api| catalog.interfaces().api(api)));
-        let sources = &self.settings.sources;
-        let presented = take(sources, &names, request.headers(), request.uri());
+        let presented = take(&self.settings.sources, &names, request);
         Ok(Context {
             catalog,
             api,
@@ -194,7 +197,7 @@ impl<S: SubscriptionStore> Gate<S> {
         holder: Option<(Holder, KeySlot)>,
         admission: Admission,
     ) -> Step {
-        self.hide_key(request, &context);
+        self.strip_key(request, &context);
         let holder = holder.map(|(holder, _)| holder);
         let access = Access::new(context.catalog, admission, holder);
         let span = observe::admitted(&access);
@@ -205,23 +208,19 @@ impl<S: SubscriptionStore> Gate<S> {
     /// Lets a request pass that nobody was asked about: it carries no access,
     /// not even one that an outer layer left.
     fn pass_unseen<B>(&self, request: &mut Request<B>, context: &Context) -> Step {
-        self.hide_key(request, context);
+        self.strip_key(request, context);
         request.extensions_mut().remove::<Access>();
         Step::Pass(Span::none())
     }
 
     #[inline]
-    fn hide_key<B>(&self, request: &mut Request<B>, context: &Context) {
+    fn strip_key<B>(&self, request: &mut Request<B>, context: &Context) {
+        if !self.settings.strip {
+            return;
+        }
         let api = context.api.map(|api| context.catalog.interfaces().api(api));
         let names = self.settings.names(api);
-        let sources = &self.settings.sources;
-        if self.settings.strip {
-            let mut uri = std::mem::take(request.uri_mut());
-            strip(sources, &names, request.headers_mut(), &mut uri);
-            *request.uri_mut() = uri;
-        } else {
-            mark_sensitive(sources, &names, request.headers_mut());
-        }
+        strip(&self.settings.sources, &names, request);
     }
 
     /// Nothing can be decided, because the store does not know its APIs.

@@ -46,6 +46,9 @@
 //!   dropped when the client goes away: at any await.
 
 mod boxed;
+#[cfg(feature = "file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "file")))]
+pub mod file;
 mod memory;
 mod published;
 
@@ -56,6 +59,9 @@ use crate::catalog::{Catalog, KeySlot, Subscription};
 use crate::key::KeyDigest;
 
 pub use boxed::{BoxStore, BoxStoreError};
+#[cfg(feature = "file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "file")))]
+pub use file::FileStore;
 pub use memory::MemoryStore;
 
 pub(crate) use published::Published;

@@ -1,0 +1,131 @@
+//! Catalog documents: text in JSON, TOML or YAML that becomes a [`Catalog`], or
+//! all that is wrong with it at once.
+//!
+//! ```
+//! use tower_subscription_key::document::{self, Format};
+//!
+//! let text = r#"{
+//!   "apis": [{ "id": "echo", "path": "/echo" }],
+//!   "subscriptions": [{ "id": "contoso", "scope": "/apis/ecko", "primary_key": "264a4141", "stat": "active" }]
+//! }"#;
+//! let error = document::parse(Format::Json, text).unwrap_err();
+//! let told: Vec<String> = error.issues().iter().map(ToString::to_string).collect();
+//! assert!(told[0].starts_with(r#"3:52: subscription "contoso", scope: /apis/ecko names nothing"#));
+//! assert_eq!(told[1], r#"3:93: subscription "contoso": unknown field `stat`: did you mean `state`?"#);
+//! ```
+//!
+//! Names and rules are the same in every format:
+//!
+//! 1. A document is one table with `apis`, `products` and `subscriptions`, each a
+//!    list. Unknown fields are refused, and a name that stands twice in one table.
+//! 2. Every problem is told with the line and column where it stands, in their
+//!    order. Only a document that is no JSON, TOML or YAML at all is told about
+//!    that alone.
+//! 3. No message holds a key or a part of one. Source lines are therefore never
+//!    quoted, and values never repeated, but for ids, which are no secrets.
+//! 4. Only digests of keys stay in memory. What was read on the way is wiped,
+//!    as far as the parsers let it.
+//!
+//! This room reads text. It opens no files and knows nothing of requests.
+
+mod error;
+mod json;
+mod limits;
+mod names;
+mod position;
+mod read;
+#[cfg(feature = "file")]
+mod toml;
+mod tree;
+#[cfg(feature = "file")]
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::catalog::Catalog;
+use crate::document::error::Issues;
+use crate::document::tree::Node;
+
+pub use error::{DocumentError, DocumentIssue, UnknownFormat};
+
+/// The language of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// JSON as RFC 8259 has it: no comments, no trailing commas.
+    Json,
+    /// TOML 1.
+    #[cfg(feature = "file")]
+    Toml,
+    /// YAML 1.2 with its core schema, one document.
+    #[cfg(feature = "file")]
+    Yaml,
+}
+
+impl Format {
+    /// The format that a file's extension tells, in any case: `.json`, `.toml`,
+    /// `.yaml` or `.yml`.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownFormat`] for every other extension, and for none.
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, UnknownFormat> {
+        let extension = path.as_ref().extension().unwrap_or_default();
+        let extension = extension.to_str().unwrap_or_default().to_ascii_lowercase();
+        match extension.as_str() {
+            "json" => Ok(Self::Json),
+            #[cfg(feature = "file")]
+            "toml" => Ok(Self::Toml),
+            #[cfg(feature = "file")]
+            "yaml" | "yml" => Ok(Self::Yaml),
+            _ => Err(UnknownFormat),
+        }
+    }
+}
+
+/// Where the values of environment variables come from.
+type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
+
+/// Reads a document. A byte order mark at its beginning is ignored.
+///
+/// Keys that are given as `env` are read from this process's environment.
+///
+/// # Errors
+///
+/// [`DocumentError`] with everything that is wrong.
+pub fn parse(format: Format, document: impl AsRef<[u8]>) -> Result<Catalog, DocumentError> {
+    parse_with(format, document.as_ref(), &|name| std::env::var_os(name))
+}
+
+fn parse_with(
+    format: Format,
+    document: &[u8],
+    environment: Environment<'_>,
+) -> Result<Catalog, DocumentError> {
+    let text = match std::str::from_utf8(document) {
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+        Err(error) => return Err(DocumentError::not_utf8(document, error.valid_up_to())),
+    };
+    let mut issues = Issues::default();
+    let catalog = tree(format, text, &mut issues)
+        .and_then(|root| read::catalog(&root, environment, &mut issues));
+    match catalog {
+        Some(catalog) if issues.is_empty() => Ok(catalog),
+        _ => Err(issues.locate(text)),
+    }
+}
+
+/// The document as a tree. `None` where it is not of that format.
+fn tree(format: Format, text: &str, issues: &mut Issues) -> Option<Node> {
+    match format {
+        Format::Json => json::tree(text, issues),
+        #[cfg(feature = "file")]
+        Format::Toml => toml::tree(text, issues),
+        #[cfg(feature = "file")]
+        Format::Yaml => yaml::tree(text, issues),
+    }
+}
