@@ -10,8 +10,8 @@
 //! }"#;
 //! let error = document::parse(Format::Json, text).unwrap_err();
 //! let told: Vec<String> = error.issues().iter().map(ToString::to_string).collect();
-//! assert!(told[0].starts_with(r#"3:52: subscription "contoso", scope: /apis/ecko names nothing"#));
-//! assert_eq!(told[1], r#"3:93: subscription "contoso": unknown field `stat`: did you mean `state`?"#);
+//! assert!(told[0].starts_with(r#"3:49: subscription "contoso", scope: /apis/ecko names nothing"#));
+//! assert_eq!(told[1], r#"3:90: subscription "contoso": unknown field `stat`: did you mean `state`?"#);
 //! ```
 //!
 //! Names and rules are the same in every format:
