@@ -73,9 +73,8 @@ impl Settings {
                 });
             }
         }
-        match self.unknown_rate {
-            Some((0, _) | (_, 0)) => return Err(CacheSettingsError::NoRate),
-            Some(_) | None => {}
+        if let Some((0, _) | (_, 0)) = self.unknown_rate {
+            return Err(CacheSettingsError::NoRate);
         }
         self.breaker.map_or(Ok(()), BreakerSettings::check)
     }

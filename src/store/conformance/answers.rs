@@ -166,31 +166,23 @@ fn same_product(left: &Product, right: &Product) -> bool {
 
 /// Runs all of them at the same time, on one task.
 pub(super) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<(Pin<Box<F>>, Option<F::Output>)> = futures
-        .into_iter()
-        .map(|future| (Box::pin(future), None))
-        .collect();
+    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
     poll_fn(|task| {
-        let mut waiting = false;
-        for (future, output) in &mut running {
-            if output.is_some() {
-                continue;
-            }
-            match future.as_mut().poll(task) {
-                Poll::Ready(ready) => *output = Some(ready),
-                Poll::Pending => waiting = true,
+        for (future, output) in running.iter_mut().zip(&mut outputs) {
+            if output.is_none()
+                && let Poll::Ready(ready) = future.as_mut().poll(task)
+            {
+                *output = Some(ready);
             }
         }
-        match waiting {
-            true => Poll::Pending,
-            false => Poll::Ready(()),
+        match outputs.iter().all(Option::is_some) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
         }
     })
     .await;
-    running
-        .into_iter()
-        .filter_map(|(_, output)| output)
-        .collect()
+    outputs.into_iter().flatten().collect()
 }
 
 /// Begins a lookup and another of the same key, and drops the first. Gives what
