@@ -46,7 +46,7 @@ impl SubscriptionStore for Partners {
 
 #[derive(Debug, thiserror::Error)]
 #[error("unreachable")]
-struct Unreachable;
+pub(super) struct Unreachable;
 
 /// Partners at a far end that can be cut off, asked in a way that may be wrong.
 #[derive(Clone)]
