@@ -1,5 +1,6 @@
 use std::error::Error;
 
+use tracing::level_filters::LevelFilter;
 use tracing::{Span, error, field, info, info_span};
 
 use crate::access::{Access, Denial};
@@ -7,7 +8,8 @@ use crate::catalog::{Api, Product};
 use crate::layer::ConfigError;
 
 /// The span of a request that was let in. Its fields are also recorded in the
-/// span around it, if that one declares them.
+/// span around it, if that one declares them, and also where a filter leaves
+/// this one out.
 #[inline]
 pub(super) fn admitted(access: &Access) -> Span {
     let span = info_span!(
@@ -17,7 +19,7 @@ pub(super) fn admitted(access: &Access) -> Span {
         subscription.id = field::Empty,
         key.slot = field::Empty,
     );
-    if !span.is_disabled() {
+    if LevelFilter::current() != LevelFilter::OFF {
         record(access, &span);
     }
     span
@@ -26,6 +28,9 @@ pub(super) fn admitted(access: &Access) -> Span {
 #[cold]
 fn record(access: &Access, span: &Span) {
     let around = Span::current();
+    if span.is_disabled() && around.is_disabled() {
+        return;
+    }
     around.record("api.id", access.api().id());
     let subscription = access.subscription();
     for (field, value) in [
