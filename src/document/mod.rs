@@ -34,6 +34,7 @@ mod limits;
 mod names;
 mod position;
 mod read;
+mod stream;
 #[cfg(feature = "file")]
 mod toml;
 mod tree;
@@ -110,6 +111,20 @@ fn parse_with(
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => return Err(DocumentError::not_utf8(document, error.valid_up_to())),
     };
+    if format == Format::Json
+        && let Some(catalog) = stream::catalog(text, environment)
+    {
+        return Ok(catalog);
+    }
+    explained(format, text, environment)
+}
+
+/// Reads a document by way of a tree, which knows where everything stands.
+fn explained(
+    format: Format,
+    text: &str,
+    environment: Environment<'_>,
+) -> Result<Catalog, DocumentError> {
     let mut issues = Issues::default();
     let catalog = tree(format, text, &mut issues)
         .and_then(|root| read::catalog(&root, environment, &mut issues));

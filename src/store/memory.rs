@@ -190,3 +190,6 @@ impl SubscriptionStore for MemoryStore {
         Ok(Holdings::Everything(self.shared.catalog.load()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`MemoryStore`] | catalogs made in code, changed live through methods |
 //! | `FileStore` (feature `file`) | a catalog file, watched for changes |
+//! | `CachedStore` (feature `cache`) | any slow store behind a bounded cache |
 //! | [`BoxStore`] | a store that is chosen at run time |
 //! | your own | everything else: one `async fn` |
 //!
@@ -44,8 +45,16 @@
 //!   read.
 //! - [`find`](SubscriptionStore::find) is polled by the request's task and
 //!   dropped when the client goes away: at any await.
+//!
+//! The feature `conformance` has a suite that checks these on a store of yours.
 
 mod boxed;
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+mod cached;
+#[cfg(feature = "conformance")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+pub mod conformance;
 #[cfg(feature = "file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub mod file;
@@ -59,6 +68,11 @@ use crate::catalog::{Catalog, KeySlot, Subscription};
 use crate::key::KeyDigest;
 
 pub use boxed::{BoxStore, BoxStoreError};
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use cached::{
+    CacheSettingsError, CacheStats, CachedStore, CachedStoreBuilder, CachedStoreError,
+};
 #[cfg(feature = "file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub use file::FileStore;

@@ -167,3 +167,6 @@ impl fmt::Debug for Published {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

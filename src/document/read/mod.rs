@@ -15,6 +15,9 @@ use crate::document::tree::Node;
 
 use fields::{Fields, Kind, Subject};
 
+pub(super) use key::{from_environment as key_from_environment, from_text as key_from_text};
+pub(super) use time::parse as time;
+
 const APIS: &str = "apis";
 const PRODUCTS: &str = "products";
 const SUBSCRIPTIONS: &str = "subscriptions";
