@@ -4,12 +4,16 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body::Body;
+use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceBuilder;
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_subscription_key::{SubscriptionKeyLayer, SubscriptionStore};
 
 use crate::answer::answer;
@@ -28,7 +32,8 @@ pub(crate) async fn serve<S: SubscriptionStore>(
     keys: SubscriptionKeyLayer<S>,
     stop: impl Future<Output = ()>,
 ) {
-    let service = ServiceBuilder::new().layer(keys).service_fn(answer);
+    let echo = ServiceBuilder::new().layer(keys).service_fn(answer);
+    let service = service_fn(move |request| converse(echo.clone(), request));
     let mut server = Builder::new(TokioExecutor::new());
     server
         .http1()
@@ -52,6 +57,33 @@ pub(crate) async fn serve<S: SubscriptionStore>(
     }
     drop(listener);
     let _ = tokio::time::timeout(GRACE, connections.shutdown()).await;
+}
+
+/// Answers, and reads the body apart from that: a client that is still sending
+/// when the connection closes may never read its answer, denied or not.
+async fn converse<S, B, R>(echo: S, request: Request<B>) -> Result<Response<R>, S::Error>
+where
+    S: Service<Request<Empty<Bytes>>, Response = Response<R>>,
+    B: Body<Data: Send> + Send + 'static,
+{
+    let (head, body) = request.into_parts();
+    let asks_first = head.headers.contains_key(header::EXPECT);
+    let response = echo
+        .oneshot(Request::from_parts(head, Empty::new()))
+        .await?;
+    if body.is_end_stream() {
+        // Nothing more comes.
+    } else if !asks_first {
+        tokio::spawn(read_to_end(body));
+    } else if response.status().is_success() {
+        read_to_end(body).await;
+    }
+    Ok(response)
+}
+
+async fn read_to_end(body: impl Body) {
+    let mut body = pin!(body);
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 /// The next connection. What goes wrong with one is no reason to stop; where

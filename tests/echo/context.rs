@@ -112,15 +112,27 @@ fn header_values_keep_their_order_and_need_not_be_text() {
     assert_eq!(seen["headers"]["x-b"], serde_json::json!(["\u{fffd}"]));
 }
 
+/// More than the buffers between them hold: the client is still sending when
+/// it is answered.
 #[test]
-fn a_body_is_taken_to_its_end() {
+fn who_is_still_sending_gets_to_read_the_answer() {
     let echo = Echo::with_catalog(CATALOG, &[]);
-    let body = "x".repeat(1 << 20);
-    let request = format!(
-        "POST /status HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    assert_eq!(echo.send(request).access(), "status - - - - -");
+    let body = "x".repeat(8 << 20);
+    for (path, status) in [("/status", 200), ("/echo", 401)] {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        assert_eq!(echo.send(request).status(), status, "{path}");
+    }
+}
+
+#[test]
+fn who_asks_before_sending_is_denied_before_sending() {
+    let echo = Echo::with_catalog(CATALOG, &[]);
+    let headers = [("Content-Length", "5"), ("Expect", "100-continue")];
+    let answer = echo.ask("POST", "/echo", &headers);
+    assert_eq!((answer.status(), &*answer.body), (401, MISSING));
 }
 
 #[test]

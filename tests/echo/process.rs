@@ -154,7 +154,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn read(bytes: Vec<u8>) -> Self {
+    pub(crate) fn read(bytes: Vec<u8>) -> Self {
         let text = String::from_utf8(bytes).unwrap();
         let Some((head, body)) = text.split_once("\r\n\r\n") else {
             panic!("no answer: {text:?}");
