@@ -26,7 +26,8 @@
 //! 4. Only digests of keys stay in memory. What was read on the way is wiped,
 //!    as far as the parsers let it.
 //!
-//! This room reads text. It opens no files and knows nothing of requests.
+//! [`write()`] is the way back. This room opens no files and knows nothing of
+//! requests.
 
 mod error;
 mod json;
@@ -37,6 +38,7 @@ mod read;
 #[cfg(feature = "file")]
 mod toml;
 mod tree;
+mod write;
 #[cfg(feature = "file")]
 mod yaml;
 
@@ -46,11 +48,14 @@ mod tests;
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, KeySlot, Subscription};
 use crate::document::error::Issues;
 use crate::document::tree::Node;
 
+use read::key_field;
+
 pub use error::{DocumentError, DocumentIssue, UnknownFormat};
+pub use write::{owner_to_json, to_json, write};
 
 /// The language of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,8 +92,13 @@ impl Format {
     }
 }
 
-/// Where the values of environment variables come from.
-type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
+/// Where the values of environment variables come from. `None`: the document is
+/// not of this machine, and its environment is none of the document's business.
+type Environment<'e> = Option<&'e dyn Fn(&str) -> Option<OsString>>;
+
+/// The fields of an answer about one key.
+const OWNER: &str = "subscription";
+const SLOT: &str = "slot";
 
 /// Reads a document. A byte order mark at its beginning is ignored.
 ///
@@ -98,7 +108,29 @@ type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
 ///
 /// [`DocumentError`] with everything that is wrong.
 pub fn parse(format: Format, document: impl AsRef<[u8]>) -> Result<Catalog, DocumentError> {
-    parse_with(format, document.as_ref(), &|name| std::env::var_os(name))
+    let environment = |name: &str| std::env::var_os(name);
+    parse_with(format, document.as_ref(), Some(&environment))
+}
+
+/// Reads a JSON document that came from elsewhere: a key given as `env` is
+/// refused.
+pub(crate) fn parse_foreign(document: &[u8]) -> Result<Catalog, DocumentError> {
+    parse_with(Format::Json, document, None)
+}
+
+/// Reads what [`owner_to_json`] writes: the owner of a key and the key's slot, or
+/// `None` where the document says that no subscription has the key.
+///
+/// Held to the same rules as a catalog, as far as one subscription by itself can
+/// be; a key given as `env` is refused. The slot has a key.
+///
+/// # Errors
+///
+/// [`DocumentError`] with everything that is wrong.
+pub fn parse_owner(
+    document: impl AsRef<[u8]>,
+) -> Result<Option<(Subscription, KeySlot)>, DocumentError> {
+    read_with(Format::Json, document.as_ref(), read::owner)
 }
 
 fn parse_with(
@@ -106,15 +138,24 @@ fn parse_with(
     document: &[u8],
     environment: Environment<'_>,
 ) -> Result<Catalog, DocumentError> {
+    read_with(format, document, |root, issues| {
+        read::catalog(root, environment, issues)
+    })
+}
+
+fn read_with<T>(
+    format: Format,
+    document: &[u8],
+    read: impl FnOnce(&Node, &mut Issues) -> Option<T>,
+) -> Result<T, DocumentError> {
     let text = match std::str::from_utf8(document) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => return Err(DocumentError::not_utf8(document, error.valid_up_to())),
     };
     let mut issues = Issues::default();
-    let catalog = tree(format, text, &mut issues)
-        .and_then(|root| read::catalog(&root, environment, &mut issues));
-    match catalog {
-        Some(catalog) if issues.is_empty() => Ok(catalog),
+    let read = tree(format, text, &mut issues).and_then(|root| read(&root, &mut issues));
+    match read {
+        Some(read) if issues.is_empty() => Ok(read),
         _ => Err(issues.locate(text)),
     }
 }

@@ -14,8 +14,10 @@ pub(super) const SECONDARY: &str = "secondary_key";
 
 pub(in crate::document) const LENGTH: &str = "a key has 1 to 256 bytes";
 
+const FOREIGN: &str = "only a catalog file can take a key from the environment: give `sha256`";
+
 /// The name of a slot's field.
-pub(super) fn field(slot: KeySlot) -> &'static str {
+pub(in crate::document) fn field(slot: KeySlot) -> &'static str {
     match slot {
         KeySlot::Primary => PRIMARY,
         KeySlot::Secondary => SECONDARY,
@@ -86,6 +88,10 @@ impl Fields<'_, '_> {
     fn key_in_environment(&mut self, environment: Environment<'_>) -> Option<SubscriptionKey> {
         let name = self.text("env")?;
         let at = self.get("env")?.at;
+        let Some(environment) = environment else {
+            self.refuse(at, "env", FOREIGN);
+            return None;
+        };
         let told = told(name);
         let Some(value) = environment(name) else {
             let what = format!("{told} is not set: set it before the catalog is loaded");

@@ -5,6 +5,7 @@ mod entities;
 mod fields;
 mod key;
 mod metadata;
+mod owner;
 mod rules;
 mod time;
 
@@ -14,6 +15,9 @@ use crate::document::error::Issues;
 use crate::document::tree::Node;
 
 use fields::{Fields, Kind, Subject};
+
+pub(super) use key::field as key_field;
+pub(super) use owner::owner;
 
 const APIS: &str = "apis";
 const PRODUCTS: &str = "products";
