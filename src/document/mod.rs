@@ -47,6 +47,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::catalog::{Catalog, KeySlot, Subscription};
 use crate::document::error::Issues;
@@ -116,6 +117,15 @@ pub fn parse(format: Format, document: impl AsRef<[u8]>) -> Result<Catalog, Docu
 /// refused.
 pub(crate) fn parse_foreign(document: &[u8]) -> Result<Catalog, DocumentError> {
     parse_with(Format::Json, document, None)
+}
+
+/// A time as documents write it, and back.
+pub(crate) fn time_to_text(time: SystemTime) -> String {
+    write::Rfc3339(time).to_string()
+}
+
+pub(crate) fn time_from_text(text: &str) -> Option<SystemTime> {
+    read::parse_time(text).ok()
 }
 
 /// Reads what [`owner_to_json`] writes: the owner of a key and the key's slot, or

@@ -48,6 +48,9 @@
 mod boxed;
 mod memory;
 mod published;
+#[cfg(feature = "document")]
+#[cfg_attr(docsrs, doc(cfg(feature = "document")))]
+pub mod snapshot;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -57,6 +60,9 @@ use crate::key::KeyDigest;
 
 pub use boxed::{BoxStore, BoxStoreError};
 pub use memory::MemoryStore;
+#[cfg(feature = "document")]
+#[cfg_attr(docsrs, doc(cfg(feature = "document")))]
+pub use snapshot::SnapshotFile;
 
 pub(crate) use published::Published;
 

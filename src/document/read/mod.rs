@@ -18,6 +18,7 @@ use fields::{Fields, Kind, Subject};
 
 pub(super) use key::field as key_field;
 pub(super) use owner::owner;
+pub(super) use time::parse as parse_time;
 
 const APIS: &str = "apis";
 const PRODUCTS: &str = "products";

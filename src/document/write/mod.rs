@@ -10,7 +10,7 @@ use crate::catalog::{
     Api, Catalog, KeySlot, Metadata, Product, Scope, State, Subscription, SubscriptionKey,
 };
 
-use time::Rfc3339;
+pub(super) use time::Rfc3339;
 
 /// Writes a catalog as a JSON document that [`parse`](super::parse) reads back
 /// as an equal catalog.
