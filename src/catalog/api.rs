@@ -93,6 +93,12 @@ impl Api {
         self.display_name.as_deref().unwrap_or(&self.id)
     }
 
+    /// The name for people, where one was given.
+    #[cfg(feature = "document")]
+    pub(crate) fn given_display_name(&self) -> Option<&str> {
+        self.display_name.as_deref()
+    }
+
     /// The URL prefix, without slashes at its end.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -121,6 +127,12 @@ impl Api {
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// The path as it was given.
+    #[cfg(feature = "document")]
+    pub(crate) fn given_path(&self) -> &str {
+        &self.path
     }
 
     /// Whether the path, as it was given, is one.

@@ -45,6 +45,11 @@ impl Metadata {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    #[cfg(feature = "document")]
+    pub(crate) fn values(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// All values, read into a type of your own.
     ///
     /// # Errors

@@ -84,6 +84,12 @@ impl Product {
         self.display_name.as_deref().unwrap_or(&self.id)
     }
 
+    /// The name for people, where one was given.
+    #[cfg(feature = "document")]
+    pub(crate) fn given_display_name(&self) -> Option<&str> {
+        self.display_name.as_deref()
+    }
+
     /// The ids of its APIs.
     #[must_use]
     pub fn apis(&self) -> &[String] {

@@ -1,6 +1,10 @@
 use std::fmt;
 use std::time::SystemTime;
 
+#[cfg(feature = "document")]
+use crate::catalog::subscriptions::{check, check_keys_differ};
+#[cfg(feature = "document")]
+use crate::catalog::{Entity, Issue};
 use crate::catalog::{Metadata, Scope, State};
 use crate::key::{KeyDigest, MAX_KEY_BYTES};
 
@@ -225,6 +229,12 @@ impl Subscription {
         self.display_name.as_deref().unwrap_or(&self.id)
     }
 
+    /// The name for people, where one was given.
+    #[cfg(feature = "document")]
+    pub(crate) fn given_display_name(&self) -> Option<&str> {
+        self.display_name.as_deref()
+    }
+
     /// What it opens.
     #[must_use]
     pub fn scopes(&self) -> &[Scope] {
@@ -275,5 +285,22 @@ impl Subscription {
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// Everything that is wrong with it by itself.
+    #[cfg(feature = "document")]
+    pub(crate) fn issues(&self) -> Vec<Issue> {
+        let mut issues = Vec::new();
+        check(self, 0, &mut issues);
+        if let Some((field, kind)) = check_keys_differ(self) {
+            let (index, id) = (0, self.id.clone());
+            let entity = Entity::Subscription { index, id };
+            issues.push(Issue {
+                entity,
+                field,
+                kind,
+            });
+        }
+        issues
     }
 }

@@ -530,7 +530,15 @@ impl Packer {
     }
 }
 
-/// What can be wrong with a subscription by itself.
+/// A second key that is the first one again.
+pub(super) fn check_keys_differ(subscription: &Subscription) -> Option<(Field, IssueKind)> {
+    let mut keys = subscription.keys();
+    let ((_, first), (slot, second)) = (keys.next()?, keys.next()?);
+    let same = first.digest() == second.digest();
+    same.then_some((Field::Key(slot), IssueKind::SameKeys))
+}
+
+/// What can be wrong with a subscription by itself, but for equal keys.
 pub(super) fn check(subscription: &Subscription, index: usize, issues: &mut Vec<Issue>) {
     let mut refuse = |field, kind| {
         let id = subscription.id.clone();

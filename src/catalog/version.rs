@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::catalog::changes::{Change, Changes};
 use crate::catalog::interfaces::Place;
-use crate::catalog::subscriptions::{Packer, Subscriptions, check};
+use crate::catalog::subscriptions::{Packer, Subscriptions, check, check_keys_differ};
 use crate::catalog::{
     Api, ApiIndex, CatalogBuilder, CatalogError, Claim, Entity, Field, Holder, Interfaces, Issue,
     IssueKind, KeySlot, Product, Scope, Subscription, Target,
@@ -228,11 +228,8 @@ impl Catalog {
                 refuse(Field::Scope(at), IssueKind::UnknownScope { scope });
             }
         }
-        let mut keys = subscription.keys();
-        if let (Some((_, first)), Some((slot, second))) = (keys.next(), keys.next())
-            && first.digest() == second.digest()
-        {
-            refuse(Field::Key(slot), IssueKind::SameKeys);
+        if let Some((field, kind)) = check_keys_differ(subscription) {
+            refuse(field, kind);
         }
         for (slot, key) in subscription.keys() {
             let Some(found) = self.find(key.digest()) else {

@@ -5,6 +5,7 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::errors::{ParseError, ParseErrorKind};
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde::de::IgnoredAny;
+use serde_json::Number;
 use serde_json::error::Category;
 
 use crate::document::error::Issues;
@@ -85,7 +86,7 @@ fn node(value: ast::Value<'_>, depth: usize, issues: &mut Issues) -> Node {
     let value = match value {
         ast::Value::NullKeyword(_) => Value::Null,
         ast::Value::BooleanLit(literal) => Value::Bool(literal.value),
-        ast::Value::NumberLit(literal) => Value::number(literal.value.parse().ok()),
+        ast::Value::NumberLit(literal) => Value::number(number(literal.value)),
         ast::Value::StringLit(literal) => Value::Text(owned(literal.value)),
         ast::Value::Array(_) | ast::Value::Object(_) if depth > MAX_DEPTH => {
             issues.push(at, TOO_DEEP);
@@ -115,6 +116,16 @@ fn member(property: ast::ObjectProp<'_>, depth: usize, issues: &mut Issues) -> M
     };
     let node = node(property.value, depth + 1, issues);
     Member { at, name, node }
+}
+
+/// A fraction is read by the standard library: only that gives back exactly the
+/// number that was written.
+fn number(literal: &str) -> Option<Number> {
+    if literal.contains(['.', 'e', 'E']) {
+        Number::from_f64(literal.parse().ok()?)
+    } else {
+        literal.parse().ok()
+    }
 }
 
 fn owned(text: Cow<'_, str>) -> Text {

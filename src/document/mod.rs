@@ -26,7 +26,8 @@
 //! 4. Only digests of keys stay in memory. What was read on the way is wiped,
 //!    as far as the parsers let it.
 //!
-//! This room reads text. It opens no files and knows nothing of requests.
+//! [`write()`] is the way back. This room opens no files and knows nothing of
+//! requests.
 
 mod error;
 mod json;
@@ -38,6 +39,7 @@ mod stream;
 #[cfg(feature = "file")]
 mod toml;
 mod tree;
+mod write;
 #[cfg(feature = "file")]
 mod yaml;
 
@@ -46,12 +48,16 @@ mod tests;
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::SystemTime;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, KeySlot, Subscription};
 use crate::document::error::Issues;
 use crate::document::tree::Node;
 
+use read::key_field;
+
 pub use error::{DocumentError, DocumentIssue, UnknownFormat};
+pub use write::{owner_to_json, to_json, write};
 
 /// The language of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,8 +94,13 @@ impl Format {
     }
 }
 
-/// Where the values of environment variables come from.
-type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
+/// Where the values of environment variables come from. `None`: the document is
+/// not of this machine, and its environment is none of the document's business.
+type Environment<'e> = Option<&'e dyn Fn(&str) -> Option<OsString>>;
+
+/// The fields of an answer about one key.
+const OWNER: &str = "subscription";
+const SLOT: &str = "slot";
 
 /// Reads a document. A byte order mark at its beginning is ignored.
 ///
@@ -99,7 +110,38 @@ type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
 ///
 /// [`DocumentError`] with everything that is wrong.
 pub fn parse(format: Format, document: impl AsRef<[u8]>) -> Result<Catalog, DocumentError> {
-    parse_with(format, document.as_ref(), &|name| std::env::var_os(name))
+    let environment = |name: &str| std::env::var_os(name);
+    parse_with(format, document.as_ref(), Some(&environment))
+}
+
+/// Reads a JSON document that came from elsewhere: a key given as `env` is
+/// refused.
+pub(crate) fn parse_foreign(document: &[u8]) -> Result<Catalog, DocumentError> {
+    parse_with(Format::Json, document, None)
+}
+
+/// A time as documents write it, and back.
+pub(crate) fn time_to_text(time: SystemTime) -> String {
+    write::Rfc3339(time).to_string()
+}
+
+pub(crate) fn time_from_text(text: &str) -> Option<SystemTime> {
+    read::time(text).ok()
+}
+
+/// Reads what [`owner_to_json`] writes: the owner of a key and the key's slot, or
+/// `None` where the document says that no subscription has the key.
+///
+/// Held to the same rules as a catalog, as far as one subscription by itself can
+/// be; a key given as `env` is refused. The slot has a key.
+///
+/// # Errors
+///
+/// [`DocumentError`] with everything that is wrong.
+pub fn parse_owner(
+    document: impl AsRef<[u8]>,
+) -> Result<Option<(Subscription, KeySlot)>, DocumentError> {
+    explained(Format::Json, text(document.as_ref())?, read::owner)
 }
 
 fn parse_with(
@@ -107,29 +149,34 @@ fn parse_with(
     document: &[u8],
     environment: Environment<'_>,
 ) -> Result<Catalog, DocumentError> {
-    let text = match std::str::from_utf8(document) {
-        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
-        Err(error) => return Err(DocumentError::not_utf8(document, error.valid_up_to())),
-    };
+    let text = text(document)?;
     if format == Format::Json
         && let Some(catalog) = stream::catalog(text, environment)
     {
         return Ok(catalog);
     }
-    explained(format, text, environment)
+    explained(format, text, |root, issues| {
+        read::catalog(root, environment, issues)
+    })
+}
+
+fn text(document: &[u8]) -> Result<&str, DocumentError> {
+    match std::str::from_utf8(document) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => Err(DocumentError::not_utf8(document, error.valid_up_to())),
+    }
 }
 
 /// Reads a document by way of a tree, which knows where everything stands.
-fn explained(
+fn explained<T>(
     format: Format,
     text: &str,
-    environment: Environment<'_>,
-) -> Result<Catalog, DocumentError> {
+    read: impl FnOnce(&Node, &mut Issues) -> Option<T>,
+) -> Result<T, DocumentError> {
     let mut issues = Issues::default();
-    let catalog = tree(format, text, &mut issues)
-        .and_then(|root| read::catalog(&root, environment, &mut issues));
-    match catalog {
-        Some(catalog) if issues.is_empty() => Ok(catalog),
+    let read = tree(format, text, &mut issues).and_then(|root| read(&root, &mut issues));
+    match read {
+        Some(read) if issues.is_empty() => Ok(read),
         _ => Err(issues.locate(text)),
     }
 }

@@ -60,6 +60,9 @@ pub mod conformance;
 pub mod file;
 mod memory;
 mod published;
+#[cfg(feature = "document")]
+#[cfg_attr(docsrs, doc(cfg(feature = "document")))]
+pub mod snapshot;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -77,6 +80,9 @@ pub use cached::{
 #[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub use file::FileStore;
 pub use memory::MemoryStore;
+#[cfg(feature = "document")]
+#[cfg_attr(docsrs, doc(cfg(feature = "document")))]
+pub use snapshot::SnapshotFile;
 
 pub(crate) use published::Published;
 

@@ -101,9 +101,19 @@ impl Reader<'_, '_> {
     }
 
     pub(super) fn subscription(&mut self, subject: Subject<'_>, node: &Node) {
-        let Some(mut fields) = Fields::of(subject, node, self.issues) else {
-            return;
-        };
+        if let Some(subscription) = self.read_subscription(subject, node) {
+            self.places.subscriptions.push(subject.place());
+            self.builder.push_subscription(subscription);
+        }
+    }
+
+    /// The subscription as far as it could be read, if it has an id.
+    pub(super) fn read_subscription(
+        &mut self,
+        subject: Subject<'_>,
+        node: &Node,
+    ) -> Option<Subscription> {
+        let mut fields = Fields::of(subject, node, self.issues)?;
         fields.only(&SUBSCRIPTION);
         fields.needs("id", NEEDS_ID);
         let id = fields.text("id");
@@ -124,10 +134,7 @@ impl Reader<'_, '_> {
             subscription = subscription.with_secondary_key(key);
         }
         subscription = optional(subscription, &mut fields);
-        if id.is_some() {
-            self.places.subscriptions.push(subject.place());
-            self.builder.push_subscription(subscription);
-        }
+        id.is_some().then_some(subscription)
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) const SECONDARY: &str = "secondary_key";
 const LENGTH: &str = "a key has 1 to 256 bytes";
 
 /// The name of a slot's field.
-pub(super) fn field(slot: KeySlot) -> &'static str {
+pub(in crate::document) fn field(slot: KeySlot) -> &'static str {
     match slot {
         KeySlot::Primary => PRIMARY,
         KeySlot::Secondary => SECONDARY,
@@ -86,9 +86,13 @@ impl Fields<'_, '_> {
     fn key_in_environment(&mut self, environment: Environment<'_>) -> Option<SubscriptionKey> {
         let name = self.text("env")?;
         let at = self.get("env")?.at;
-        let key = from_environment(name, environment);
-        key.map_err(|error| self.refuse(at, "env", format!("{} {error}", told(name))))
-            .ok()
+        match from_environment(name, environment) {
+            Ok(key) => Some(key),
+            Err(error) => {
+                self.refuse(at, "env", format!("{} {error}", told(name)));
+                None
+            }
+        }
     }
 
     fn checked_key(&mut self, at: usize, field: &str, key: &str) -> Option<SubscriptionKey> {
@@ -109,6 +113,8 @@ pub(in crate::document) fn from_text(text: &str) -> Option<SubscriptionKey> {
 /// What is wrong with a variable that should hold a key.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 pub(in crate::document) enum VariableError {
+    #[error("is not this document's to read, only a catalog file's: give `sha256`")]
+    Foreign,
     #[error("is not set: set it before the catalog is loaded")]
     NotSet,
     #[error("holds no text (UTF-8)")]
@@ -121,6 +127,7 @@ pub(in crate::document) fn from_environment(
     name: &str,
     environment: Environment<'_>,
 ) -> Result<SubscriptionKey, VariableError> {
+    let environment = environment.ok_or(VariableError::Foreign)?;
     let value = environment(name).ok_or(VariableError::NotSet)?;
     let key = value.into_string().map(Zeroizing::new);
     let key = key.map_err(|_| VariableError::NoText)?;

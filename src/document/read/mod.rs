@@ -5,6 +5,7 @@ mod entities;
 mod fields;
 mod key;
 mod metadata;
+mod owner;
 mod rules;
 mod time;
 
@@ -15,7 +16,10 @@ use crate::document::tree::Node;
 
 use fields::{Fields, Kind, Subject};
 
-pub(super) use key::{from_environment as key_from_environment, from_text as key_from_text};
+pub(super) use key::{
+    field as key_field, from_environment as key_from_environment, from_text as key_from_text,
+};
+pub(super) use owner::owner;
 pub(super) use time::parse as time;
 
 const APIS: &str = "apis";

@@ -1,14 +1,16 @@
 //! The quick way through JSON takes exactly what the tree takes.
 
 use super::*;
-use crate::document::{explained, stream};
+use crate::document::{explained, read, stream};
 use proptest::prelude::*;
 
 /// Whether both take it; that they make the same of it, where they do.
 #[track_caller]
 fn is_taken(text: &str) -> bool {
-    let quick = stream::catalog(text, &environment);
-    let explained = explained(Format::Json, text, &environment);
+    let quick = stream::catalog(text, Some(&environment));
+    let explained = explained(Format::Json, text, |root, issues| {
+        read::catalog(root, Some(&environment), issues)
+    });
     match (&quick, &explained) {
         (Some(quick), Ok(explained)) => {
             assert!(quick.apis().eq(explained.apis()), "{text}");

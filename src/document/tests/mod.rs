@@ -5,6 +5,7 @@ mod agreement;
 mod refused;
 mod secrets;
 mod syntax;
+mod written;
 
 use std::ffi::OsString;
 
@@ -29,12 +30,12 @@ fn environment(name: &str) -> Option<OsString> {
 }
 
 fn parse(format: Format, text: &str) -> Result<Catalog, DocumentError> {
-    parse_with(format, text.as_bytes(), &environment)
+    parse_with(format, text.as_bytes(), Some(&environment))
 }
 
 /// Everything that is told about a document.
 fn told(format: Format, document: impl AsRef<[u8]>) -> Vec<String> {
-    match parse_with(format, document.as_ref(), &environment) {
+    match parse_with(format, document.as_ref(), Some(&environment)) {
         Ok(_) => Vec::new(),
         Err(error) => error.to_string().lines().map(str::to_owned).collect(),
     }

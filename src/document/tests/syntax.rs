@@ -233,7 +233,7 @@ proptest! {
     #[test]
     fn no_bytes_make_a_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
         for format in FORMATS {
-            let _ = parse_with(format, &bytes, &environment);
+            let _ = parse_with(format, &bytes, Some(&environment));
         }
     }
 }
