@@ -113,7 +113,7 @@ pub(in crate::document) fn from_text(text: &str) -> Option<SubscriptionKey> {
 /// What is wrong with a variable that should hold a key.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 pub(in crate::document) enum VariableError {
-    #[error("is not this document's to read, only a catalog file's: give `sha256`")]
+    #[error("is not read: only a catalog file can take a key from the environment; give `sha256`")]
     Foreign,
     #[error("is not set: set it before the catalog is loaded")]
     NotSet,
