@@ -47,7 +47,7 @@ mod tests;
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, CatalogBuilder};
 use crate::document::error::Issues;
 use crate::document::tree::Node;
 
@@ -102,25 +102,53 @@ pub fn parse(format: Format, document: impl AsRef<[u8]>) -> Result<Catalog, Docu
     parse_with(format, document.as_ref(), &|name| std::env::var_os(name))
 }
 
+/// The quick way: what is in a document, before the rules between its entries
+/// are looked at. `None` where only [`explain`] can tell what it is.
+#[cfg(feature = "file")]
+pub(crate) fn builder(format: Format, document: &[u8]) -> Option<CatalogBuilder> {
+    let text = utf8(document).ok()?;
+    builder_with(format, text, &|name| std::env::var_os(name))
+}
+
+/// The thorough way, which knows where everything stands.
+#[cfg(feature = "file")]
+pub(crate) fn explain(format: Format, document: &[u8]) -> Result<Catalog, DocumentError> {
+    explain_with(format, utf8(document)?, &|name| std::env::var_os(name))
+}
+
 fn parse_with(
     format: Format,
     document: &[u8],
     environment: Environment<'_>,
 ) -> Result<Catalog, DocumentError> {
-    let text = match std::str::from_utf8(document) {
-        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
-        Err(error) => return Err(DocumentError::not_utf8(document, error.valid_up_to())),
-    };
-    if format == Format::Json
-        && let Some(catalog) = stream::catalog(text, environment)
-    {
-        return Ok(catalog);
+    let text = utf8(document)?;
+    let builder = builder_with(format, text, environment);
+    match builder.map(CatalogBuilder::build) {
+        Some(Ok(catalog)) => Ok(catalog),
+        Some(Err(_)) | None => explain_with(format, text, environment),
     }
-    explained(format, text, environment)
 }
 
-/// Reads a document by way of a tree, which knows where everything stands.
-fn explained(
+fn utf8(document: &[u8]) -> Result<&str, DocumentError> {
+    match std::str::from_utf8(document) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => Err(DocumentError::not_utf8(document, error.valid_up_to())),
+    }
+}
+
+fn builder_with(
+    format: Format,
+    text: &str,
+    environment: Environment<'_>,
+) -> Option<CatalogBuilder> {
+    match format {
+        Format::Json => stream::builder(text, environment),
+        #[cfg(feature = "file")]
+        Format::Toml | Format::Yaml => None,
+    }
+}
+
+fn explain_with(
     format: Format,
     text: &str,
     environment: Environment<'_>,
