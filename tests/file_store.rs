@@ -418,6 +418,22 @@ fn what_cannot_be_opened_says_why() {
     );
 }
 
+#[tokio::test]
+async fn json_that_breaks_a_rule_is_explained_too() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("catalog.json");
+    fs::write(&path, r#"{"apis": [{"id": "one", "path": "/one"}]}"#).unwrap();
+    let mut watched = Watched::open(directory, path, FileStore::options());
+    let dangling =
+        r#"{"apis": [{"id": "two", "path": ""}], "products": [{"id": "p", "apis": ["nope"]}]}"#;
+    fs::write(&watched.path, dangling).unwrap();
+    watched
+        .until_refused("catalog.json:1:73: product \"p\", apis: there is no API \"nope\"")
+        .await;
+    fs::write(&watched.path, dangling.replace("nope", "two")).unwrap();
+    watched.until_live("two").await;
+}
+
 #[test]
 fn a_relative_path_is_told_as_it_was_given() {
     let error = FileStore::open_blocking("no/such/file.yaml").unwrap_err();

@@ -50,7 +50,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::catalog::{Catalog, KeySlot, Subscription};
+use crate::catalog::{Catalog, CatalogBuilder, KeySlot, Subscription};
 use crate::document::error::Issues;
 use crate::document::tree::Node;
 
@@ -141,7 +141,21 @@ pub(crate) fn time_from_text(text: &str) -> Option<SystemTime> {
 pub fn parse_owner(
     document: impl AsRef<[u8]>,
 ) -> Result<Option<(Subscription, KeySlot)>, DocumentError> {
-    explained(Format::Json, text(document.as_ref())?, read::owner)
+    explained(Format::Json, utf8(document.as_ref())?, read::owner)
+}
+
+/// The quick way: what is in a document, before the rules between its entries
+/// are looked at. `None` where only [`explain`] can tell what it is.
+#[cfg(feature = "file")]
+pub(crate) fn builder(format: Format, document: &[u8]) -> Option<CatalogBuilder> {
+    let text = utf8(document).ok()?;
+    builder_with(format, text, Some(&|name| std::env::var_os(name)))
+}
+
+/// The thorough way, which knows where everything stands.
+#[cfg(feature = "file")]
+pub(crate) fn explain(format: Format, document: &[u8]) -> Result<Catalog, DocumentError> {
+    explain_with(format, utf8(document)?, Some(&|name| std::env::var_os(name)))
 }
 
 fn parse_with(
@@ -149,22 +163,41 @@ fn parse_with(
     document: &[u8],
     environment: Environment<'_>,
 ) -> Result<Catalog, DocumentError> {
-    let text = text(document)?;
-    if format == Format::Json
-        && let Some(catalog) = stream::catalog(text, environment)
-    {
-        return Ok(catalog);
+    let text = utf8(document)?;
+    let builder = builder_with(format, text, environment);
+    match builder.map(CatalogBuilder::build) {
+        Some(Ok(catalog)) => Ok(catalog),
+        Some(Err(_)) | None => explain_with(format, text, environment),
     }
-    explained(format, text, |root, issues| {
-        read::catalog(root, environment, issues)
-    })
 }
 
-fn text(document: &[u8]) -> Result<&str, DocumentError> {
+fn utf8(document: &[u8]) -> Result<&str, DocumentError> {
     match std::str::from_utf8(document) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(error) => Err(DocumentError::not_utf8(document, error.valid_up_to())),
     }
+}
+
+fn builder_with(
+    format: Format,
+    text: &str,
+    environment: Environment<'_>,
+) -> Option<CatalogBuilder> {
+    match format {
+        Format::Json => stream::builder(text, environment),
+        #[cfg(feature = "file")]
+        Format::Toml | Format::Yaml => None,
+    }
+}
+
+fn explain_with(
+    format: Format,
+    text: &str,
+    environment: Environment<'_>,
+) -> Result<Catalog, DocumentError> {
+    explained(format, text, |root, issues| {
+        read::catalog(root, environment, issues)
+    })
 }
 
 /// Reads a document by way of a tree, which knows where everything stands.

@@ -211,37 +211,24 @@ impl<'de> Fields<'de> for SubscriptionFields<'de> {
 
 impl<'de> Entry<'de> for SubscriptionFields<'de> {
     fn enter(self, builder: &mut CatalogBuilder) -> Option<()> {
-        let mut subscription = Subscription::new(self.id?).with_state(self.state);
-        match (self.scope, self.scopes) {
-            (Some(scope), None) => subscription = subscription.with_scope(scope),
-            (None, Some(scopes)) => {
-                for scope in scopes {
-                    subscription = subscription.with_scope(scope);
-                }
-            }
+        // A million times over, moving it from step to step would be felt.
+        let mut subscription = Subscription::new(self.id?);
+        subscription.scopes = match (self.scope, self.scopes) {
+            (Some(scope), None) => vec![scope],
+            (None, Some(scopes)) => scopes,
             _ => return None,
-        }
-        if let Some(key) = self.primary_key {
-            subscription = subscription.with_primary_key(key);
-        }
-        if let Some(key) = self.secondary_key {
-            subscription = subscription.with_secondary_key(key);
-        }
-        if let Some(name) = self.display_name {
-            subscription = subscription.with_display_name(name);
-        }
-        if let Some(owner) = self.owner {
-            subscription = subscription.with_owner(owner);
-        }
-        if let Some(start) = self.not_before {
-            subscription = subscription.with_not_before(start);
-        }
-        if let Some(end) = self.expires_at {
-            subscription = subscription.with_expiry(end);
-        }
-        if let Some(metadata) = self.metadata {
-            subscription = subscription.with_metadata(metadata.0);
-        }
+        };
+        subscription.primary_key = self.primary_key;
+        subscription.secondary_key = self.secondary_key;
+        subscription.display_name = self.display_name.map(Cow::into_owned);
+        subscription.owner = self.owner.map(Cow::into_owned);
+        subscription.state = self.state;
+        subscription.not_before = self.not_before;
+        subscription.expires_at = self.expires_at;
+        subscription.metadata = self
+            .metadata
+            .map(|values| values.0.into())
+            .unwrap_or_default();
         builder.push_subscription(subscription);
         Some(())
     }

@@ -22,8 +22,9 @@ use values::Name;
 /// Never seen by anyone.
 const COMPLAINT: &str = "refused";
 
-/// The catalog, unless there is anything to complain about.
-pub(super) fn catalog(text: &str, environment: Environment<'_>) -> Option<Catalog> {
+/// What is in the document, unless there is anything to complain about. The rules
+/// between its entries are the builder's.
+pub(super) fn builder(text: &str, environment: Environment<'_>) -> Option<CatalogBuilder> {
     let mut builder = Catalog::builder();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let document = Document {
@@ -32,7 +33,7 @@ pub(super) fn catalog(text: &str, environment: Environment<'_>) -> Option<Catalo
     };
     document.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
-    builder.build().ok()
+    Some(builder)
 }
 
 /// One table of the document while it is read.

@@ -1,16 +1,15 @@
 //! The quick way through JSON takes exactly what the tree takes.
 
 use super::*;
-use crate::document::{explained, read, stream};
+use crate::document::{explain_with, stream};
 use proptest::prelude::*;
 
 /// Whether both take it; that they make the same of it, where they do.
 #[track_caller]
 fn is_taken(text: &str) -> bool {
-    let quick = stream::catalog(text, Some(&environment));
-    let explained = explained(Format::Json, text, |root, issues| {
-        read::catalog(root, Some(&environment), issues)
-    });
+    let quick = stream::builder(text, Some(&environment));
+    let quick = quick.and_then(|builder| builder.build().ok());
+    let explained = explain_with(Format::Json, text, Some(&environment));
     match (&quick, &explained) {
         (Some(quick), Ok(explained)) => {
             assert!(quick.apis().eq(explained.apis()), "{text}");

@@ -32,6 +32,7 @@ mod error;
 mod load;
 mod options;
 mod signs;
+mod source;
 mod stamp;
 mod status;
 mod watch;
