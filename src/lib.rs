@@ -17,3 +17,6 @@ pub use key::{KeyDigest, KeySource};
 pub use layer::{ConfigError, SubscriptionKeyLayer};
 pub use response::RefusalFormat;
 pub use store::{BoxStore, MemoryStore, SubscriptionStore};
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use store::{HttpLookupStore, HttpStore};

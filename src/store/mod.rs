@@ -5,6 +5,8 @@
 //! |---|---|
 //! | [`MemoryStore`] | catalogs made in code, changed live through methods |
 //! | `FileStore` (feature `file`) | a catalog file, watched for changes |
+//! | `HttpStore` (feature `http`) | a catalog that is fetched as a whole over HTTP, and kept up to date |
+//! | `HttpLookupStore` (feature `http`) | keys that are looked up over HTTP one by one |
 //! | [`BoxStore`] | a store that is chosen at run time |
 //! | your own | everything else: one `async fn` |
 //!
@@ -46,6 +48,9 @@
 //!   dropped when the client goes away: at any await.
 
 mod boxed;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod http;
 mod memory;
 mod published;
 #[cfg(feature = "document")]
@@ -59,6 +64,9 @@ use crate::catalog::{Catalog, KeySlot, Subscription};
 use crate::key::KeyDigest;
 
 pub use boxed::{BoxStore, BoxStoreError};
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use http::{HttpLookupStore, HttpStore};
 pub use memory::MemoryStore;
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]

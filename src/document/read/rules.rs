@@ -99,8 +99,8 @@ fn place(node: &Node, field: Field) -> (&'static str, usize) {
         Field::Key(slot) => key::field(slot),
         Field::Apis(at) => {
             let apis = node.get("apis").map_or(&[][..], Node::list);
-            let texts = apis.iter().filter(|api| api.text().is_some());
-            let api = texts.skip(at).next();
+            let mut texts = apis.iter().filter(|api| api.text().is_some());
+            let api = texts.nth(at);
             return ("apis", api.map_or(node.at, |api| api.at));
         }
         Field::Scope(at) => {
