@@ -114,6 +114,9 @@ pub use response::RefusalFormat;
 #[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub use store::FileStore;
 pub use store::{BoxStore, MemoryStore, SubscriptionStore};
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use store::{HttpLookupStore, HttpStore};
 
 /// Compiles the code in README.md.
 #[cfg(all(doctest, feature = "axum", feature = "file"))]

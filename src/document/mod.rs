@@ -155,7 +155,11 @@ pub(crate) fn builder(format: Format, document: &[u8]) -> Option<CatalogBuilder>
 /// The thorough way, which knows where everything stands.
 #[cfg(feature = "file")]
 pub(crate) fn explain(format: Format, document: &[u8]) -> Result<Catalog, DocumentError> {
-    explain_with(format, utf8(document)?, Some(&|name| std::env::var_os(name)))
+    explain_with(
+        format,
+        utf8(document)?,
+        Some(&|name| std::env::var_os(name)),
+    )
 }
 
 fn parse_with(

@@ -6,6 +6,8 @@
 //! | [`MemoryStore`] | catalogs made in code, changed live through methods |
 //! | `FileStore` (feature `file`) | a catalog file, watched for changes |
 //! | `CachedStore` (feature `cache`) | any slow store behind a bounded cache |
+//! | `HttpStore` (feature `http`) | a catalog that is fetched as a whole over HTTP, and kept up to date |
+//! | `HttpLookupStore` (feature `http`) | keys that are looked up over HTTP one by one |
 //! | [`BoxStore`] | a store that is chosen at run time |
 //! | your own | everything else: one `async fn` |
 //!
@@ -58,6 +60,9 @@ pub mod conformance;
 #[cfg(feature = "file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub mod file;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod http;
 mod memory;
 mod published;
 #[cfg(feature = "document")]
@@ -79,6 +84,9 @@ pub use cached::{
 #[cfg(feature = "file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub use file::FileStore;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use http::{HttpLookupStore, HttpStore};
 pub use memory::MemoryStore;
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]

@@ -1,0 +1,251 @@
+//! A far end over real sockets, polite and otherwise.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+pub mod certificates;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio_rustls::TlsAcceptor;
+
+/// What the far end does with a request.
+#[derive(Debug, Clone)]
+pub enum Manner {
+    /// Answers with that JSON and tag, holds requests where it is asked to.
+    Serve { body: String, etag: &'static str },
+    /// Answers with that JSON at once, without a tag.
+    Untagged { body: String },
+    /// Answers 304 to whoever has the tag, and holds nothing.
+    Impatient { body: String, etag: &'static str },
+    /// Writes these bytes and closes.
+    Raw(Vec<u8>),
+    /// Writes these bytes and resets the connection.
+    RawAndReset(Vec<u8>),
+    /// Writes these bytes over and over, a moment apart, and never ends.
+    Drip(Vec<u8>),
+    /// Reads the request and says nothing.
+    Hang,
+}
+
+pub struct FarEnd {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    manner: watch::Sender<Manner>,
+    tls: Mutex<Option<TlsAcceptor>>,
+    requests: watch::Sender<Vec<String>>,
+    connections: Mutex<Vec<AbortHandle>>,
+}
+
+impl FarEnd {
+    pub async fn start(manner: Manner) -> Self {
+        Self::start_with(manner, None).await
+    }
+
+    pub async fn start_tls(manner: Manner, tls: TlsAcceptor) -> Self {
+        Self::start_with(manner, Some(tls)).await
+    }
+
+    async fn start_with(manner: Manner, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let shared = Arc::new(Shared {
+            manner: watch::Sender::new(manner),
+            tls: Mutex::new(tls),
+            requests: watch::Sender::new(Vec::new()),
+            connections: Mutex::default(),
+        });
+        let far_end = Self {
+            address: listener.local_addr().unwrap(),
+            shared,
+            accepting: Mutex::new(None),
+        };
+        far_end.accept(listener);
+        far_end
+    }
+
+    fn accept(&self, listener: TcpListener) {
+        let shared = Arc::clone(&self.shared);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let task = tokio::spawn(connection(stream, Arc::clone(&shared)));
+                shared.connections.lock().unwrap().push(task.abort_handle());
+            }
+        });
+        *self.accepting.lock().unwrap() = Some(task);
+    }
+
+    pub fn uri(&self, path: &str) -> String {
+        let scheme = match *self.shared.tls.lock().unwrap() {
+            Some(_) => "https",
+            None => "http",
+        };
+        let port = self.address.port();
+        let host = if scheme == "https" { "localhost" } else { "127.0.0.1" };
+        format!("{scheme}://{host}:{port}{path}")
+    }
+
+    pub fn behave(&self, manner: Manner) {
+        self.shared.manner.send_replace(manner);
+    }
+
+    pub fn set_tls(&self, tls: TlsAcceptor) {
+        *self.shared.tls.lock().unwrap() = Some(tls);
+    }
+
+    /// Closes the port and every connection.
+    pub async fn stop(&self) {
+        let accepting = self.accepting.lock().unwrap().take();
+        if let Some(task) = accepting {
+            task.abort();
+            let _ = task.await;
+        }
+        for connection in self.shared.connections.lock().unwrap().drain(..) {
+            connection.abort();
+        }
+    }
+
+    /// Opens the same port again.
+    pub async fn restart(&self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.accept(listener);
+    }
+
+    /// The heads of all requests so far.
+    pub fn requests(&self) -> Vec<String> {
+        self.shared.requests.borrow().clone()
+    }
+
+    /// Waits until a request like that has come.
+    pub async fn wait_for_request(&self, like: impl Fn(&str) -> bool) {
+        let mut requests = self.shared.requests.subscribe();
+        let came = requests.wait_for(|requests| requests.iter().any(|request| like(request)));
+        within(came).await.unwrap();
+    }
+}
+
+impl Drop for FarEnd {
+    fn drop(&mut self) {
+        if let Some(task) = self.accepting.lock().unwrap().take() {
+            task.abort();
+        }
+        for connection in self.shared.connections.lock().unwrap().drain(..) {
+            connection.abort();
+        }
+    }
+}
+
+/// Waits for what must come at some time: generously, but not for ever.
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    let deadline = Duration::from_secs(60);
+    tokio::time::timeout(deadline, future)
+        .await
+        .expect("this should have come by now")
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    let tls = shared.tls.lock().unwrap().clone();
+    match tls {
+        None => exchange(stream, shared, |stream| stream.set_linger(Some(Duration::ZERO))).await,
+        Some(tls) => match tls.accept(stream).await {
+            Ok(stream) => {
+                exchange(stream, shared, |stream| {
+                    stream.get_ref().0.set_linger(Some(Duration::ZERO))
+                })
+                .await;
+            }
+            // The client does not like the certificate.
+            Err(_) => None,
+        },
+    };
+}
+
+#[allow(deprecated)]
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    shared: Arc<Shared>,
+    make_abrupt: impl Fn(&S) -> std::io::Result<()>,
+) -> Option<()> {
+    let head = read_head(&mut stream).await?;
+    let mut manners = shared.manner.subscribe();
+    shared.requests.send_modify(|requests| requests.push(head.clone()));
+    let manner = manners.borrow_and_update().clone();
+    let answer = match manner {
+        Manner::Serve { body, etag } if has_tag(&head, etag) => match wait(&head) {
+            None => not_modified(etag),
+            Some(wait) => {
+                let changed = tokio::time::timeout(wait, manners.changed());
+                match changed.await {
+                    Ok(_) => match manners.borrow().clone() {
+                        Manner::Serve { body, etag } => ok(&body, Some(etag)),
+                        _ => return None,
+                    },
+                    Err(_) => {
+                        drop(body);
+                        not_modified(etag)
+                    }
+                }
+            }
+        },
+        Manner::Impatient { etag, .. } if has_tag(&head, etag) => not_modified(etag),
+        Manner::Serve { body, etag } | Manner::Impatient { body, etag } => ok(&body, Some(etag)),
+        Manner::Untagged { body } => ok(&body, None),
+        Manner::Raw(bytes) => bytes,
+        Manner::RawAndReset(bytes) => {
+            stream.write_all(&bytes).await.ok()?;
+            stream.flush().await.ok()?;
+            make_abrupt(&stream).ok()?;
+            return None;
+        }
+        Manner::Drip(bytes) => loop {
+            stream.write_all(&bytes).await.ok()?;
+            stream.flush().await.ok()?;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        },
+        Manner::Hang => std::future::pending().await,
+    };
+    stream.write_all(&answer).await.ok()?;
+    stream.shutdown().await.ok()
+}
+
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    Some(String::from_utf8(head).unwrap().to_ascii_lowercase())
+}
+
+fn has_tag(head: &str, etag: &str) -> bool {
+    head.contains(&format!("if-none-match: {etag}\r\n"))
+}
+
+fn wait(head: &str) -> Option<Duration> {
+    let (_, rest) = head.split_once("prefer: wait=")?;
+    let seconds = rest.lines().next()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn not_modified(etag: &str) -> Vec<u8> {
+    format!("HTTP/1.1 304 Not Modified\r\netag: {etag}\r\nconnection: close\r\n\r\n").into()
+}
+
+pub fn ok(body: &str, etag: Option<&str>) -> Vec<u8> {
+    let etag = etag.map_or(String::new(), |etag| format!("etag: {etag}\r\n"));
+    answer("200 OK", &format!("content-type: application/json\r\n{etag}"), body)
+}
+
+pub fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+    .into()
+}
