@@ -60,7 +60,9 @@ fn an_old_version_is_freed_with_its_last_request_even_if_idle_threads_read_it() 
     thread::scope(|scope| {
         let published = &published;
         scope.spawn(move || {
-            read.send(Arc::downgrade(&published.load())).unwrap();
+            // Its own handle is dropped before the other thread looks.
+            let seen = Arc::downgrade(&published.load());
+            read.send(seen).unwrap();
             // Idle: what it remembers of the version stays in the thread.
             let _ = asleep.recv();
             assert_eq!(id_of(&published.load()), "b");
