@@ -189,6 +189,21 @@ async fn the_same_refused_content_is_told_once() {
 }
 
 #[tokio::test]
+async fn a_file_that_stays_away_is_told_once() {
+    let [_, polled, _] = modes();
+    let mut watched = Watched::new(polled);
+    fs::remove_file(&watched.path).unwrap();
+    watched.until_refused("the file is gone").await;
+    let told = watched.store.status();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let now = watched.store.status();
+    assert!(std::sync::Arc::ptr_eq(
+        told.last_error().unwrap(),
+        now.last_error().unwrap()
+    ));
+}
+
+#[tokio::test]
 async fn a_half_written_file_is_never_in_use() {
     for mode in modes() {
         let mut watched = Watched::new(mode);
@@ -310,7 +325,9 @@ mod unix {
             watched.until_live("ten").await;
             swap_link(&watched.path, watched.beside("six/real.toml"));
             watched.until_live("six").await;
-            assert_eq!(watched.store.status().version(), 4);
+            rename_over(&watched.beside("six/real.toml"), &catalog("new"));
+            watched.until_live("new").await;
+            assert_eq!(watched.store.status().version(), 5);
         }
     }
 

@@ -42,8 +42,8 @@ impl Signs {
     }
 
     /// Watches the directory of the file and the one of what it points to. Both
-    /// can become others at any time.
-    pub(super) fn follow(&mut self, file: &Path) {
+    /// can become others at any time; tells whether they have.
+    pub(super) fn follow(&mut self, file: &Path) -> bool {
         let real = file.canonicalize().ok();
         let mut directories = Vec::new();
         for path in [Some(file), real.as_deref()].into_iter().flatten() {
@@ -51,7 +51,7 @@ impl Signs {
         }
         directories.dedup();
         if directories == self.watched {
-            return;
+            return false;
         }
         for old in std::mem::take(&mut self.watched) {
             // It may be gone, and its watch with it.
@@ -68,6 +68,7 @@ impl Signs {
             // Kept also where it failed, so that it is told once.
             self.watched.push(new);
         }
+        true
     }
 }
 

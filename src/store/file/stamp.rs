@@ -88,3 +88,38 @@ fn identity(metadata: &Metadata) -> Identity {
 fn identity(_: &Metadata) -> Identity {
     [0; 4]
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_that_has_just_changed_may_deceive() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        assert!(!Stamp::of(&path).may_deceive());
+        let file = fs::File::create(&path).unwrap();
+        assert!(Stamp::of(&path).may_deceive());
+        let now = SystemTime::now();
+        for distance in [Duration::from_secs(5), Duration::from_secs(3600)] {
+            for time in [now - distance, now + distance] {
+                file.set_modified(time).unwrap();
+                assert!(!Stamp::of(&path).may_deceive());
+            }
+        }
+    }
+
+    #[test]
+    fn a_directory_made_anew_is_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("inner");
+        fs::create_dir(&path).unwrap();
+        let before = identity_of(&path);
+        assert_eq!(before, identity_of(&path));
+        fs::write(path.join("file"), "x").unwrap();
+        assert_eq!(before, identity_of(&path));
+        fs::remove_dir_all(&path).unwrap();
+        assert_eq!(identity_of(&path), None);
+    }
+}

@@ -77,10 +77,8 @@ struct Stopped;
 
 impl Watch {
     fn run(mut self) -> Result<std::convert::Infallible, Stopped> {
+        self.follow();
         loop {
-            if let Some(signs) = &mut self.signs {
-                signs.follow(self.shared.absolute());
-            }
             // Also before the first wait: the file may have changed between being
             // read and being watched.
             if self.seen != Some(Stamp::of(self.shared.absolute())) {
@@ -90,8 +88,18 @@ impl Watch {
                     Outcome::Later => None,
                 };
             }
-            self.wait()?;
+            // What happened in a directory before it was watched gave no sign.
+            if !self.follow() {
+                self.wait()?;
+            }
         }
+    }
+
+    /// Whether other directories than before are watched now.
+    fn follow(&mut self) -> bool {
+        let file = self.shared.absolute();
+        let signs = self.signs.as_mut();
+        signs.is_some_and(|signs| signs.follow(file))
     }
 
     /// Waits for a sign, at most until the next poll.
