@@ -26,6 +26,15 @@ fn generation(number: usize) -> Catalog {
         .unwrap()
 }
 
+/// Ends the readers also where the writer fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn number_of(id: &str) -> usize {
     id.rsplit_once('-').unwrap().1.parse().unwrap()
 }
@@ -42,9 +51,10 @@ fn every_reader_sees_one_whole_version_and_never_an_older_one_again() {
     const LAST: usize = 1_000;
     let store = MemoryStore::new(generation(0));
     let (key, other_key) = (KeyDigest::of("K"), KeyDigest::of("L"));
+    let over = AtomicBool::new(false);
     let reader = || {
         let mut seen = 0;
-        while seen < LAST {
+        while seen < LAST && !over.load(Ordering::Relaxed) {
             let catalog = whole(&store);
             let number = number_of(catalog.api_for_path("/api/x").unwrap().id());
             assert!(number >= seen, "{number} after {seen}");
@@ -64,6 +74,7 @@ fn every_reader_sees_one_whole_version_and_never_an_older_one_again() {
         for _ in 0..4 {
             scope.spawn(reader);
         }
+        let _over = Over(&over);
         for number in 1..=LAST {
             store.replace(generation(number));
             assert_eq!(number_of(whole(&store).apis().next().unwrap().id()), number);
@@ -101,6 +112,7 @@ fn a_key_that_moves_has_one_owner_at_any_time() {
                 }
             });
         }
+        let _over = Over(&over);
         for round in 0..300 {
             let (from, to) = if round % 2 == 0 {
                 ("left", "right")
@@ -115,7 +127,6 @@ fn a_key_that_moves_has_one_owner_at_any_time() {
                 store.shared.pack(&store.catalog());
             }
         }
-        over.store(true, Ordering::Relaxed);
     });
 }
 
