@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
 use crate::catalog::Catalog;
+use crate::store::Published;
 use crate::store::http::status::{HttpStatus, Origin};
 use crate::store::http::{HttpError, HttpStoreError};
-use crate::store::Published;
 
 /// What the handles and the background task share.
 pub(super) struct Shared {
