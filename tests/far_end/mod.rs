@@ -1,8 +1,9 @@
 //! A far end over real sockets, polite and otherwise.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod certificates;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// What the far end does with a request.
 #[derive(Debug, Clone)]
@@ -22,11 +24,13 @@ pub enum Manner {
     Untagged { body: String },
     /// Answers 304 to whoever has the tag, and holds nothing.
     Impatient { body: String, etag: &'static str },
+    /// Answers about single keys: by digest, that JSON.
+    Keys(HashMap<String, String>),
     /// Writes these bytes and closes.
     Raw(Vec<u8>),
     /// Writes these bytes and resets the connection.
     RawAndReset(Vec<u8>),
-    /// Writes these bytes over and over, a moment apart, and never ends.
+    /// Writes these bytes, and then blanks, a moment apart and without end.
     Drip(Vec<u8>),
     /// Reads the request and says nothing.
     Hang,
@@ -88,7 +92,11 @@ impl FarEnd {
             None => "http",
         };
         let port = self.address.port();
-        let host = if scheme == "https" { "localhost" } else { "127.0.0.1" };
+        let host = if scheme == "https" {
+            "localhost"
+        } else {
+            "127.0.0.1"
+        };
         format!("{scheme}://{host}:{port}{path}")
     }
 
@@ -153,21 +161,20 @@ pub async fn within<T>(future: impl Future<Output = T>) -> T {
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     let tls = shared.tls.lock().unwrap().clone();
     match tls {
-        None => exchange(stream, shared, |stream| stream.set_linger(Some(Duration::ZERO))).await,
-        Some(tls) => match tls.accept(stream).await {
-            Ok(stream) => {
-                exchange(stream, shared, |stream| {
-                    stream.get_ref().0.set_linger(Some(Duration::ZERO))
-                })
-                .await;
+        None => {
+            exchange(stream, shared, TcpStream::set_zero_linger).await;
+        }
+        // The client may not like the certificate.
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(stream).await {
+                let make_abrupt =
+                    |stream: &TlsStream<TcpStream>| stream.get_ref().0.set_zero_linger();
+                exchange(stream, shared, make_abrupt).await;
             }
-            // The client does not like the certificate.
-            Err(_) => None,
-        },
-    };
+        }
+    }
 }
 
-#[allow(deprecated)]
 async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     shared: Arc<Shared>,
@@ -175,7 +182,9 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Option<()> {
     let head = read_head(&mut stream).await?;
     let mut manners = shared.manner.subscribe();
-    shared.requests.send_modify(|requests| requests.push(head.clone()));
+    shared
+        .requests
+        .send_modify(|requests| requests.push(head.clone()));
     let manner = manners.borrow_and_update().clone();
     let answer = match manner {
         Manner::Serve { body, etag } if has_tag(&head, etag) => match wait(&head) {
@@ -197,6 +206,12 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         Manner::Impatient { etag, .. } if has_tag(&head, etag) => not_modified(etag),
         Manner::Serve { body, etag } | Manner::Impatient { body, etag } => ok(&body, Some(etag)),
         Manner::Untagged { body } => ok(&body, None),
+        Manner::Keys(owners) => {
+            let path = head.split(' ').nth(1)?;
+            let digest = path.rsplit('/').next()?;
+            let nobody = r#"{"subscription": null}"#;
+            ok(owners.get(digest).map_or(nobody, String::as_str), None)
+        }
         Manner::Raw(bytes) => bytes,
         Manner::RawAndReset(bytes) => {
             stream.write_all(&bytes).await.ok()?;
@@ -204,11 +219,14 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
             make_abrupt(&stream).ok()?;
             return None;
         }
-        Manner::Drip(bytes) => loop {
+        Manner::Drip(bytes) => {
             stream.write_all(&bytes).await.ok()?;
-            stream.flush().await.ok()?;
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        },
+            loop {
+                stream.write_all(b" ").await.ok()?;
+                stream.flush().await.ok()?;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
         Manner::Hang => std::future::pending().await,
     };
     stream.write_all(&answer).await.ok()?;
@@ -239,7 +257,11 @@ fn not_modified(etag: &str) -> Vec<u8> {
 
 pub fn ok(body: &str, etag: Option<&str>) -> Vec<u8> {
     let etag = etag.map_or(String::new(), |etag| format!("etag: {etag}\r\n"));
-    answer("200 OK", &format!("content-type: application/json\r\n{etag}"), body)
+    answer(
+        "200 OK",
+        &format!("content-type: application/json\r\n{etag}"),
+        body,
+    )
 }
 
 pub fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {

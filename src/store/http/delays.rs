@@ -32,9 +32,12 @@ impl Backoff {
     }
 }
 
+/// Longer than anybody waits, and short enough to be reckoned with.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The time less up to that part of it.
 pub(super) fn jittered(time: Duration, part: f64) -> Duration {
-    time.mul_f64(1.0 - part * random())
+    time.min(LONGEST).mul_f64(1.0 - part * random())
 }
 
 /// From 0 up to 1. The standard library's hash keys are random enough to spread
@@ -73,5 +76,6 @@ mod tests {
                 .all(|time| *time <= minute && *time > minute.mul_f64(0.9))
         );
         assert!(times.iter().any(|time| *time != times[0]));
+        assert!(jittered(Duration::MAX, 0.1) > Duration::ZERO);
     }
 }

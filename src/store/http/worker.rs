@@ -192,10 +192,11 @@ impl<C: Exchange> Worker<C> {
             }
             Ok(Answer::New(catalog, hash)) => {
                 self.memory.used = Some(hash);
-                if let Some(disk) = &mut self.disk {
-                    disk.offer(Catalog::clone(&catalog));
-                }
+                let kept = Catalog::clone(&catalog);
                 self.shared.publish(*catalog, self.memory.tag());
+                if let Some(disk) = &mut self.disk {
+                    disk.offer(kept);
+                }
                 Outcome::Changed
             }
             Err(error) => {

@@ -78,7 +78,8 @@ impl Snapshot {
 }
 
 impl SnapshotFile {
-    /// That file. Its directory must be there; the file need not.
+    /// That file. Its directory must be there; the file need not. Give each
+    /// process a file of its own.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {

@@ -1,0 +1,193 @@
+//! A conforming far end: both ways of asking, as the documentation of
+//! `store::http` has them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, Request, State as Shared};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{oneshot, watch};
+use tower_subscription_key::catalog::{Api, Catalog, Scope, State, Subscription};
+use tower_subscription_key::{KeyDigest, MemoryStore, SubscriptionStore, document};
+
+use crate::{AnyError, KEY};
+
+/// What services must show to be answered.
+pub(crate) const TOKEN: &str = "Bearer the-services-token";
+
+const JSON: &str = "application/json";
+
+/// The far end with a runtime of its own, so that it can be ended like a process.
+pub(crate) struct FarEnd {
+    records: Arc<Records>,
+    address: SocketAddr,
+    runtime: Option<Runtime>,
+}
+
+/// The subscriptions, where they are managed.
+struct Records {
+    store: MemoryStore,
+    changes: watch::Sender<u64>,
+}
+
+impl Records {
+    fn set_state(&self, id: &str, state: State) -> Result<(), AnyError> {
+        let catalog = self.store.catalog();
+        let subscription = catalog.subscription(id).ok_or("no such subscription")?;
+        self.store
+            .put_subscription(subscription.with_state(state))?;
+        self.changes.send_modify(|changes| *changes += 1);
+        Ok(())
+    }
+
+    /// The document, and a tag that is another for every other content.
+    fn document(&self) -> (String, String) {
+        let document = document::to_json(&self.store.catalog());
+        let etag = format!("\"{}\"", KeyDigest::of(&document).to_hex());
+        (document, etag)
+    }
+}
+
+impl FarEnd {
+    pub(crate) async fn start(address: &str) -> Result<Self, AnyError> {
+        let contoso = Subscription::new("contoso")
+            .with_scope(Scope::Api("orders".into()))
+            .with_primary_key(KEY);
+        let catalog = Catalog::builder()
+            .api(Api::new("orders", "/orders"))
+            .subscription(contoso)
+            .build()?;
+        let records = Records {
+            store: MemoryStore::new(catalog),
+            changes: watch::Sender::new(0),
+        };
+        let mut far_end = Self {
+            records: Arc::new(records),
+            address: address.parse()?,
+            runtime: None,
+        };
+        far_end.restart().await?;
+        Ok(far_end)
+    }
+
+    pub(crate) async fn restart(&mut self) -> Result<(), AnyError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let (address, app) = (self.address, router(Arc::clone(&self.records)));
+        let (sender, listening) = oneshot::channel();
+        runtime.spawn(async move {
+            let listener = TcpListener::bind(address).await?;
+            let _ = sender.send(listener.local_addr()?);
+            axum::serve(listener, app).await
+        });
+        self.address = listening
+            .await
+            .map_err(|_| format!("{address} is in use"))?;
+        self.runtime = Some(runtime);
+        Ok(())
+    }
+
+    /// Ends it with every connection, as a crash would.
+    pub(crate) fn stop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+
+    pub(crate) fn uri(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn set_state(&self, state: State) -> Result<(), AnyError> {
+        self.records.set_state("contoso", state)
+    }
+}
+
+/// A runtime must not be dropped where others run.
+impl Drop for FarEnd {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn router(records: Arc<Records>) -> Router {
+    Router::new()
+        .route("/catalog", get(catalog))
+        .route("/keys/{digest}", get(key))
+        .route_layer(from_fn(authorize))
+        // Open, for `curl` in this example.
+        .route("/subscriptions/{id}/{state}", post(change))
+        .with_state(records)
+}
+
+async fn authorize(request: Request, next: Next) -> Result<Response, StatusCode> {
+    match header(request.headers(), AUTHORIZATION.as_str()) {
+        Some(TOKEN) => Ok(next.run(request).await),
+        _ => Err(StatusCode::UNAUTHORIZED),
+    }
+}
+
+/// The whole catalog, if the caller does not have it yet; held until it changes,
+/// where the caller prefers that.
+async fn catalog(Shared(records): Shared<Arc<Records>>, headers: HeaderMap) -> Response {
+    // Before the document is looked at: a change after that is then not missed.
+    let mut changes = records.changes.subscribe();
+    let (mut document, mut etag) = records.document();
+    let known = header(&headers, IF_NONE_MATCH.as_str());
+    if known == Some(&*etag)
+        && let Some(wait) = wait(&headers)
+        && let Ok(Ok(())) = tokio::time::timeout(wait, changes.changed()).await
+    {
+        (document, etag) = records.document();
+    }
+    if known == Some(&*etag) {
+        return (StatusCode::NOT_MODIFIED, [(ETAG, etag)]).into_response();
+    }
+    ([(CONTENT_TYPE, JSON.to_owned()), (ETAG, etag)], document).into_response()
+}
+
+/// `Prefer: wait=N`, for at most a minute.
+fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let preference = header(headers, "prefer")?.strip_prefix("wait=")?;
+    let seconds: u64 = preference.parse().ok()?;
+    Some(Duration::from_secs(seconds.min(60)))
+}
+
+/// Whose key has that digest. That nobody has it is an answer, too, and never a
+/// 404: those come from anywhere.
+async fn key(
+    Shared(records): Shared<Arc<Records>>,
+    Path(digest): Path<String>,
+) -> Result<Response, StatusCode> {
+    let digest: KeyDigest = digest.parse().map_err(|_| StatusCode::BAD_REQUEST)?;
+    let Ok(owner) = records.store.find(&digest).await;
+    let owner = owner
+        .as_ref()
+        .map(|owner| (&**owner.subscription(), owner.slot()));
+    Ok(([(CONTENT_TYPE, JSON)], document::owner_to_json(owner)).into_response())
+}
+
+async fn change(
+    Shared(records): Shared<Arc<Records>>,
+    Path((id, state)): Path<(String, String)>,
+) -> Result<StatusCode, (StatusCode, String)> {
+    let refuse = |error: &dyn ToString| (StatusCode::BAD_REQUEST, error.to_string());
+    let state = state.parse().map_err(|error| refuse(&error))?;
+    let changed: Result<(), AnyError> = records.set_state(&id, state);
+    changed.map_err(|error| refuse(&error))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}

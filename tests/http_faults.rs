@@ -1,0 +1,421 @@
+//! What a caller gets while the far end of an HTTP store is in trouble, fault by
+//! fault. README's table is made of these rows.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod far_end;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use http::{Request, Response};
+use tokio_rustls::TlsAcceptor;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Scope, Subscription};
+use tower_subscription_key::store::http::{HttpClient, HttpError, HttpStoreError};
+use tower_subscription_key::store::{HttpLookupStore, HttpStore, SubscriptionStore};
+use tower_subscription_key::{KeyDigest, SubscriptionKeyLayer, document};
+
+use far_end::certificates::Authority;
+use far_end::{FarEnd, Manner, answer, ok, within};
+
+const GOOD: &str = "264a41411c0b43e782f483eb6f3eaeab";
+const WRONG: &str = "00000000000000000000000000000000";
+const LIMIT: usize = 4096;
+
+enum Fault {
+    /// The process is gone.
+    Stopped,
+    Answers(Manner),
+    /// It shows another certificate.
+    Tls(fn(&Authority) -> TlsAcceptor),
+}
+
+struct Row {
+    fault: &'static str,
+    make: fn(&Documents) -> Fault,
+    told: fn(&HttpError) -> bool,
+}
+
+/// What good answers hold.
+struct Documents {
+    catalog: String,
+    owner: String,
+}
+
+fn documents() -> Documents {
+    let contoso = Subscription::new("contoso")
+        .with_scope(Scope::AllApis)
+        .with_primary_key(GOOD);
+    let catalog = Catalog::builder()
+        .api(Api::new("echo", ""))
+        .subscription(contoso.clone())
+        .build()
+        .unwrap();
+    Documents {
+        catalog: document::to_json(&catalog),
+        owner: document::owner_to_json(Some((&contoso, KeySlot::Primary))),
+    }
+}
+
+impl Documents {
+    fn good_catalog(&self) -> Manner {
+        Manner::Serve {
+            body: self.catalog.clone(),
+            etag: "\"1\"",
+        }
+    }
+
+    fn good_keys(&self) -> Manner {
+        let digest = KeyDigest::of(GOOD).to_hex();
+        Manner::Keys([(digest, self.owner.clone())].into())
+    }
+
+    /// The beginning of an answer whose length promises more.
+    fn half(&self) -> Vec<u8> {
+        let whole = ok(&self.catalog, Some("\"2\""));
+        whole[..whole.len() - 20].into()
+    }
+}
+
+fn raw(answer: Vec<u8>) -> Fault {
+    Fault::Answers(Manner::Raw(answer))
+}
+
+const JSON: &str = "content-type: application/json\r\n";
+
+const ROWS: &[Row] = &[
+    Row {
+        fault: "connection refused",
+        make: |_| Fault::Stopped,
+        told: |error| matches!(error, HttpError::Unreachable(_)),
+    },
+    Row {
+        fault: "accepts and never answers",
+        make: |_| Fault::Answers(Manner::Hang),
+        told: |error| matches!(error, HttpError::TimedOut(_)),
+    },
+    Row {
+        fault: "connection closed without an answer",
+        make: |_| raw(Vec::new()),
+        told: |error| matches!(error, HttpError::Unreachable(_)),
+    },
+    Row {
+        fault: "connection reset before the answer",
+        make: |_| Fault::Answers(Manner::RawAndReset(Vec::new())),
+        told: |error| matches!(error, HttpError::Unreachable(_)),
+    },
+    Row {
+        fault: "connection reset within the body",
+        make: |documents| Fault::Answers(Manner::RawAndReset(documents.half())),
+        // The reset may overtake what was sent before it.
+        told: |error| matches!(error, HttpError::Body(_) | HttpError::Unreachable(_)),
+    },
+    Row {
+        fault: "connection closed within the body",
+        make: |documents| raw(documents.half()),
+        told: |error| matches!(error, HttpError::Body(_)),
+    },
+    Row {
+        fault: "half a document, sent as a whole one",
+        make: |documents| raw(ok(&documents.catalog[..documents.catalog.len() / 2], None)),
+        told: |error| matches!(error, HttpError::Document(_)),
+    },
+    Row {
+        fault: "slow bytes without end, in the head",
+        make: |_| Fault::Answers(Manner::Drip(b"HTTP/1.1 200 OK\r\ncontent-type: ".into())),
+        told: |error| matches!(error, HttpError::TimedOut(_)),
+    },
+    Row {
+        fault: "slow bytes without end, in the body",
+        make: |documents| Fault::Answers(Manner::Drip(documents.half())),
+        told: |error| matches!(error, HttpError::TimedOut(_)),
+    },
+    Row {
+        fault: "garbage instead of HTTP",
+        make: |_| raw(b"\x00\xff\x13garbage\r\n\r\n".into()),
+        told: |error| matches!(error, HttpError::Unreachable(_)),
+    },
+    Row {
+        fault: "garbage instead of JSON",
+        make: |_| raw(ok("\u{fffd}garbage", None)),
+        told: |error| matches!(error, HttpError::Document(_)),
+    },
+    Row {
+        fault: "an empty body",
+        make: |_| raw(ok("", None)),
+        told: |error| matches!(error, HttpError::Document(_)),
+    },
+    Row {
+        fault: "JSON that is something else",
+        make: |_| raw(ok(r#"{"status": "ok"}"#, None)),
+        told: |error| matches!(error, HttpError::Document(_)),
+    },
+    Row {
+        fault: "an empty JSON object",
+        make: |_| raw(ok("{}", None)),
+        told: |error| matches!(error, HttpError::Document(_)),
+    },
+    Row {
+        fault: "500 with a good body",
+        make: |documents| raw(answer("500 Oops", JSON, &documents.catalog)),
+        told: |error| matches!(error, HttpError::Status(status) if *status == 500),
+    },
+    Row {
+        fault: "503",
+        make: |_| raw(answer("503 Later", "retry-after: 1\r\n", "")),
+        told: |error| matches!(error, HttpError::Status(status) if *status == 503),
+    },
+    Row {
+        fault: "404 of a proxy or a wrong path",
+        make: |_| raw(answer("404 Not Found", JSON, r#"{"subscription": null}"#)),
+        told: |error| matches!(error, HttpError::Status(status) if *status == 404),
+    },
+    Row {
+        fault: "401: this service may no longer ask",
+        make: |_| raw(answer("401 Unauthorized", JSON, "{}")),
+        told: |error| matches!(error, HttpError::Status(status) if *status == 401),
+    },
+    Row {
+        fault: "a redirect",
+        make: |_| raw(answer("302 Found", "location: /elsewhere\r\n", "")),
+        told: |error| matches!(error, HttpError::Status(status) if *status == 302),
+    },
+    Row {
+        fault: "204",
+        make: |_| raw(b"HTTP/1.1 204 No Content\r\n\r\n".into()),
+        told: |error| matches!(error, HttpError::Status(status) if *status == 204),
+    },
+    Row {
+        fault: "another content type",
+        make: |documents| {
+            raw(answer(
+                "200 OK",
+                "content-type: text/html\r\n",
+                &documents.catalog,
+            ))
+        },
+        told: |error| matches!(error, HttpError::ContentType),
+    },
+    Row {
+        fault: "no content type",
+        make: |documents| raw(answer("200 OK", "", &documents.catalog)),
+        told: |error| matches!(error, HttpError::ContentType),
+    },
+    Row {
+        fault: "a body that is too large and says so",
+        make: |_| raw(ok(&" ".repeat(2 * LIMIT), None)),
+        told: |error| matches!(error, HttpError::TooLarge(LIMIT)),
+    },
+    Row {
+        fault: "a body that is too large and does not say so",
+        make: |_| {
+            let body = " ".repeat(2 * LIMIT);
+            raw(format!("HTTP/1.1 200 OK\r\n{JSON}\r\n{body}").into())
+        },
+        told: |error| matches!(error, HttpError::TooLarge(LIMIT)),
+    },
+    Row {
+        fault: "an expired certificate",
+        make: |_| Fault::Tls(Authority::expired),
+        told: |error| matches!(error, HttpError::Unreachable(_)),
+    },
+    Row {
+        fault: "a certificate for another name",
+        make: |_| Fault::Tls(Authority::misnamed),
+        told: |error| matches!(error, HttpError::Unreachable(_)),
+    },
+    Row {
+        fault: "a certificate of an unknown authority",
+        make: |_| Fault::Tls(|_| Authority::new().good()),
+        told: |error| matches!(error, HttpError::Unreachable(_)),
+    },
+];
+
+/// A far end that is well, ready to be put in the row's trouble.
+struct Scene {
+    far_end: FarEnd,
+    authority: Authority,
+    client: HttpClient,
+    fault: Fault,
+    well: Manner,
+    time_out: Duration,
+}
+
+impl Scene {
+    async fn of(row: &Row, documents: &Documents, well: Manner) -> Self {
+        let authority = Authority::new();
+        let fault = (row.make)(documents);
+        let far_end = match fault {
+            Fault::Tls(_) => FarEnd::start_tls(well.clone(), authority.good()).await,
+            _ => FarEnd::start(well.clone()).await,
+        };
+        // Only where it is what ends the waiting is it short.
+        let is_slow = matches!(fault, Fault::Answers(Manner::Hang | Manner::Drip(_)));
+        let time_out = Duration::from_millis(if is_slow { 500 } else { 60_000 });
+        Self {
+            far_end,
+            client: HttpClient::trusting(authority.pem()).unwrap(),
+            authority,
+            fault,
+            well,
+            time_out,
+        }
+    }
+
+    async fn break_down(&self) {
+        match &self.fault {
+            Fault::Stopped => self.far_end.stop().await,
+            Fault::Answers(manner) => self.far_end.behave(manner.clone()),
+            Fault::Tls(certificate) => self.far_end.set_tls(certificate(&self.authority)),
+        }
+    }
+
+    async fn recover(&self) {
+        match &self.fault {
+            Fault::Stopped => self.far_end.restart().await,
+            Fault::Answers(_) => self.far_end.behave(self.well.clone()),
+            Fault::Tls(_) => self.far_end.set_tls(self.authority.good()),
+        }
+    }
+
+    fn store(&self) -> HttpStore {
+        HttpStore::builder(&self.far_end.uri("/catalog"))
+            .poll_interval(Duration::from_secs(3600))
+            .backoff(Duration::from_millis(10), Duration::from_millis(50))
+            .time_out(self.time_out)
+            .max_bytes(LIMIT)
+            .connect_lazy_with(self.client.clone())
+            .unwrap()
+    }
+}
+
+/// What a request with that key gets through the layer: 200 only from the
+/// service behind it.
+async fn status<S: SubscriptionStore>(layer: &SubscriptionKeyLayer<S>, key: Option<&str>) -> u16 {
+    let inner =
+        service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+    let mut request = Request::builder().uri("/resource");
+    if let Some(key) = key {
+        request = request.header("Ocp-Apim-Subscription-Key", key);
+    }
+    let request = request.body(()).unwrap();
+    let response = layer.layer(inner).oneshot(request).await.unwrap();
+    response.status().as_u16()
+}
+
+/// What callers with a good, a wrong and no key get.
+async fn statuses<S: SubscriptionStore>(layer: &SubscriptionKeyLayer<S>) -> [u16; 3] {
+    [
+        status(layer, Some(GOOD)).await,
+        status(layer, Some(WRONG)).await,
+        status(layer, None).await,
+    ]
+}
+
+async fn until_well(store: &HttpStore) {
+    within(async { while store.refresh().await.is_err() {} }).await;
+}
+
+#[tokio::test]
+async fn a_catalog_that_was_fetched_is_served_through_every_fault() {
+    let documents = documents();
+    for row in ROWS {
+        let scene = Scene::of(row, &documents, documents.good_catalog()).await;
+        let store = scene.store();
+        let layer = SubscriptionKeyLayer::new(store.clone());
+        until_well(&store).await;
+        assert_eq!(statuses(&layer).await, [200, 401, 401], "{}", row.fault);
+
+        scene.break_down().await;
+        let error = within(store.refresh()).await.unwrap_err();
+        assert!((row.told)(&error), "{}: {error:?}", row.fault);
+        assert_eq!(statuses(&layer).await, [200, 401, 401], "{}", row.fault);
+        assert_eq!(store.status().version(), 1, "{}", row.fault);
+
+        scene.recover().await;
+        until_well(&store).await;
+        assert_eq!(statuses(&layer).await, [200, 401, 401], "{}", row.fault);
+        assert!(store.status().last_error().is_none(), "{}", row.fault);
+    }
+}
+
+#[tokio::test]
+async fn without_a_catalog_every_fault_is_a_503_until_it_is_over() {
+    let documents = documents();
+    for row in ROWS {
+        let scene = Scene::of(row, &documents, documents.good_catalog()).await;
+        scene.break_down().await;
+        let store = scene.store();
+        let layer = SubscriptionKeyLayer::new(store.clone());
+        assert_eq!(statuses(&layer).await, [503, 503, 503], "{}", row.fault);
+        let error = within(store.refresh()).await.unwrap_err();
+        assert!((row.told)(&error), "{}: {error:?}", row.fault);
+        assert_eq!(statuses(&layer).await, [503, 503, 503], "{}", row.fault);
+
+        scene.recover().await;
+        // The worker comes back by itself.
+        let mut status = store.subscribe();
+        within(status.wait_for(|status| status.version() == 1))
+            .await
+            .unwrap();
+        assert_eq!(statuses(&layer).await, [200, 401, 401], "{}", row.fault);
+    }
+}
+
+#[tokio::test]
+async fn a_lookup_through_every_fault_is_a_503_and_never_an_answer() {
+    let documents = documents();
+    for row in ROWS {
+        let scene = Scene::of(row, &documents, documents.good_keys()).await;
+        let store = HttpLookupStore::builder(&scene.far_end.uri("/keys"))
+            .time_out(scene.time_out)
+            .max_bytes(LIMIT)
+            .build_with(scene.client.clone())
+            .unwrap();
+        let layer = SubscriptionKeyLayer::new(store.clone()).single_api(Api::new("echo", ""));
+        let well = async { while statuses(&layer).await != [200, 401, 401] {} };
+        within(well).await;
+
+        scene.break_down().await;
+        assert_eq!(statuses(&layer).await, [503, 503, 401], "{}", row.fault);
+        match store.find(&KeyDigest::of(GOOD)).await {
+            Err(HttpStoreError::Lookup(error)) => {
+                assert!((row.told)(&error), "{}: {error:?}", row.fault);
+            }
+            other => panic!("{}: {other:?}", row.fault),
+        }
+
+        scene.recover().await;
+        let well = async { while statuses(&layer).await != [200, 401, 401] {} };
+        within(well).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_another_key_lets_nobody_in() {
+    let documents = documents();
+    let owners = [WRONG, GOOD].map(|key| (KeyDigest::of(key).to_hex(), documents.owner.clone()));
+    let far_end = FarEnd::start(Manner::Keys(owners.into())).await;
+    let store = HttpLookupStore::builder(&far_end.uri("/keys"))
+        .build()
+        .unwrap();
+    let layer = SubscriptionKeyLayer::new(store.clone()).single_api(Api::new("echo", ""));
+    assert_eq!(statuses(&layer).await, [200, 503, 401]);
+    let error = store.find(&KeyDigest::of(WRONG)).await.unwrap_err();
+    assert!(matches!(error, HttpStoreError::Lookup(HttpError::OtherKey)));
+}
+
+#[tokio::test]
+async fn nobody_is_led_away_with_the_authorization() {
+    let documents = documents();
+    let elsewhere = FarEnd::start(documents.good_catalog()).await;
+    let location = format!("location: {}\r\n", elsewhere.uri("/catalog"));
+    let far_end = FarEnd::start(Manner::Raw(answer("307 Away", &location, ""))).await;
+    let connected = HttpStore::builder(&far_end.uri("/catalog"))
+        .authorization("Bearer secret")
+        .connect()
+        .await;
+    assert!(connected.is_err());
+    assert!(far_end.requests()[0].contains("authorization: bearer secret\r\n"));
+    assert!(elsewhere.requests().is_empty());
+}

@@ -1,0 +1,459 @@
+//! How a catalog is fetched over HTTP and kept up to date.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod far_end;
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::sync::oneshot;
+use tower::service_fn;
+use tower_subscription_key::catalog::{Api, Catalog, Scope, State, Subscription};
+use tower_subscription_key::document;
+use tower_subscription_key::store::http::{
+    HttpConnectError, HttpError, HttpSettingsError, HttpStatus, HttpStoreBuilder, HttpStoreError,
+    Origin, RequestBody,
+};
+use tower_subscription_key::store::{Holdings, HttpLookupStore, HttpStore, SubscriptionStore};
+
+use far_end::{FarEnd, Manner, answer, within};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A catalog in which contoso is in that state.
+fn catalog(state: State) -> String {
+    let contoso = Subscription::new("contoso")
+        .with_scope(Scope::AllApis)
+        .with_state(state)
+        .with_primary_key("264a41411c0b43e782f483eb6f3eaeab");
+    let catalog = Catalog::builder()
+        .api(Api::new("echo", ""))
+        .subscription(contoso)
+        .build();
+    document::to_json(&catalog.unwrap())
+}
+
+fn active() -> Manner {
+    let body = catalog(State::Active);
+    Manner::Serve {
+        body,
+        etag: "\"1\"",
+    }
+}
+
+fn suspended() -> Manner {
+    let body = catalog(State::Suspended);
+    Manner::Serve {
+        body,
+        etag: "\"2\"",
+    }
+}
+
+fn state(store: &HttpStore) -> State {
+    let catalog = store.catalog().unwrap();
+    catalog.subscription("contoso").unwrap().state()
+}
+
+/// Asks when it is told to, and else hardly ever.
+fn builder(far_end: &FarEnd) -> HttpStoreBuilder {
+    HttpStore::builder(&far_end.uri("/catalog"))
+        .poll_interval(HOUR)
+        .backoff(HOUR, HOUR)
+        .time_out(Duration::from_secs(60))
+        .snapshot_after(Duration::from_secs(60))
+}
+
+async fn until(store: &HttpStore, what: impl Fn(&HttpStatus) -> bool) -> HttpStatus {
+    let mut status = store.subscribe();
+    within(status.wait_for(|status| what(status)))
+        .await
+        .unwrap()
+        .clone()
+}
+
+#[tokio::test]
+async fn a_version_is_fetched_confirmed_and_replaced_as_a_whole() {
+    let far_end = FarEnd::start(active()).await;
+    let store = builder(&far_end).connect().await.unwrap();
+    let first = store.status();
+    assert_eq!((first.version(), first.etag()), (1, Some("\"1\"")));
+    assert_eq!(first.origin(), Some(Origin::FarEnd));
+
+    let confirmed = store.refresh().await.unwrap();
+    assert_eq!(confirmed.version(), 1);
+    assert_eq!(confirmed.loaded_at(), first.loaded_at());
+    assert!(confirmed.current_at() >= first.current_at());
+    let asked = &far_end.requests()[1];
+    assert!(asked.starts_with("get /catalog http/1.1\r\n"), "{asked}");
+    assert!(asked.contains("if-none-match: \"1\"\r\n"), "{asked}");
+    assert!(asked.contains("accept: application/json\r\n"), "{asked}");
+
+    let Ok(Holdings::Everything(met)) = store.holdings() else {
+        panic!("it has a catalog");
+    };
+    far_end.behave(suspended());
+    assert_eq!(store.refresh().await.unwrap().version(), 2);
+    assert_eq!(state(&store), State::Suspended);
+    // Who met the version before is decided on it to the end.
+    assert_eq!(met.subscription("contoso").unwrap().state(), State::Active);
+}
+
+#[tokio::test]
+async fn the_same_content_is_no_new_version_with_whatever_tag_or_none() {
+    let body = catalog(State::Active);
+    let far_end = FarEnd::start(Manner::Untagged { body: body.clone() }).await;
+    let store = builder(&far_end).connect().await.unwrap();
+    assert_eq!(store.refresh().await.unwrap().version(), 1);
+    far_end.behave(Manner::Serve {
+        body,
+        etag: "\"new\"",
+    });
+    let status = store.refresh().await.unwrap();
+    assert_eq!((status.version(), status.etag()), (1, Some("\"new\"")));
+}
+
+#[tokio::test]
+async fn the_far_end_is_asked_at_intervals() {
+    let far_end = FarEnd::start(active()).await;
+    let often = builder(&far_end).poll_interval(Duration::from_millis(20));
+    let store = often.connect().await.unwrap();
+    far_end.behave(suspended());
+    until(&store, |status| status.version() == 2).await;
+    assert_eq!(state(&store), State::Suspended);
+}
+
+#[tokio::test]
+async fn a_change_is_felt_by_a_request_that_is_held() {
+    let far_end = FarEnd::start(active()).await;
+    // An hour passes before anything else would notice.
+    let store = builder(&far_end).long_poll(HOUR).connect().await.unwrap();
+    far_end
+        .wait_for_request(|head| head.contains("prefer: wait=3600\r\n"))
+        .await;
+    far_end.behave(suspended());
+    until(&store, |status| status.version() == 2).await;
+    assert_eq!(state(&store), State::Suspended);
+    far_end.behave(active());
+    until(&store, |status| status.version() == 3).await;
+}
+
+#[tokio::test]
+async fn a_refresh_does_not_wait_for_a_request_that_is_held() {
+    let far_end = FarEnd::start(active()).await;
+    let store = builder(&far_end).long_poll(HOUR).connect().await.unwrap();
+    far_end
+        .wait_for_request(|head| head.contains("prefer:"))
+        .await;
+    let status = within(store.refresh()).await.unwrap();
+    assert_eq!(status.version(), 1);
+    // And then holding goes on.
+    far_end.behave(suspended());
+    until(&store, |status| status.version() == 2).await;
+}
+
+#[tokio::test]
+async fn a_far_end_that_does_not_hold_is_asked_at_intervals() {
+    let (body, etag) = (catalog(State::Active), "\"1\"");
+    let far_end = FarEnd::start(Manner::Impatient { body, etag }).await;
+    let store = builder(&far_end).long_poll(HOUR).connect().await.unwrap();
+    far_end
+        .wait_for_request(|head| head.contains("prefer:"))
+        .await;
+    // The one that was answered at once, this one, and no others between.
+    within(store.refresh()).await.unwrap();
+    within(store.refresh()).await.unwrap();
+    let heads = far_end.requests();
+    let held = heads.iter().filter(|head| head.contains("prefer:"));
+    assert_eq!(held.count(), 1, "{heads:?}");
+    assert_eq!(heads.len(), 4, "{heads:?}");
+}
+
+#[tokio::test]
+async fn a_refused_document_is_told_and_the_next_good_one_is_used() {
+    let far_end = FarEnd::start(active()).await;
+    let store = builder(&far_end).connect().await.unwrap();
+    let body = r#"{"apis": [{"id": "a", "path": "/"}], "apes": []}"#.to_owned();
+    far_end.behave(Manner::Serve {
+        body,
+        etag: "\"bad\"",
+    });
+    for _ in 0..2 {
+        let error = store.refresh().await.unwrap_err();
+        let HttpError::Document(document) = &*error else {
+            panic!("{error:?}");
+        };
+        assert!(document.to_string().contains("`apes`"), "{document}");
+    }
+    // A refused version is never what is asked about.
+    assert!(far_end.requests()[2].contains("if-none-match: \"1\"\r\n"));
+    assert_eq!(state(&store), State::Active);
+    far_end.behave(suspended());
+    assert_eq!(store.refresh().await.unwrap().version(), 2);
+    assert!(store.status().last_error().is_none());
+}
+
+#[tokio::test]
+async fn connecting_tells_why_there_is_no_first_version() {
+    let far_end = FarEnd::start(Manner::Raw(answer("503 Later", "", ""))).await;
+    let error = builder(&far_end).connect().await.unwrap_err();
+    let HttpConnectError::Fetch(error) = error else {
+        panic!("{error:?}");
+    };
+    assert!(matches!(&*error, HttpError::Status(status) if *status == 503));
+
+    let store = builder(&far_end).connect_lazy().unwrap();
+    until(&store, |status| status.last_error().is_some()).await;
+    let error = store.holdings().unwrap_err();
+    assert!(
+        matches!(error, HttpStoreError::NoVersion(Some(_))),
+        "{error:?}"
+    );
+    assert!(store.catalog().is_none());
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_told_before_anything_is_asked() {
+    let zero = Duration::ZERO;
+    let setting = HttpSettingsError::Setting;
+    let good = || HttpStore::builder("http://127.0.0.1:1/catalog");
+    for (builder, expected) in [
+        (HttpStore::builder("/catalog"), HttpSettingsError::Uri),
+        (
+            good().authorization("a\nb"),
+            HttpSettingsError::Authorization,
+        ),
+        (good().poll_interval(zero), setting("poll_interval")),
+        (good().long_poll(zero), setting("long_poll")),
+        (good().backoff(zero, HOUR), setting("backoff")),
+        (good().backoff(2 * HOUR, HOUR), setting("backoff")),
+        (good().max_age(zero), setting("max_age")),
+        (good().time_out(zero), setting("time_out")),
+        (good().max_bytes(0), setting("max_bytes")),
+    ] {
+        assert_eq!(builder.connect_lazy().unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn outside_of_a_runtime_it_says_so() {
+    let store = HttpStore::builder("http://127.0.0.1:1/catalog").connect_lazy();
+    assert_eq!(store.unwrap_err(), HttpSettingsError::NoRuntime);
+}
+
+#[tokio::test]
+async fn a_version_that_is_too_old_is_not_served() {
+    let far_end = FarEnd::start(active()).await;
+    let bounded = builder(&far_end).max_age(Duration::from_millis(1));
+    let store = bounded.connect().await.unwrap();
+    let too_old = async {
+        loop {
+            match store.holdings() {
+                Err(error) => return error,
+                Ok(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let error = within(too_old).await;
+    assert!(matches!(error, HttpStoreError::TooOld { .. }), "{error:?}");
+    assert!(store.find(&"00".repeat(32).parse().unwrap()).await.is_err());
+    assert!(store.catalog().is_some());
+
+    let store = builder(&far_end).max_age(HOUR).connect().await.unwrap();
+    far_end.stop().await;
+    store.refresh().await.unwrap_err();
+    assert!(store.holdings().is_ok());
+}
+
+#[tokio::test]
+async fn a_snapshot_serves_a_restart_during_an_outage() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("catalog.snapshot");
+    let far_end = FarEnd::start(active()).await;
+    let keeping = || builder(&far_end).keep_snapshot(&path);
+
+    let store = keeping().connect().await.unwrap();
+    let saved_at = until(&store, |status| status.saved_at().is_some())
+        .await
+        .saved_at();
+    drop(store);
+    far_end.stop().await;
+
+    let store = keeping().connect().await.unwrap();
+    let status = store.status();
+    assert_eq!((status.version(), status.origin()), (1, Some(Origin::Disk)));
+    assert_eq!(status.current_at(), saved_at);
+    assert!(matches!(
+        &**status.last_error().unwrap(),
+        HttpError::Unreachable(_)
+    ));
+    assert_eq!(state(&store), State::Active);
+    assert!(store.holdings().is_ok());
+
+    far_end.restart().await;
+    far_end.behave(suspended());
+    let status = store.refresh().await.unwrap();
+    assert_eq!(
+        (status.version(), status.origin()),
+        (2, Some(Origin::FarEnd))
+    );
+    assert_eq!(state(&store), State::Suspended);
+    until(&store, |status| status.saved_at() > saved_at).await;
+    drop(store);
+
+    far_end.stop().await;
+    let store = keeping().connect().await.unwrap();
+    assert_eq!(state(&store), State::Suspended);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_not_used_while_the_far_end_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("catalog.snapshot");
+    let far_end = FarEnd::start(active()).await;
+    let keeping = || builder(&far_end).keep_snapshot(&path);
+    let store = keeping().connect().await.unwrap();
+    until(&store, |status| status.saved_at().is_some()).await;
+    far_end.behave(suspended());
+    let store = keeping().connect().await.unwrap();
+    assert_eq!(
+        (store.status().version(), state(&store)),
+        (1, State::Suspended)
+    );
+}
+
+#[tokio::test]
+async fn a_snapshot_stands_in_while_the_first_answer_takes_long() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("catalog.snapshot");
+    let far_end = FarEnd::start(active()).await;
+    let keeping = || {
+        let patience = Duration::from_millis(1);
+        builder(&far_end)
+            .keep_snapshot(&path)
+            .snapshot_after(patience)
+    };
+    let store = keeping().connect().await.unwrap();
+    until(&store, |status| status.saved_at().is_some()).await;
+    far_end.behave(Manner::Hang);
+    let store = within(keeping().connect()).await.unwrap();
+    let status = store.status();
+    assert_eq!(status.origin(), Some(Origin::Disk));
+    // It is still being waited for.
+    assert!(status.last_error().is_none());
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_not_to_be_used_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("catalog.snapshot");
+    let far_end = FarEnd::start(active()).await;
+    let keeping = || builder(&far_end).keep_snapshot(&path);
+    let store = keeping().connect().await.unwrap();
+    until(&store, |status| status.saved_at().is_some()).await;
+    drop(store);
+    far_end.stop().await;
+
+    let of_another = HttpStore::builder(&far_end.uri("/other")).keep_snapshot(&path);
+    assert!(of_another.connect().await.is_err());
+    let too_old = keeping().max_age(Duration::from_nanos(1));
+    assert!(too_old.connect().await.is_err());
+    assert!(keeping().connect().await.is_ok());
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    assert!(keeping().connect().await.is_err());
+    let store = keeping().connect_lazy().unwrap();
+    until(&store, |status| status.last_error().is_some()).await;
+    assert!(store.holdings().is_err());
+}
+
+/// Answers from this process, in the place of a network.
+fn answering(
+    body: impl Fn() -> String + Clone + Send + 'static,
+) -> impl tower_subscription_key::store::http::HttpService {
+    service_fn(move |_: Request<RequestBody>| {
+        let body = body();
+        async move {
+            let answer = Response::builder()
+                .header("content-type", "application/json; charset=utf-8")
+                .body(Full::new(bytes::Bytes::from(body)));
+            Ok::<_, Infallible>(answer.unwrap())
+        }
+    })
+}
+
+#[tokio::test]
+async fn any_service_that_answers_http_is_a_client() {
+    let client = answering(|| catalog(State::Active));
+    let builder = HttpStore::builder("https://keys.example/catalog");
+    let store = builder.connect_with(client).await.unwrap();
+    assert_eq!(state(&store), State::Active);
+}
+
+#[tokio::test]
+async fn a_client_that_panics_is_an_error_and_asked_again() {
+    let panics = Arc::new(AtomicBool::new(false));
+    let client = {
+        let panics = Arc::clone(&panics);
+        answering(move || {
+            assert!(!panics.load(Ordering::SeqCst), "as it was told to");
+            catalog(State::Active)
+        })
+    };
+    let builder = HttpStore::builder("https://keys.example/catalog").poll_interval(HOUR);
+    let store = builder.connect_with(client).await.unwrap();
+    panics.store(true, Ordering::SeqCst);
+    let error = store.refresh().await.unwrap_err();
+    assert!(matches!(&*error, HttpError::Broken));
+    panics.store(false, Ordering::SeqCst);
+    assert!(store.refresh().await.is_ok());
+}
+
+#[tokio::test]
+async fn nothing_is_asked_any_more_when_the_last_handle_is_gone() {
+    struct Ends(Mutex<Option<oneshot::Sender<()>>>);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            let sender = self.0.lock().unwrap().take();
+            let _ = sender.unwrap().send(());
+        }
+    }
+    let (sender, ended) = oneshot::channel();
+    let ends = Arc::new(Ends(Mutex::new(Some(sender))));
+    let client = answering(move || {
+        let _held = &ends;
+        catalog(State::Active)
+    });
+    let builder = HttpStore::builder("https://keys.example/catalog").poll_interval(HOUR);
+    let store = builder.connect_with(client).await.unwrap();
+    let other = store.clone();
+    drop(store);
+    assert!(other.refresh().await.is_ok());
+    drop(other);
+    within(ended).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lookup_can_take_its_interfaces_from_a_catalog() {
+    let far_end = FarEnd::start(active()).await;
+    let interfaces = builder(&far_end).connect().await.unwrap();
+    let client = answering(|| document::owner_to_json(None));
+    let store = HttpLookupStore::builder("https://keys.example/keys")
+        .interfaces(interfaces)
+        .build_with(client)
+        .unwrap();
+    let Ok(Holdings::Interfaces(catalog)) = store.holdings() else {
+        panic!("it has interfaces");
+    };
+    assert!(catalog.api("echo").is_some());
+    assert!(
+        store
+            .find(&"00".repeat(32).parse().unwrap())
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
