@@ -20,6 +20,8 @@ use tower_http::validate_request::ValidateRequest;
 use tower_subscription_key::catalog::{Api, Catalog, Product, Scope, Subscription};
 
 pub const HEADER: &str = "ocp-apim-subscription-key";
+/// Parsed once, as an expert would.
+static HEADER_NAME: HeaderName = HeaderName::from_static(HEADER);
 
 /// A small generator with a fixed seed: every run measures the same keys.
 pub struct Random(u64);
@@ -96,7 +98,7 @@ pub fn map(subscriptions: usize) -> Map {
 }
 
 fn look_up(map: &Map, headers: &HeaderMap) -> Option<Arc<Ctx>> {
-    let key = headers.get(HEADER)?.to_str().ok()?;
+    let key = headers.get(&HEADER_NAME)?.to_str().ok()?;
     map.get(key).cloned()
 }
 

@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -241,12 +242,17 @@ impl Interfaces {
 /// The API paths, for the longest prefix on segment borders.
 #[derive(Debug, Default)]
 struct Paths {
-    by_path: HashMap<Box<str>, ApiIndex>,
+    /// While they are few, looking through them takes less time than hashing.
+    few: Vec<(Box<str>, ApiIndex)>,
+    /// All of them, once they are more.
+    many: HashMap<Box<str>, ApiIndex>,
     /// Nothing longer can match, however long a request's path is.
     longest: usize,
     /// The API whose path is empty: it takes what no other does.
     everything: Option<ApiIndex>,
 }
+
+const FEW: usize = 8;
 
 impl Paths {
     /// The API that had the path before, if one did.
@@ -256,28 +262,42 @@ impl Paths {
             self.everything = before.or(Some(api));
             return before;
         }
-        if let Some(before) = self.by_path.get(path) {
+        if let Some(before) = self.many.get(path) {
             return Some(*before);
         }
         self.longest = self.longest.max(path.len());
-        self.by_path.insert(path.into(), api);
+        self.many.insert(path.into(), api);
+        self.few.push((path.into(), api));
+        // The longest first: the first that matches is the one.
+        self.few.sort_by_key(|(path, _)| Reverse(path.len()));
+        self.few.truncate(FEW);
         None
     }
 
+    #[inline]
     fn find(&self, path: &str) -> Option<ApiIndex> {
-        if self.by_path.is_empty() {
-            return self.everything;
+        if self.many.len() > FEW {
+            return self.find_among_many(path);
         }
+        let is_below = |prefix: &str| {
+            let rest = path.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let found = self.few.iter().find(|(prefix, _)| is_below(prefix));
+        found.map(|(_, api)| *api).or(self.everything)
+    }
+
+    fn find_among_many(&self, path: &str) -> Option<ApiIndex> {
         let bytes = path.as_bytes();
         let mut end = bytes.len().min(self.longest + 1);
-        if end == bytes.len() && end <= self.longest {
-            // The path's own end is a border, too.
-            if let Some(api) = self.by_path.get(path) {
-                return Some(*api);
-            }
+        // The path's own end is a border, too.
+        if bytes.len() <= self.longest
+            && let Some(api) = self.many.get(path)
+        {
+            return Some(*api);
         }
         while let Some(border) = bytes[..end].iter().rposition(|byte| *byte == b'/') {
-            if let Some(api) = self.by_path.get(&path[..border]) {
+            if let Some(api) = self.many.get(&path[..border]) {
                 return Some(*api);
             }
             end = border;
@@ -361,7 +381,7 @@ mod tests {
     proptest! {
         #[test]
         fn finds_what_a_plain_search_finds(
-            prefixes in proptest::collection::vec("(/[ab]{0,2}){0,3}", 0..6),
+            prefixes in proptest::collection::vec("(/[ab]{0,2}){0,3}", 0..20),
             path in "(/[ab]{0,2}){0,5}",
         ) {
             let mut apis: Vec<Api> = Vec::new();
