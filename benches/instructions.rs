@@ -46,10 +46,10 @@ const VARIANTS: [&str; 15] = [
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, flag, variant] = arguments.as_slice() {
-        if flag == "--variant" {
-            return run(variant);
-        }
+    if let [_, flag, variant] = arguments.as_slice()
+        && flag == "--variant"
+    {
+        return run(variant);
     }
     let counts: Vec<f64> = VARIANTS.iter().map(|variant| count(variant)).collect();
     let (bare, digest) = (counts[0], counts[VARIANTS.len() - 1]);

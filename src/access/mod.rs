@@ -18,7 +18,7 @@ mod denial;
 mod extract;
 mod granted;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decision::{InapplicableKey, Outcome, Policy, UnknownPath, decide};
 pub use denial::{Denial, DenialReason};

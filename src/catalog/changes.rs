@@ -103,7 +103,15 @@ impl Changes {
 
     /// The changes that came after `before`, on subscriptions into which those of
     /// `before` are packed.
-    pub(super) fn since(&self, before: &Self, packed: &Subscriptions) -> Self {
+    ///
+    /// `None` where these did not come from `before`, as when an older version
+    /// was put back: a change to what both had in `base` leaves a trace for good.
+    pub(super) fn since(
+        &self,
+        before: &Self,
+        base: &Subscriptions,
+        packed: &Subscriptions,
+    ) -> Option<Self> {
         let mut since = Self::default();
         for (id, now) in &self.by_id {
             let same = match (now, before.by_id.get(id)) {
@@ -118,12 +126,16 @@ impl Changes {
             }
         }
         // What was put before and is gone now left no trace in `self`.
-        for (id, then) in &before.by_id {
-            if then.is_some() && self.by_id.get(id).is_none() {
-                since.remove(id, packed);
+        for id in before.by_id.keys() {
+            if self.by_id.get(id).is_some() {
+                continue;
             }
+            if base.by_id(id).is_some() {
+                return None;
+            }
+            since.remove(id, packed);
         }
-        since
+        Some(since)
     }
 
     /// Removes the subscription with that id.

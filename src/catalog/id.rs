@@ -28,7 +28,7 @@ pub(crate) fn check_id(id: &str) -> Result<(), IdError> {
     if let Some(character) = id.chars().find(|c| FORBIDDEN.contains(c)) {
         return Err(IdError::Character(character));
     }
-    if id.chars().count() > MAX_ID_CHARS {
+    if id.len() > MAX_ID_CHARS && id.chars().count() > MAX_ID_CHARS {
         return Err(IdError::TooLong);
     }
     Ok(())

@@ -17,6 +17,8 @@ mod state;
 mod subscription;
 mod subscriptions;
 mod table;
+#[cfg(test)]
+mod tests;
 mod time;
 mod version;
 mod view;

@@ -123,16 +123,16 @@ impl From<&str> for SubscriptionKey {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subscription {
-    pub(super) id: String,
-    pub(super) display_name: Option<String>,
-    pub(super) scopes: Vec<Scope>,
-    pub(super) owner: Option<String>,
-    pub(super) state: State,
-    pub(super) primary_key: Option<SubscriptionKey>,
-    pub(super) secondary_key: Option<SubscriptionKey>,
-    pub(super) not_before: Option<SystemTime>,
-    pub(super) expires_at: Option<SystemTime>,
-    pub(super) metadata: Metadata,
+    pub(crate) id: String,
+    pub(crate) display_name: Option<String>,
+    pub(crate) scopes: Vec<Scope>,
+    pub(crate) owner: Option<String>,
+    pub(crate) state: State,
+    pub(crate) primary_key: Option<SubscriptionKey>,
+    pub(crate) secondary_key: Option<SubscriptionKey>,
+    pub(crate) not_before: Option<SystemTime>,
+    pub(crate) expires_at: Option<SystemTime>,
+    pub(crate) metadata: Metadata,
 }
 
 impl Subscription {

@@ -387,7 +387,15 @@ impl Packer {
             scope,
             keys: [NONE; 2],
         });
-        self.enter_id(at);
+    }
+
+    /// Enters all ids at once: a table that grows with them would be built anew
+    /// twenty times on the way to a million.
+    fn enter_ids(&mut self) {
+        self.by_id = HashTable::with_capacity(self.records.len());
+        for at in 0..self.records.len() as u32 {
+            self.enter_id(at);
+        }
     }
 
     fn enter_id(&mut self, at: u32) {
@@ -429,6 +437,7 @@ impl Packer {
         interfaces: &Interfaces,
         issues: &mut Vec<Issue>,
     ) -> Subscriptions {
+        self.enter_ids();
         self.resolve_scopes(interfaces);
         self.settle_keys();
         let (table, collisions) = KeyTable::build(&mem::take(&mut self.keys));

@@ -174,7 +174,9 @@ impl Catalog {
         if !Arc::ptr_eq(&self.packed, &before.packed) {
             return None;
         }
-        let changes = self.changes.since(&before.changes, &packed.packed);
+        let changes = self
+            .changes
+            .since(&before.changes, &self.packed, &packed.packed)?;
         Some(Self {
             packed: Arc::clone(&packed.packed),
             changes,

@@ -10,8 +10,8 @@
 //! }"#;
 //! let error = document::parse(Format::Json, text).unwrap_err();
 //! let told: Vec<String> = error.issues().iter().map(ToString::to_string).collect();
-//! assert!(told[0].starts_with(r#"3:52: subscription "contoso", scope: /apis/ecko names nothing"#));
-//! assert_eq!(told[1], r#"3:93: subscription "contoso": unknown field `stat`: did you mean `state`?"#);
+//! assert!(told[0].starts_with(r#"3:49: subscription "contoso", scope: /apis/ecko names nothing"#));
+//! assert_eq!(told[1], r#"3:90: subscription "contoso": unknown field `stat`: did you mean `state`?"#);
 //! ```
 //!
 //! Names and rules are the same in every format:
@@ -35,6 +35,7 @@ mod limits;
 mod names;
 mod position;
 mod read;
+mod stream;
 #[cfg(feature = "file")]
 mod toml;
 mod tree;
@@ -49,7 +50,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::catalog::{Catalog, KeySlot, Subscription};
+use crate::catalog::{Catalog, CatalogBuilder, KeySlot, Subscription};
 use crate::document::error::Issues;
 use crate::document::tree::Node;
 
@@ -125,7 +126,7 @@ pub(crate) fn time_to_text(time: SystemTime) -> String {
 }
 
 pub(crate) fn time_from_text(text: &str) -> Option<SystemTime> {
-    read::parse_time(text).ok()
+    read::time(text).ok()
 }
 
 /// Reads what [`owner_to_json`] writes: the owner of a key and the key's slot, or
@@ -140,7 +141,25 @@ pub(crate) fn time_from_text(text: &str) -> Option<SystemTime> {
 pub fn parse_owner(
     document: impl AsRef<[u8]>,
 ) -> Result<Option<(Subscription, KeySlot)>, DocumentError> {
-    read_with(Format::Json, document.as_ref(), read::owner)
+    explained(Format::Json, utf8(document.as_ref())?, read::owner)
+}
+
+/// The quick way: what is in a document, before the rules between its entries
+/// are looked at. `None` where only [`explain`] can tell what it is.
+#[cfg(feature = "file")]
+pub(crate) fn builder(format: Format, document: &[u8]) -> Option<CatalogBuilder> {
+    let text = utf8(document).ok()?;
+    builder_with(format, text, Some(&|name| std::env::var_os(name)))
+}
+
+/// The thorough way, which knows where everything stands.
+#[cfg(feature = "file")]
+pub(crate) fn explain(format: Format, document: &[u8]) -> Result<Catalog, DocumentError> {
+    explain_with(
+        format,
+        utf8(document)?,
+        Some(&|name| std::env::var_os(name)),
+    )
 }
 
 fn parse_with(
@@ -148,20 +167,49 @@ fn parse_with(
     document: &[u8],
     environment: Environment<'_>,
 ) -> Result<Catalog, DocumentError> {
-    read_with(format, document, |root, issues| {
+    let text = utf8(document)?;
+    let builder = builder_with(format, text, environment);
+    match builder.map(CatalogBuilder::build) {
+        Some(Ok(catalog)) => Ok(catalog),
+        Some(Err(_)) | None => explain_with(format, text, environment),
+    }
+}
+
+fn utf8(document: &[u8]) -> Result<&str, DocumentError> {
+    match std::str::from_utf8(document) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => Err(DocumentError::not_utf8(document, error.valid_up_to())),
+    }
+}
+
+fn builder_with(
+    format: Format,
+    text: &str,
+    environment: Environment<'_>,
+) -> Option<CatalogBuilder> {
+    match format {
+        Format::Json => stream::builder(text, environment),
+        #[cfg(feature = "file")]
+        Format::Toml | Format::Yaml => None,
+    }
+}
+
+fn explain_with(
+    format: Format,
+    text: &str,
+    environment: Environment<'_>,
+) -> Result<Catalog, DocumentError> {
+    explained(format, text, |root, issues| {
         read::catalog(root, environment, issues)
     })
 }
 
-fn read_with<T>(
+/// Reads a document by way of a tree, which knows where everything stands.
+fn explained<T>(
     format: Format,
-    document: &[u8],
+    text: &str,
     read: impl FnOnce(&Node, &mut Issues) -> Option<T>,
 ) -> Result<T, DocumentError> {
-    let text = match std::str::from_utf8(document) {
-        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
-        Err(error) => return Err(DocumentError::not_utf8(document, error.valid_up_to())),
-    };
     let mut issues = Issues::default();
     let read = tree(format, text, &mut issues).and_then(|root| read(&root, &mut issues));
     match read {

@@ -63,6 +63,11 @@ use settings::{Select, Settings};
 /// `Router::layer` also wraps the fallback, so that unknown paths get a 401
 /// instead of a 404: prefer `route_layer`. Inside `Router::nest` the path lacks
 /// the nest's prefix: name the API with [`api`](Self::api) there.
+///
+/// A router remembers the URI as axum's `OriginalUri` before any layer on its
+/// routes acts, so a key in the query stays there although
+/// [`strip_key`](Self::strip_key) is set. Where later layers or handlers show
+/// it, take keys from headers only, or put this layer around the whole router.
 pub struct SubscriptionKeyLayer<S> {
     store: Arc<S>,
     settings: Settings,

@@ -1,21 +1,23 @@
 use std::error::Error;
 
-use tracing::{Level, Span, enabled, error, field, info, info_span};
+use tracing::level_filters::LevelFilter;
+use tracing::{Span, error, field, info, info_span};
 
 use crate::access::{Access, Denial};
 use crate::catalog::{Api, Product};
 use crate::layer::ConfigError;
 
 /// The span of a request that was let in. Its fields are also recorded in the
-/// span around it, if that one declares them.
+/// span around it, if that one declares them, and also where a filter leaves
+/// this one out.
 #[inline]
 pub(super) fn admitted(access: &Access) -> Span {
     // Cheaper than a disabled span, where another crate turned on `tracing`'s
-    // forwarding to `log`.
-    if enabled!(Level::INFO) {
-        open(access)
-    } else {
+    // forwarding to `log`. Below `OFF` the span around may still want the fields.
+    if LevelFilter::current() == LevelFilter::OFF {
         Span::none()
+    } else {
+        open(access)
     }
 }
 
@@ -34,6 +36,9 @@ fn open(access: &Access) -> Span {
 
 fn record(access: &Access, span: &Span) {
     let around = Span::current();
+    if span.is_disabled() && around.is_disabled() {
+        return;
+    }
     around.record("api.id", access.api().id());
     let subscription = access.subscription();
     for (field, value) in [

@@ -94,6 +94,14 @@ impl ChallengeSettings {
         Ok(())
     }
 
+    pub(super) fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    pub(super) fn realm(&self) -> Option<&str> {
+        self.realm.as_deref()
+    }
+
     /// The value for this request. `None` cannot happen, as every part is made
     /// of bytes that a header can hold; it spares a panic.
     pub(super) fn value(&self, request: &RequestHead<'_>) -> Option<HeaderValue> {

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::Refusal;
 use super::quoted::percent_encoded;
-use super::refusal::bare_response;
+use super::refusal::roomy_headers;
 
 const PREFIX: &[u8] = b"application/grpc";
 
@@ -20,13 +20,14 @@ pub(super) fn content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
 
 /// A trailers-only answer: the trailers stand in the headers, and no body comes.
 pub(super) fn answer(content_type: &HeaderValue, refusal: Refusal) -> Response<Bytes> {
-    let mut response = bare_response(Bytes::new());
-    let headers = response.headers_mut();
+    let mut headers = roomy_headers();
     headers.insert(CONTENT_TYPE, content_type.clone());
     headers.insert(GRPC_STATUS, status(refusal));
     if let Ok(message) = HeaderValue::from_maybe_shared(encoded(refusal.message())) {
         headers.insert(GRPC_MESSAGE, message);
     }
+    let mut response = Response::new(Bytes::new());
+    *response.headers_mut() = headers;
     response
 }
 

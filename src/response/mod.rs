@@ -34,6 +34,7 @@ mod challenge;
 mod format;
 mod grpc;
 mod host;
+mod memo;
 mod quoted;
 mod refusal;
 

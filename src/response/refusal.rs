@@ -5,6 +5,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 
+use super::host::named_host;
+use super::memo::{self, Inputs};
 use super::{RequestHead, ResponseSettings};
 
 /// What a refused client is told.
@@ -119,17 +121,38 @@ impl<'a> Refused<'a> {
     /// `Retry-After` that belong to the refusal.
     #[must_use]
     pub fn response(&self, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Bytes> {
-        let mut response = bare_response(body.into());
+        let mut response = Response::new(body.into());
         *response.status_mut() = self.refusal.status();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, content_type);
-        if let Some(challenge) = self.challenge() {
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
-        if let Some(seconds) = self.retry_after_value() {
-            headers.insert(RETRY_AFTER, seconds);
-        }
+        *response.headers_mut() = match self.refusal {
+            Refusal::MissingKey | Refusal::InvalidKey => self.challenging(content_type),
+            Refusal::Unavailable => self.postponing(content_type),
+        };
         response
+    }
+
+    fn challenging(&self, content_type: HeaderValue) -> HeaderMap {
+        let inputs = Inputs {
+            content_type: &content_type,
+            scheme: self.settings.challenge.scheme(),
+            realm: self.settings.challenge.realm(),
+            host: named_host(self.request.uri, self.request.headers),
+            api_path: self.request.api_path,
+            key_name: self.request.key_place.name,
+            key_kind: self.request.key_place.kind,
+        };
+        memo::headers(inputs, || {
+            let mut headers = roomy_headers();
+            headers.insert(CONTENT_TYPE, content_type.clone());
+            headers.extend(self.challenge().map(|value| (WWW_AUTHENTICATE, value)));
+            headers
+        })
+    }
+
+    fn postponing(&self, content_type: HeaderValue) -> HeaderMap {
+        let mut headers = roomy_headers();
+        headers.insert(CONTENT_TYPE, content_type);
+        headers.extend(self.retry_after_value().map(|value| (RETRY_AFTER, value)));
+        headers
     }
 }
 
@@ -142,12 +165,10 @@ impl fmt::Debug for Refused<'_> {
     }
 }
 
-/// A 200 without headers, with room for ours and the two that servers add, so
-/// that the map need not grow.
-pub(super) fn bare_response(body: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(body);
-    *response.headers_mut() = HeaderMap::with_capacity(5);
-    response
+/// Room for our headers and the two that servers add, so that the map need not
+/// grow.
+pub(super) fn roomy_headers() -> HeaderMap {
+    HeaderMap::with_capacity(5)
 }
 
 fn whole_seconds(time: Duration) -> u64 {

@@ -63,7 +63,7 @@ impl MemoryStore {
 
     /// Puts another catalog in the place of the whole current one.
     pub fn replace(&self, catalog: Catalog) {
-        let _: Result<(), Infallible> = self.shared.update(|_| Ok(catalog));
+        self.shared.catalog.publish(catalog);
     }
 
     /// Adds a subscription, or puts it in the place of the one with its id.
@@ -183,11 +183,13 @@ impl SubscriptionStore for MemoryStore {
     type Error = Infallible;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Infallible> {
-        let owner = self.shared.catalog.load().owner(key);
-        Ok(owner.map(|(subscription, slot)| KeyOwner::new(subscription, slot)))
+        Ok(self.shared.catalog.owner(key))
     }
 
     fn holdings(&self) -> Result<Holdings, Infallible> {
         Ok(Holdings::Everything(self.shared.catalog.load()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`MemoryStore`] | catalogs made in code, changed live through methods |
 //! | `FileStore` (feature `file`) | a catalog file, watched for changes |
+//! | `CachedStore` (feature `cache`) | any slow store behind a bounded cache |
 //! | `HttpStore` (feature `http`) | a catalog that is fetched as a whole over HTTP, and kept up to date |
 //! | `HttpLookupStore` (feature `http`) | keys that are looked up over HTTP one by one |
 //! | [`BoxStore`] | a store that is chosen at run time |
@@ -46,8 +47,19 @@
 //!   read.
 //! - [`find`](SubscriptionStore::find) is polled by the request's task and
 //!   dropped when the client goes away: at any await.
+//!
+//! The feature `conformance` has a suite that checks these on a store of yours.
 
 mod boxed;
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+mod cached;
+#[cfg(feature = "conformance")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+pub mod conformance;
+#[cfg(feature = "file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "file")))]
+pub mod file;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
@@ -64,6 +76,14 @@ use crate::catalog::{Catalog, KeySlot, Subscription};
 use crate::key::KeyDigest;
 
 pub use boxed::{BoxStore, BoxStoreError};
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use cached::{
+    CacheSettingsError, CacheStats, CachedStore, CachedStoreBuilder, CachedStoreError,
+};
+#[cfg(feature = "file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "file")))]
+pub use file::FileStore;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub use http::{HttpLookupStore, HttpStore};

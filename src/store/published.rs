@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -6,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use arc_swap::ArcSwap;
 
 use crate::catalog::Catalog;
+use crate::key::KeyDigest;
+use crate::store::KeyOwner;
 
 /// The current version of a catalog, for many threads to read on every request.
 ///
@@ -94,6 +97,11 @@ impl Published {
         (version.number, handle)
     }
 
+    /// Publishes that catalog as the next version.
+    pub(crate) fn publish(&self, catalog: Catalog) {
+        let _: Result<u64, Infallible> = self.update(|_| Ok(catalog));
+    }
+
     /// Publishes the next version, made from the current one. Of two writers one
     /// waits for the other; readers never wait.
     pub(crate) fn update<E>(
@@ -107,6 +115,12 @@ impl Published {
         self.current.store(Arc::new(Version::new(number, catalog)));
         self.number.store(number, Ordering::Release);
         Ok(number)
+    }
+
+    /// The owner of the key in the current version.
+    pub(crate) fn owner(&self, digest: &KeyDigest) -> Option<KeyOwner> {
+        let (subscription, slot) = self.current.load().catalog.owner(digest)?;
+        Some(KeyOwner::new(subscription, slot))
     }
 
     /// A handle that counts nothing for the request path: for looking around.
@@ -153,3 +167,6 @@ impl fmt::Debug for Published {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

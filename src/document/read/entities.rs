@@ -4,7 +4,7 @@ use crate::document::read::{Reader, key};
 use crate::document::tree::Node;
 use crate::key::{KeyHeader, KeyQuery};
 
-pub(in crate::document) const API: [&str; 6] = [
+const API: [&str; 6] = [
     "id",
     "path",
     "display_name",
@@ -13,7 +13,7 @@ pub(in crate::document) const API: [&str; 6] = [
     "metadata",
 ];
 
-pub(in crate::document) const PRODUCT: [&str; 6] = [
+const PRODUCT: [&str; 6] = [
     "id",
     "apis",
     "display_name",
@@ -22,7 +22,7 @@ pub(in crate::document) const PRODUCT: [&str; 6] = [
     "metadata",
 ];
 
-pub(in crate::document) const SUBSCRIPTION: [&str; 11] = [
+const SUBSCRIPTION: [&str; 11] = [
     "id",
     "scope",
     "scopes",

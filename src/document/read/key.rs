@@ -12,9 +12,7 @@ const KNOWN: [&str; 4] = ["value", "sha256", "env", "expires_at"];
 pub(super) const PRIMARY: &str = "primary_key";
 pub(super) const SECONDARY: &str = "secondary_key";
 
-pub(in crate::document) const LENGTH: &str = "a key has 1 to 256 bytes";
-
-const FOREIGN: &str = "only a catalog file can take a key from the environment: give `sha256`";
+const LENGTH: &str = "a key has 1 to 256 bytes";
 
 /// The name of a slot's field.
 pub(in crate::document) fn field(slot: KeySlot) -> &'static str {
@@ -88,38 +86,52 @@ impl Fields<'_, '_> {
     fn key_in_environment(&mut self, environment: Environment<'_>) -> Option<SubscriptionKey> {
         let name = self.text("env")?;
         let at = self.get("env")?.at;
-        let Some(environment) = environment else {
-            self.refuse(at, "env", FOREIGN);
-            return None;
-        };
-        let told = told(name);
-        let Some(value) = environment(name) else {
-            let what = format!("{told} is not set: set it before the catalog is loaded");
-            self.refuse(at, "env", what);
-            return None;
-        };
-        let Ok(key) = value.into_string().map(Zeroizing::new) else {
-            self.refuse(at, "env", format!("{told} holds no text (UTF-8)"));
-            return None;
-        };
-        if !is_key(&key) {
-            self.refuse(at, "env", format!("{told} holds no key: {LENGTH}"));
-            return None;
+        match from_environment(name, environment) {
+            Ok(key) => Some(key),
+            Err(error) => {
+                self.refuse(at, "env", format!("{} {error}", told(name)));
+                None
+            }
         }
-        Some(SubscriptionKey::new(key.as_bytes()))
     }
 
     fn checked_key(&mut self, at: usize, field: &str, key: &str) -> Option<SubscriptionKey> {
-        if !is_key(key) {
+        let key = from_text(key);
+        if key.is_none() {
             self.refuse(at, field, LENGTH);
-            return None;
         }
-        Some(SubscriptionKey::new(key))
+        key
     }
 }
 
-pub(in crate::document) fn is_key(text: &str) -> bool {
-    (1..=MAX_KEY_BYTES).contains(&text.len())
+/// `None` where it is too long or too short for a key.
+pub(in crate::document) fn from_text(text: &str) -> Option<SubscriptionKey> {
+    let is_key = (1..=MAX_KEY_BYTES).contains(&text.len());
+    is_key.then(|| SubscriptionKey::new(text))
+}
+
+/// What is wrong with a variable that should hold a key.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub(in crate::document) enum VariableError {
+    #[error("is not read: only a catalog file can take a key from the environment; give `sha256`")]
+    Foreign,
+    #[error("is not set: set it before the catalog is loaded")]
+    NotSet,
+    #[error("holds no text (UTF-8)")]
+    NoText,
+    #[error("holds no key: {LENGTH}")]
+    NoKey,
+}
+
+pub(in crate::document) fn from_environment(
+    name: &str,
+    environment: Environment<'_>,
+) -> Result<SubscriptionKey, VariableError> {
+    let environment = environment.ok_or(VariableError::Foreign)?;
+    let value = environment(name).ok_or(VariableError::NotSet)?;
+    let key = value.into_string().map(Zeroizing::new);
+    let key = key.map_err(|_| VariableError::NoText)?;
+    from_text(&key).ok_or(VariableError::NoKey)
 }
 
 /// The variable by name, if that is surely no key that was put in its place:

@@ -16,9 +16,11 @@ use crate::document::tree::Node;
 
 use fields::{Fields, Kind, Subject};
 
-pub(super) use key::field as key_field;
+pub(super) use key::{
+    field as key_field, from_environment as key_from_environment, from_text as key_from_text,
+};
 pub(super) use owner::owner;
-pub(super) use time::parse as parse_time;
+pub(super) use time::parse as time;
 
 const APIS: &str = "apis";
 const PRODUCTS: &str = "products";

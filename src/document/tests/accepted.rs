@@ -135,7 +135,7 @@ fn the_same_catalog_in_every_format_is_the_same_catalog() {
             assert_eq!(catalog.products().collect::<Vec<_>>(), [&product]);
             assert_eq!(
                 catalog.subscriptions().collect::<Vec<_>>(),
-                [subscription.clone()]
+                std::slice::from_ref(&subscription)
             );
         }
     }

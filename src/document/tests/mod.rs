@@ -1,6 +1,7 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod accepted;
+mod agreement;
 mod refused;
 mod secrets;
 mod syntax;

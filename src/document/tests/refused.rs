@@ -193,6 +193,10 @@ const BEHIND_AN_API: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "[[subscriptions]]\nid = 's'\nprimary_key = { correct_horse = 'k', value = 'k' }\nscope = '/'",
+        &["6:17: subscription \"s\", primary_key: unknown field: the fields here are value,"],
+    ),
+    (
         "[[subscriptions]]\nid = 's'\nprimary_key = { env = 'NO_SUCH_KEY' }\nsecondary_key = { env = 'DEADBEEF' }\nscope = '/'",
         &[
             "6:23: subscription \"s\", primary_key, env: the environment variable NO_SUCH_KEY is not set",

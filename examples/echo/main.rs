@@ -1,0 +1,139 @@
+//! Answers every request that its key lets in with what the service behind the
+//! layer sees of it.
+//!
+//! ```text
+//! cargo run --example echo
+//! ```
+//!
+//! serves the catalog beside this file on 127.0.0.1:3000, and prints what to try.
+
+mod answer;
+mod flags;
+mod serve;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower_subscription_key::store::file::FileStatus;
+use tower_subscription_key::{FileStore, SubscriptionKeyLayer};
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use flags::{Command, Flags, USAGE};
+
+const SHIPPED_CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/echo/catalog.toml");
+
+/// What to try with the shipped catalog.
+const TRY: &str = include_str!("try.txt");
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = match flags::parse(std::env::args_os()) {
+        Ok(Command::Serve(flags)) => flags,
+        Ok(Command::Help) => {
+            say(io::stdout(), USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            say(io::stderr(), &format!("{error}\n\n{USAGE}"));
+            return ExitCode::from(2);
+        }
+    };
+    if io::stderr().is_terminal() {
+        log_denials();
+    }
+    match run(flags).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(io::stderr(), &format!("{error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
+    let catalog = flags
+        .catalog
+        .as_deref()
+        .unwrap_or(Path::new(SHIPPED_CATALOG));
+    let store = FileStore::open(catalog).await?;
+    tokio::spawn(tell_changes(store.subscribe()));
+    let keys = SubscriptionKeyLayer::new(store)
+        .strip_key(flags.strip)
+        .inapplicable_key(flags.inapplicable_key)
+        .unknown_path(flags.unmatched)
+        .check()?;
+
+    let listener = TcpListener::bind(flags.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", flags.listen))?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let mut ready = format!("listening on {url}\n");
+    if flags.catalog.is_none() {
+        ready += "\n";
+        ready += &TRY.replace("URL", &url).replace("CATALOG", SHIPPED_CATALOG);
+    }
+    let stop = told_to_stop()?;
+    say(io::stdout(), &ready);
+    serve::serve(listener, keys, stop).await;
+    Ok(())
+}
+
+/// Tells what becomes of every change to the file.
+async fn tell_changes(mut changes: watch::Receiver<FileStatus>) {
+    while changes.changed().await.is_ok() {
+        let status = changes.borrow_and_update().clone();
+        let version = status.version();
+        let told = match status.last_error() {
+            Some(error) => format!("{error}\nkept the last good version, {version}\n"),
+            None => format!("reloaded, version {version}\n"),
+        };
+        say(io::stderr(), &told);
+    }
+}
+
+/// Why a request is denied is told to nobody but the operator.
+fn log_denials() {
+    let denials = Targets::new().with_target("tower_subscription_key::layer", Level::INFO);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .without_time();
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(denials)
+        .init();
+}
+
+/// Writes at once. Nobody may be reading, which is no reason to stop.
+fn say(mut out: impl Write, text: &str) {
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Ends on ctrl-c, or when the system asks. Listens for that from now on.
+#[cfg(unix)]
+fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Ends on ctrl-c. Listens for that from now on.
+#[cfg(windows)]
+fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
+    let mut ctrl_c = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        let _ = ctrl_c.recv().await;
+    })
+}

@@ -1,0 +1,194 @@
+//! What the table does not show: ranks, moments, no API, explanations.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::naive::{Told, told};
+use super::table::{NOW, at, catalog, key, product, to_sold};
+use crate::access::{DenialReason, InapplicableKey, Outcome, Policy, UnknownPath, decide};
+use crate::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription, SubscriptionKey};
+use crate::key::Presented;
+
+#[test]
+fn a_subscription_to_the_open_product_names_its_caller() {
+    let catalog = Catalog::builder()
+        .api(Api::new("given", "/given"))
+        .product(
+            Product::new("gift")
+                .with_apis(["given"])
+                .with_subscription_required(false),
+        )
+        .subscription(
+            Subscription::new("known")
+                .with_scope(product("gift"))
+                .with_secondary_key("K"),
+        )
+        .build();
+    let catalog = Arc::new(catalog.unwrap());
+    let told = told(
+        &catalog,
+        Some("given"),
+        key("K"),
+        Policy::default(),
+        at(NOW),
+    );
+    let expected = Told::Access {
+        api: "given".into(),
+        product: Some("gift".into()),
+        subscription: Some("known".into()),
+        slot: Some(KeySlot::Secondary),
+        scope: Some(product("gift")),
+        owner: None,
+    };
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn the_most_specific_scope_names_the_context_in_whatever_order_they_stand() {
+    let ranked = [
+        Scope::Api("a".into()),
+        product("first"),
+        product("second"),
+        Scope::AllApis,
+        Scope::Service,
+    ];
+    // Scopes that hold nothing of `a` come along and never win.
+    let beside = [Scope::Api("b".into()), product("elsewhere")];
+    for best in 0..ranked.len() {
+        for backwards in [false, true] {
+            let mut scopes: Vec<Scope> = ranked[best..].to_vec();
+            scopes.extend(beside.clone());
+            if backwards {
+                scopes.reverse();
+            }
+            let mut subscription = Subscription::new("s").with_primary_key("K");
+            for scope in scopes {
+                subscription = subscription.with_scope(scope);
+            }
+            let catalog = Catalog::builder()
+                .api(Api::new("a", "/a"))
+                .api(Api::new("b", "/b"))
+                .product(Product::new("elsewhere").with_apis(["b"]))
+                .product(Product::new("first").with_apis(["b", "a"]))
+                .product(Product::new("second").with_apis(["a"]))
+                .subscription(subscription)
+                .build();
+            let catalog = Arc::new(catalog.unwrap());
+            match decide(&catalog, Some("a"), key("K"), Policy::default(), at(NOW)) {
+                Outcome::Access(access) => {
+                    assert_eq!(access.scope().unwrap().to_scope(), ranked[best]);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_request_for_no_api_is_opened_by_no_key() {
+    let catalog = catalog();
+    for api in [None, Some("no-such-api"), Some("")] {
+        for (presented, key_presented) in [
+            (Presented::Missing, false),
+            (Presented::Empty, false),
+            (Presented::Ambiguous, true),
+            (Presented::Malformed, true),
+            (key("by-service-1"), true),
+            (key("nobody's"), true),
+        ] {
+            for inapplicable_key in [InapplicableKey::Ignore, InapplicableKey::Deny] {
+                let says = |unknown_path| {
+                    let policy = Policy {
+                        inapplicable_key,
+                        unknown_path,
+                    };
+                    told(&catalog, api, presented, policy, at(NOW))
+                };
+                let denied = Told::Denied {
+                    reason: DenialReason::NoSuchApi,
+                    key_presented,
+                    api: None,
+                    subscription: None,
+                    slot: None,
+                    scopes: vec![],
+                    products: vec![],
+                };
+                assert_eq!(says(UnknownPath::Deny), denied);
+                assert_eq!(says(UnknownPath::Pass), Told::Unmatched);
+            }
+        }
+    }
+}
+
+#[test]
+fn times_hold_to_the_microsecond() {
+    let micro = Duration::from_micros(1);
+    let key_end = at(150);
+    let subscription = to_sold("s")
+        .with_not_before(at(100))
+        .with_expiry(at(200))
+        .with_primary_key(SubscriptionKey::new("s-1").with_expiry(key_end));
+    let catalog = Catalog::builder()
+        .api(Api::new("a", "/a"))
+        .product(Product::new("sold").with_apis(["a"]))
+        .subscription(subscription);
+    let catalog = Arc::new(catalog.build().unwrap());
+    let reason = |text, now| match decide(&catalog, Some("a"), key(text), Policy::default(), now) {
+        Outcome::Access(_) => None,
+        Outcome::Denied(denial) => Some(denial.reason()),
+        Outcome::Unmatched => panic!("the API is there"),
+    };
+    let early = Some(DenialReason::NotYetValid);
+    let key_over = Some(DenialReason::KeyExpired);
+    let over = Some(DenialReason::SubscriptionExpired);
+    for (now, primary, secondary) in [
+        (UNIX_EPOCH - micro, early, early),
+        (at(100) - micro, early, early),
+        (at(100), None, None),
+        (key_end - micro, None, None),
+        (key_end, key_over, None),
+        (at(200) - micro, key_over, None),
+        (at(200), over, over),
+        (at(1 << 40), over, over),
+    ] {
+        assert_eq!(reason("s-1", now), primary, "{now:?}");
+        assert_eq!(reason("s-2", now), secondary, "{now:?}");
+    }
+}
+
+#[test]
+fn an_explanation_names_what_the_operator_needs_and_no_key() {
+    let catalog = catalog();
+    let explained =
+        |api, presented| match decide(&catalog, api, presented, Policy::default(), at(NOW)) {
+            Outcome::Denied(denial) => {
+                assert!(!format!("{denial:?} {denial}").contains("foreign-2"));
+                denial.to_string()
+            }
+            other => panic!("{other:?}"),
+        };
+    let guarded = Some("guarded");
+    assert_eq!(
+        explained(guarded, key("api-foreign-2")),
+        "the secondary key of subscription \"api-foreign\" opens /apis/foreign; \
+         API \"guarded\" would need / or /apis or /apis/guarded or /products/sold"
+    );
+    assert_eq!(
+        explained(guarded, key("suspended-1")),
+        "the primary key of subscription \"suspended\" opens nothing: the subscription is suspended"
+    );
+    for (presented, words) in [
+        (Presented::Missing, "no key"),
+        (Presented::Empty, "empty"),
+        (Presented::Ambiguous, "more than one key"),
+        (Presented::Malformed, "longer than 256 bytes"),
+        (key("nobody's"), "no subscription has this key"),
+        (key("early-1"), "not_before"),
+        (key("over-1"), "the subscription's expires_at"),
+        (key("rotated-1"), "the key's expires_at"),
+    ] {
+        let sentence = explained(guarded, presented);
+        assert!(sentence.contains(words), "{sentence}");
+    }
+    assert!(explained(None, key("by-all-1")).contains("no API"));
+}

@@ -1,0 +1,329 @@
+//! Catalogs as their callers see them: what is refused, and what comes back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+use crate::access::{Outcome, Policy, decide};
+use crate::catalog::{
+    Api, Catalog, CatalogError, Entity, Field, IdError, Issue, IssueKind, KeySlot, Metadata,
+    Product, Scope, State, Subscription, SubscriptionKey,
+};
+use crate::key::{KeyDigest, KeyHeader, KeyQuery, Presented};
+
+fn refused(error: CatalogError) -> Vec<(String, Field, IssueKind)> {
+    let line = |Issue {
+                    entity,
+                    field,
+                    kind,
+                }: &Issue| {
+        let place = match entity {
+            Entity::Catalog => "catalog".to_owned(),
+            Entity::Api { index, id } => format!("api {index} {id}"),
+            Entity::Product { index, id } => format!("product {index} {id}"),
+            Entity::Subscription { index, id } => format!("subscription {index} {id}"),
+        };
+        (place, *field, kind.clone())
+    };
+    error.issues().iter().map(line).collect()
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_and_in_order() {
+    let scoped = |id: &str| Subscription::new(id).with_scope(Scope::AllApis);
+    let open = |id: &str| Product::new(id).with_subscription_required(false);
+    let refusal = Catalog::builder()
+        .subscription(scoped("first").with_primary_key("K"))
+        .subscription(
+            Subscription::new("")
+                .with_scope(Scope::Api("nope".into()))
+                .with_primary_key(""),
+        )
+        .subscription(scoped("same").with_primary_key("L").with_secondary_key("L"))
+        .subscription(Subscription::new("bare"))
+        .subscription(scoped("thief").with_secondary_key("K"))
+        .subscription(
+            scoped("first")
+                .with_scope(Scope::Api("b".into()))
+                .with_scope(Scope::Product("nope".into()))
+                .with_secondary_key(&*"k".repeat(257)),
+        )
+        .product(open("gift").with_apis(["b", "nope"]))
+        .product(open("gift").with_apis(["b"]))
+        .api(Api::new("a:b", "/a"))
+        .api(Api::new("b", "/a/"))
+        .api(Api::new("b", "relative"))
+        .build()
+        .unwrap_err();
+    let expected = [
+        (
+            "api 0 a:b",
+            Field::Id,
+            IssueKind::Id(IdError::Character(':')),
+        ),
+        (
+            "api 1 b",
+            Field::Path,
+            IssueKind::DuplicatePath {
+                other: "a:b".into(),
+            },
+        ),
+        ("api 2 b", Field::Id, IssueKind::DuplicateId),
+        ("api 2 b", Field::Path, IssueKind::Path),
+        (
+            "product 0 gift",
+            Field::Apis(1),
+            IssueKind::UnknownApi { api: "nope".into() },
+        ),
+        ("product 1 gift", Field::Id, IssueKind::DuplicateId),
+        (
+            "product 1 gift",
+            Field::SubscriptionRequired,
+            IssueKind::SecondOpenProduct {
+                api: "b".into(),
+                other: "gift".into(),
+            },
+        ),
+        ("subscription 1 ", Field::Id, IssueKind::Id(IdError::Empty)),
+        (
+            "subscription 1 ",
+            Field::Key(KeySlot::Primary),
+            IssueKind::KeyLength,
+        ),
+        (
+            "subscription 1 ",
+            Field::Scope(0),
+            IssueKind::UnknownScope {
+                scope: Scope::Api("nope".into()),
+            },
+        ),
+        (
+            "subscription 2 same",
+            Field::Key(KeySlot::Secondary),
+            IssueKind::SameKeys,
+        ),
+        ("subscription 3 bare", Field::Scope(0), IssueKind::NoScope),
+        ("subscription 3 bare", Field::Whole, IssueKind::NoKey),
+        (
+            "subscription 4 thief",
+            Field::Key(KeySlot::Secondary),
+            IssueKind::DuplicateKey {
+                other: "first".into(),
+                slot: KeySlot::Primary,
+            },
+        ),
+        (
+            "subscription 5 first",
+            Field::Key(KeySlot::Secondary),
+            IssueKind::KeyLength,
+        ),
+        ("subscription 5 first", Field::Id, IssueKind::DuplicateId),
+        (
+            "subscription 5 first",
+            Field::Scope(2),
+            IssueKind::UnknownScope {
+                scope: Scope::Product("nope".into()),
+            },
+        ),
+    ];
+    let expected = expected.map(|(place, field, kind)| (place.to_owned(), field, kind));
+    assert_eq!(refused(refusal.clone()), expected);
+    let text = refusal.to_string();
+    assert_eq!(text.lines().count(), 1 + expected.len(), "{text}");
+    assert!(
+        text.contains("product \"gift\", apis: there is no API \"nope\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_catalog_without_apis_is_refused() {
+    let refusal = Catalog::builder().build().unwrap_err();
+    let expected = [("catalog".to_owned(), Field::Whole, IssueKind::NoApis)];
+    assert_eq!(refused(refusal), expected);
+}
+
+#[test]
+fn apis_and_products_come_back_as_they_were_put_and_in_their_order() {
+    let metadata: Metadata = [("tier", "public")].into_iter().collect();
+    let apis = [
+        Api::new("z", "/z"),
+        Api::new("a", "/a/")
+            .with_display_name("A")
+            .with_subscription_required(false)
+            .with_key_header(KeyHeader::new("X-A").unwrap())
+            .with_key_query(KeyQuery::new("a").unwrap())
+            .with_metadata(metadata.clone()),
+    ];
+    let products = [
+        Product::new("z").with_apis(["a", "z"]),
+        Product::new("a")
+            .with_display_name("A")
+            .with_apis(["z"])
+            .with_subscription_required(false)
+            .with_published(false)
+            .with_metadata(metadata),
+    ];
+    let mut builder = Catalog::builder();
+    apis.iter().for_each(|api| builder.push_api(api.clone()));
+    products
+        .iter()
+        .for_each(|p| builder.push_product(p.clone()));
+    let catalog = builder.build().unwrap();
+    assert!(catalog.apis().eq(&apis));
+    assert!(catalog.products().eq(&products));
+    assert_eq!(catalog.api("a"), Some(&apis[1]));
+    assert_eq!(catalog.product("z"), Some(&products[0]));
+    assert_eq!((catalog.api("y"), catalog.product("y")), (None, None));
+    assert_eq!(apis[1].path(), "/a");
+}
+
+/// Any moment of the years 1 to 9999, to the microsecond.
+fn moment() -> impl Strategy<Value = SystemTime> {
+    (-62_000_000_000_000_000..253_402_300_799_000_000i64).prop_map(|micros| {
+        let distance = Duration::from_micros(micros.unsigned_abs());
+        if micros < 0 {
+            UNIX_EPOCH - distance
+        } else {
+            UNIX_EPOCH + distance
+        }
+    })
+}
+
+fn key(text: &'static str) -> impl Strategy<Value = SubscriptionKey> {
+    option::of(moment()).prop_map(move |end| {
+        let key = SubscriptionKey::new(text);
+        end.map_or(key.clone(), |end| key.with_expiry(end))
+    })
+}
+
+fn metadata() -> impl Strategy<Value = Metadata> {
+    let value = prop_oneof![
+        any::<i64>().prop_map(Value::from),
+        "\\PC{0,8}".prop_map(Value::from),
+        Just(json!({"nested": [1, null, true]})),
+    ];
+    vec(("[a-z]{0,4}", value), 0..3).prop_map(|values| values.into_iter().collect())
+}
+
+fn scope() -> impl Strategy<Value = Scope> {
+    select(vec![
+        Scope::Service,
+        Scope::AllApis,
+        Scope::Api("a".into()),
+        Scope::Api("b".into()),
+        Scope::Product("p".into()),
+        Scope::Product("q".into()),
+    ])
+}
+
+prop_compose! {
+    fn subscription()(
+        id in "[^*#&+:<>?/]{1,20}",
+        scopes in vec(scope(), 1..5),
+        keys in (option::of(key("K")), key("L")),
+        names in (option::of("\\PC{0,9}"), option::of("\\PC{0,9}")),
+        state in select(State::ALL.to_vec()),
+        times in (option::of(moment()), option::of(moment())),
+        metadata in option::of(metadata()),
+        swap in any::<bool>(),
+    ) -> Subscription {
+        let mut subscription = Subscription::new(id).with_state(state);
+        for scope in scopes {
+            subscription = subscription.with_scope(scope);
+        }
+        let (first, second) = if swap { (Some(keys.1), keys.0) } else { (keys.0, Some(keys.1)) };
+        if let Some(key) = first {
+            subscription = subscription.with_primary_key(key);
+        }
+        if let Some(key) = second {
+            subscription = subscription.with_secondary_key(key);
+        }
+        if let Some(name) = names.0 {
+            subscription = subscription.with_display_name(name);
+        }
+        if let Some(owner) = names.1 {
+            subscription = subscription.with_owner(owner);
+        }
+        if let Some(time) = times.0 {
+            subscription = subscription.with_not_before(time);
+        }
+        if let Some(time) = times.1 {
+            subscription = subscription.with_expiry(time);
+        }
+        metadata.map_or(subscription.clone(), |m| subscription.with_metadata(m))
+    }
+}
+
+fn around(subscription: Option<Subscription>) -> Catalog {
+    let neighbour = Subscription::new("the neighbour, whose id is longer")
+        .with_scope(Scope::Api("a".into()))
+        .with_owner("someone")
+        .with_primary_key("N");
+    let mut builder = Catalog::builder()
+        .api(Api::new("a", "/a"))
+        .api(Api::new("b", "/b"))
+        .product(Product::new("p").with_apis(["a"]))
+        .product(Product::new("q"))
+        .subscription(neighbour);
+    if let Some(subscription) = subscription {
+        builder.push_subscription(subscription);
+    }
+    builder.build().unwrap()
+}
+
+/// The subscription as the caller's context shows it.
+fn viewed(catalog: &Catalog, subscription: &Subscription) -> bool {
+    let catalog = Arc::new(catalog.clone());
+    let (_, key) = subscription.keys().next().unwrap();
+    let presented = Presented::Key(*key.digest());
+    let view = |s: crate::catalog::SubscriptionView<'_>| {
+        assert_eq!(s.id(), subscription.id());
+        assert_eq!(s.display_name(), subscription.display_name());
+        assert_eq!(s.owner(), subscription.owner());
+        assert_eq!(s.metadata(), subscription.metadata());
+        assert_eq!(s.scopes(), subscription.scopes());
+        assert_eq!(s.expires_at(), subscription.expires_at());
+    };
+    match decide(
+        &catalog,
+        Some("a"),
+        presented,
+        Policy::default(),
+        UNIX_EPOCH,
+    ) {
+        Outcome::Access(access) => access.subscription().map(view),
+        Outcome::Denied(denial) => denial.subscription().map(view),
+        Outcome::Unmatched => None,
+    }
+    .is_some()
+}
+
+proptest! {
+    #[test]
+    fn a_subscription_comes_back_as_it_was_put(subscription in subscription()) {
+        let id = subscription.id();
+        let built = around(Some(subscription.clone()));
+        let put = around(None).with_subscription(subscription.clone()).unwrap();
+        for catalog in [&built, &put, &put.pack(), &built.pack()] {
+            let back = catalog.subscription(id);
+            prop_assert_eq!(back.as_ref(), Some(&subscription));
+            prop_assert_eq!(catalog.subscription_count(), 2);
+            prop_assert!(catalog.subscriptions().any(|other| other == subscription));
+            let (neighbour, _) = catalog.owner(&KeyDigest::of("N")).unwrap();
+            prop_assert_eq!(neighbour.owner(), Some("someone"));
+            prop_assert!(viewed(catalog, &subscription));
+            for (slot, key) in subscription.keys() {
+                let owner = catalog.owner(key.digest()).unwrap();
+                prop_assert_eq!((&*owner.0, owner.1), (&subscription, slot));
+            }
+            prop_assert!(catalog.owner(&KeyDigest::of("nobody's")).is_none());
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The quick way through JSON takes exactly what the tree takes.
+
+use super::*;
+use crate::document::{explain_with, stream};
+use proptest::prelude::*;
+
+/// Whether both take it; that they make the same of it, where they do.
+#[track_caller]
+fn is_taken(text: &str) -> bool {
+    let quick = stream::builder(text, Some(&environment));
+    let quick = quick.and_then(|builder| builder.build().ok());
+    let explained = explain_with(Format::Json, text, Some(&environment));
+    match (&quick, &explained) {
+        (Some(quick), Ok(explained)) => {
+            assert!(quick.apis().eq(explained.apis()), "{text}");
+            assert!(quick.products().eq(explained.products()), "{text}");
+            assert!(
+                quick.subscriptions().eq(explained.subscriptions()),
+                "{text}"
+            );
+        }
+        (None, Err(_)) => {}
+        _ => panic!("quick: {quick:?}, explained: {explained:?}\n{text}"),
+    }
+    quick.is_some()
+}
+
+const API: &[&str] = &[
+    r#""id": "a""#,
+    r#""path": "/a""#,
+    r#""display_name": "é\n\u00e9\ud83d\ude00""#,
+    r#""subscription_required": false"#,
+    r#""key_names": {"header": "X-Key", "query": "k"}"#,
+    r#""key_names": {}"#,
+    r#""metadata": {"a": [1, -2, 0.5, -0, 1e3, 18446744073709551616, null, true, "\t", {}], "b": {"a": 1}}"#,
+    r#""metadata": {}"#,
+];
+
+const PRODUCT: &[&str] = &[
+    r#""id": "p""#,
+    r#""apis": ["a"]"#,
+    r#""apis": []"#,
+    r#""published": false"#,
+    r#""subscription_required": false"#,
+    r#""metadata": {"x": 1}"#,
+];
+
+const SUBSCRIPTION: &[&str] = &[
+    r#""id": "s""#,
+    r#""scope": "/""#,
+    r#""scopes": ["/apis/a", "/products/p", "/apis"]"#,
+    r#""primary_key": "k\u00e91""#,
+    r#""secondary_key": "k2""#,
+    r#""primary_key": {"value": "k3", "expires_at": "2027-01-01T00:00:00Z"}"#,
+    r#""secondary_key": {"sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}"#,
+    r#""primary_key": {"expires_at": "2027-01-01T00:00:00Z", "env": "CONTOSO_KEY"}"#,
+    r#""owner": "o""#,
+    r#""display_name": "S""#,
+    r#""state": "suspended""#,
+    r#""not_before": "2026-01-01T00:00:00.5+02:00""#,
+    r#""expires_at": "9999-12-31T23:59:59Z""#,
+    r#""metadata": {"plan": "gold"}"#,
+];
+
+/// What is refused in any place that has fields.
+const FOREIGN: &[&str] = &[
+    r#""colour": 1"#,
+    r#""id": 5"#,
+    r#""id": null"#,
+    r#""\u0069d": "x""#,
+    r#""id": "\ud800""#,
+    r#""metadata": []"#,
+    r#""metadata": {"a": 1e999}"#,
+    r#""metadata": {"a": {"b": 1, "b": 2}}"#,
+    r#""subscription_required": "true""#,
+    r#""path": "a""#,
+    r#""key_names": {"header": "é"}"#,
+    r#""key_names": {"query": ""}"#,
+    r#""key_names": {"cookie": "c"}"#,
+    r#""key_names": {"query": "a", "query": "b"}"#,
+    r#""apis": ["nope"]"#,
+    r#""apis": [1]"#,
+    r#""apis": "a""#,
+    r#""scope": "/apis/b""#,
+    r#""scope": "x""#,
+    r#""scopes": []"#,
+    r#""state": "Active""#,
+    r#""not_before": "2026-01-01""#,
+    r#""primary_key": """#,
+    r#""primary_key": 12345678"#,
+    r#""primary_key": null"#,
+    r#""primary_key": {}"#,
+    r#""primary_key": ["k"]"#,
+    r#""primary_key": {"value": "a", "env": "CONTOSO_KEY"}"#,
+    r#""primary_key": {"value": "a", "value": "b"}"#,
+    r#""primary_key": {"value": "a", "note": "b"}"#,
+    r#""primary_key": {"sha256": "9f86"}"#,
+    r#""primary_key": {"env": "NO_SUCH_KEY"}"#,
+    r#""primary_key": {"env": "EMPTY_KEY"}"#,
+    r#""primary_key": {"value": 1}"#,
+    r#""primary_key": {"value": "a", "expires_at": null}"#,
+    r#""secondary_key": "k2", "primary_key": "k2""#,
+];
+
+/// Fields of one entry: mostly those that belong there, in any order.
+fn entry(own: &'static [&'static str], needed: usize) -> impl Strategy<Value = String> {
+    let own = prop::sample::subsequence(own.to_vec(), needed..own.len().min(needed + 4));
+    let foreign = prop::sample::select(FOREIGN.to_vec());
+    let foreign = prop::option::weighted(0.1, foreign);
+    (own.prop_shuffle(), foreign).prop_map(|(own, foreign)| {
+        let fields: Vec<&str> = own.into_iter().chain(foreign).collect();
+        format!("{{{}}}", fields.join(", "))
+    })
+}
+
+fn list(entry: impl Strategy<Value = String>, most: usize) -> impl Strategy<Value = String> {
+    let entries = prop::collection::vec(entry, 0..=most);
+    entries.prop_map(|entries| format!("[{}]", entries.join(",")))
+}
+
+fn document() -> impl Strategy<Value = String> {
+    let lists = (
+        list(entry(API, 2), 1),
+        list(entry(PRODUCT, 1), 1),
+        list(entry(SUBSCRIPTION, 3), 2),
+    );
+    lists.prop_map(|(apis, products, subscriptions)| {
+        format!(r#"{{"subscriptions": {subscriptions}, "apis": {apis}, "products": {products}}}"#)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn on_documents_that_are_nearly_right(text in document()) {
+        is_taken(&text);
+    }
+}
+
+/// Wraps one subscription.
+fn with_subscription(fields: &str) -> String {
+    format!(
+        r#"{{"apis": [{{"id": "a", "path": "/a"}}], "subscriptions": [{{"id": "s", {fields}}}]}}"#
+    )
+}
+
+#[test]
+fn on_every_kind_of_value() {
+    let is_whole = |field: &str| field.starts_with("\"id\"") || field.starts_with("\"path\"");
+    for field in API.iter().filter(|field| !is_whole(field)) {
+        let text = format!(r#"{{"apis": [{{"id": "a", "path": "/a", {field}}}]}}"#);
+        assert!(is_taken(&text), "{field}");
+    }
+    for field in SUBSCRIPTION.iter().filter(|field| !is_whole(field)) {
+        let mut fields = vec![*field];
+        if !field.contains("_key\"") {
+            fields.push("\"primary_key\": \"k\"");
+        }
+        if !field.starts_with("\"scope") {
+            fields.push("\"scope\": \"/\"");
+        }
+        let text = with_subscription(&fields.join(", ")).replace("\"/products/p\", ", "");
+        assert!(is_taken(&text), "{field}");
+    }
+}
+
+#[test]
+fn on_documents_that_are_wrong_as_a_whole() {
+    for text in [
+        "",
+        "[]",
+        "null",
+        "{}",
+        "{\"apis\": {}}",
+        "{\"apis\": null}",
+        "{\"api\": []}",
+        r#"{"apis": [{"id": "a", "path": "/a"}], "apis": []}"#,
+        r#"{"apis": [{"id": "a", "path": "/a"}], "x": 1}"#,
+        r#"{"apis": [{"id": "a", "path": "/a"}]} x"#,
+        r#"{"apis": [{"id": "a", "path": "/a"}],}"#,
+        r#"{"apis": [{"id": "a", "path": "/a"}, null]}"#,
+        r#"{"apis": [{"id": "a"}]}"#,
+        r#"{"apis": [{"path": "/a"}]}"#,
+        r#"{"apis": [{"id": "a", "path": "/a"}], "subscriptions": [{"id": "s", "scope": "/"}]}"#,
+    ] {
+        assert!(!is_taken(text), "{text}");
+    }
+}
+
+#[test]
+fn on_how_deep_metadata_may_nest() {
+    for (depth, taken) in [(1, true), (60, true), (61, false), (200, false)] {
+        let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let text =
+            format!(r#"{{"apis": [{{"id": "a", "path": "/", "metadata": {{"m": {nested}}}}}]}}"#);
+        assert_eq!(is_taken(&text), taken, "{depth}");
+    }
+}

@@ -1,0 +1,199 @@
+//! [`CachedStore`]: any slow store behind a bounded cache that is honest while
+//! the store is down.
+
+mod breaker;
+mod clock;
+mod entries;
+mod error;
+mod flights;
+mod rate;
+mod settings;
+mod shared;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::key::KeyDigest;
+use crate::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
+
+pub use error::{CacheSettingsError, CachedStoreError};
+pub use settings::CachedStoreBuilder;
+pub use stats::CacheStats;
+
+use flights::Answer;
+use settings::Settings;
+use shared::{Asked, Shared};
+
+type LookupResult<E> = Result<Option<KeyOwner>, CachedStoreError<E>>;
+
+/// A cache around a store that has to look keys up.
+///
+/// ```
+/// # use std::convert::Infallible;
+/// # use tower_subscription_key::store::{KeyOwner, SubscriptionStore};
+/// # use tower_subscription_key::KeyDigest;
+/// use std::time::Duration;
+/// use tower_subscription_key::store::CachedStore;
+///
+/// # struct Database;
+/// # impl SubscriptionStore for Database {
+/// #     type Error = Infallible;
+/// #     async fn find(&self, _: &KeyDigest) -> Result<Option<KeyOwner>, Infallible> { Ok(None) }
+/// # }
+/// let store = CachedStore::builder(Database)
+///     .found_for(Duration::from_secs(300))
+///     .stale_for(Duration::from_secs(3600))
+///     .build()?;
+/// // Whoever hears of a change keeps a handle, and says so:
+/// let changes = store.clone();
+/// changes.invalidate_subscription("contoso");
+/// # Ok::<(), tower_subscription_key::store::CacheSettingsError>(())
+/// ```
+///
+/// # What requests get
+///
+/// | the key is | the store answers | the store fails, hangs, or the breaker is open |
+/// |---|---|---|
+/// | found, within its lifetime | from the cache; near the end of it also a lookup in the background | the same |
+/// | found, past its lifetime | after a lookup | the stale owner for [`stale_for`](CachedStoreBuilder::stale_for), then an error |
+/// | unknown, within its lifetime | from the cache | the same |
+/// | unknown, past its lifetime | after a lookup | an error |
+/// | never seen | after a lookup, up to [`unknown_rate`](CachedStoreBuilder::unknown_rate) | an error |
+///
+/// An error is a 503 at the layer. An error is never remembered as an unknown
+/// key, and what was once unknown is never taken as still unknown because nobody
+/// could be asked. Whether a stale subscription opens anything is decided as ever:
+/// on its state and its dates.
+///
+/// # Rules
+///
+/// 1. One lookup at a time for a key, however many requests wait for it. It runs
+///    in a task of its own: requests that go away do not end it. So lookups need a
+///    tokio runtime with its timer; [`peek`](SubscriptionStore::peek) does not.
+/// 2. Found and unknown keys are bounded apart: wrong keys push out no good one.
+/// 3. A key whose lookup failed is not asked for again for one second while a
+///    stale answer is left for it.
+/// 4. What was begun before an invalidation is neither kept nor given to a request
+///    that came after it. An invalidated key has no stale answer.
+///
+/// A store that holds everything in memory ([`Holdings::Everything`]) is not
+/// asked for keys, and this has nothing to do around it. A `peek` of the store
+/// inside is not used.
+///
+/// # Behind a flood
+///
+/// The rate is one for all callers. While wrong keys use it up, good keys that
+/// are in the cache are served, and good keys that are not (after a restart, or
+/// after [`invalidate_all`](Self::invalidate_all)) compete with the wrong ones:
+/// those that lose get a 503 and may try again.
+///
+/// # Cost
+///
+/// A hit takes a read lock on one of several parts of the cache, clones the
+/// [`KeyOwner`], reads the clock, and allocates nothing.
+/// [`invalidate_subscription`](Self::invalidate_subscription) looks through all
+/// found keys; requests go on meanwhile.
+pub struct CachedStore<S: SubscriptionStore> {
+    shared: Arc<Shared<S>>,
+}
+
+impl<S: SubscriptionStore> CachedStore<S> {
+    /// A cache around that store with all defaults.
+    #[must_use]
+    pub fn new(store: S) -> Self {
+        Self::with_settings(store, Settings::default())
+    }
+
+    /// A builder for other settings.
+    pub fn builder(store: S) -> CachedStoreBuilder<S> {
+        CachedStoreBuilder::new(store)
+    }
+
+    fn with_settings(store: S, settings: Settings) -> Self {
+        let shared = Arc::new(Shared::new(store, settings));
+        Self { shared }
+    }
+
+    /// The store inside.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.shared.store
+    }
+
+    /// Forgets that key. The next request asks the store.
+    pub fn invalidate_key(&self, key: &KeyDigest) {
+        self.shared.invalidate_key(key);
+    }
+
+    /// Forgets the keys of that subscription, and all unknown keys, because one of
+    /// them may be a new key of it. Lookups under way are begun anew for whoever
+    /// comes next.
+    pub fn invalidate_subscription(&self, id: &str) {
+        self.shared.invalidate_subscription(id);
+    }
+
+    /// Forgets everything: for when changes may have been missed.
+    ///
+    /// Nothing stale is left either. If the store cannot be asked at that moment,
+    /// requests get an error.
+    pub fn invalidate_all(&self) {
+        self.shared.invalidate_all();
+    }
+
+    /// What it did so far, and what it holds.
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        self.shared.stats()
+    }
+}
+
+impl<S: SubscriptionStore> SubscriptionStore for CachedStore<S> {
+    type Error = CachedStoreError<S::Error>;
+
+    async fn find(&self, key: &KeyDigest) -> LookupResult<S::Error> {
+        match self.shared.peek(key) {
+            Peek::Found(owner) => return Ok(Some(owner)),
+            Peek::Absent => return Ok(None),
+            Peek::Unknown => {}
+        }
+        let flight = match self.shared.ask(key) {
+            Asked::Answered(result) => return result,
+            Asked::Waiting(flight) => flight,
+        };
+        match flight.answer().await {
+            Answer::Fresh(owner) => Ok(owner),
+            Answer::Stale(owner) => Ok(Some(self.shared.stale(owner))),
+            Answer::Failed(error) => Err(error),
+        }
+    }
+
+    #[inline]
+    fn peek(&self, key: &KeyDigest) -> Peek {
+        self.shared.peek(key)
+    }
+
+    fn holdings(&self) -> Result<Holdings, Self::Error> {
+        let holdings = self.shared.store.holdings();
+        holdings.map_err(|error| CachedStoreError::Store(Arc::new(error)))
+    }
+}
+
+/// Another handle to the same cache.
+impl<S: SubscriptionStore> Clone for CachedStore<S> {
+    fn clone(&self) -> Self {
+        let shared = Arc::clone(&self.shared);
+        Self { shared }
+    }
+}
+
+impl<S: SubscriptionStore> fmt::Debug for CachedStore<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedStore")
+            .field("settings", &self.shared.settings)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+use super::*;
+
+/// What invalidates the key `good`, each in its own way.
+const WAYS: [fn(&CachedStore<Far>); 3] = [
+    |store| store.invalidate_key(&digest("good")),
+    |store| store.invalidate_subscription("contoso"),
+    |store| store.invalidate_all(),
+];
+
+#[tokio::test(start_paused = true)]
+async fn what_is_invalidated_is_asked_for_again() {
+    for invalidate in WAYS {
+        let far = Far::with_contoso();
+        let store = exact(&far).build().unwrap();
+        store.find(&digest("good")).await.unwrap();
+        far.put("good", suspended());
+        invalidate(&store);
+        assert!(matches!(store.peek(&digest("good")), Peek::Unknown));
+        let answer = store.find(&digest("good")).await;
+        assert_eq!(state_of(answer), State::Suspended);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lookup_begun_before_is_not_kept_nor_given_to_later_requests() {
+    for invalidate in WAYS {
+        let far = Far::with_contoso();
+        let store = exact(&far).build().unwrap();
+        far.set(Mode::Gated);
+        let before = request(&store, "good");
+        idle().await;
+        far.put("good", suspended());
+        invalidate(&store);
+        let after = request(&store, "good");
+        idle().await;
+        assert_eq!(far.asked(), 2, "the later request asks for itself");
+        far.let_through(1);
+        idle().await;
+        assert!(matches!(store.peek(&digest("good")), Peek::Unknown));
+        assert_eq!(state_of(before.await.unwrap()), State::Active);
+        far.let_through(1);
+        assert_eq!(state_of(after.await.unwrap()), State::Suspended);
+        assert_eq!(
+            state_of(store.find(&digest("good")).await),
+            State::Suspended
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_lookup_that_lands_last_changes_nothing() {
+    for invalidate in WAYS {
+        let far = Far::with_contoso();
+        let store = exact(&far).build().unwrap();
+        far.set(Mode::Gated);
+        let before = request(&store, "good");
+        idle().await;
+        far.put("good", suspended());
+        invalidate(&store);
+        far.set(Mode::Answer);
+        let after = request(&store, "good").await.unwrap();
+        assert_eq!(state_of(after), State::Suspended);
+        far.let_through(1);
+        before.await.unwrap().unwrap();
+        let kept = store.find(&digest("good")).await;
+        assert_eq!(state_of(kept), State::Suspended);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_begun_before_is_not_kept_either() {
+    for invalidate in WAYS {
+        let far = Far::with_contoso();
+        let store = exact(&far).build().unwrap();
+        store.find(&digest("good")).await.unwrap();
+        pass(50 * SECOND).await;
+        far.set(Mode::Gated);
+        store.peek(&digest("good"));
+        idle().await;
+        far.remove("good");
+        invalidate(&store);
+        far.let_through(1);
+        idle().await;
+        assert!(matches!(store.peek(&digest("good")), Peek::Unknown));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidated_key_has_no_stale_answer_and_is_not_unknown_either() {
+    for invalidate in WAYS {
+        let far = Far::with_contoso();
+        let store = exact(&far).build().unwrap();
+        store.find(&digest("good")).await.unwrap();
+        far.set(Mode::Fail);
+        invalidate(&store);
+        let error = store.find(&digest("good")).await.unwrap_err();
+        assert!(matches!(error, CachedStoreError::Store(_)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_an_earlier_lookup_brings_nothing_back() {
+    for invalidate in WAYS {
+        let far = Far::with_contoso();
+        let store = exact(&far).build().unwrap();
+        store.find(&digest("good")).await.unwrap();
+        pass(61 * SECOND).await;
+        far.set(Mode::Hang);
+        let before = request(&store, "good");
+        idle().await;
+        invalidate(&store);
+        assert!(before.await.unwrap().is_err(), "it times out");
+        assert_eq!(store.stats().entries_found, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_takes_all_its_keys_and_no_others() {
+    let far = Far::with_contoso();
+    far.put("second", contoso());
+    far.put("fabrikam", Subscription::new("fabrikam"));
+    let store = exact(&far).build().unwrap();
+    for key in ["good", "second", "fabrikam", "wrong"] {
+        store.find(&digest(key)).await.unwrap();
+    }
+    store.invalidate_subscription("contoso");
+    for key in ["good", "second"] {
+        assert!(matches!(store.peek(&digest(key)), Peek::Unknown), "{key}");
+    }
+    assert!(found(&store.peek(&digest("fabrikam"))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_key_of_a_subscription_is_known_although_it_was_tried_before() {
+    let far = Far::with_contoso();
+    let store = exact(&far).build().unwrap();
+    assert!(store.find(&digest("rotated")).await.unwrap().is_none());
+    far.put("rotated", contoso());
+    store.invalidate_subscription("contoso");
+    assert!(store.find(&digest("rotated")).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn under_fire_no_request_sees_what_was_so_before_an_invalidation_it_came_after() {
+    let far = Far::new();
+    let store = exact(&far).build().unwrap();
+    let version = |n: usize| contoso().with_display_name(n.to_string());
+    far.put("good", version(0));
+    let done = Arc::new(AtomicUsize::new(0));
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let (store, done) = (store.clone(), Arc::clone(&done));
+            tokio::spawn(async move {
+                loop {
+                    let least = done.load(Ordering::SeqCst);
+                    let owner = store.find(&digest("good")).await.unwrap().unwrap();
+                    let seen: usize = owner.subscription().display_name().parse().unwrap();
+                    assert!(seen >= least, "{seen} after {least}");
+                    if least == 300 {
+                        return;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for n in 1..=300 {
+        far.put("good", version(n));
+        WAYS[n % WAYS.len()](&store);
+        done.store(n, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}

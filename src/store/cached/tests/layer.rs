@@ -1,0 +1,82 @@
+use std::convert::Infallible;
+
+use http::{Request, Response, StatusCode};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+use super::*;
+use crate::catalog::Api;
+use crate::layer::SubscriptionKeyLayer;
+
+/// The status that a request with that key gets.
+async fn status(store: &CachedStore<Far>, key: &str) -> StatusCode {
+    let keys = SubscriptionKeyLayer::new(store.clone())
+        .single_api(Api::new("echo", "/echo"))
+        .check()
+        .unwrap();
+    let service = ServiceBuilder::new()
+        .layer(keys)
+        .service(service_fn(|_: Request<()>| async {
+            Ok::<_, Infallible>(Response::new(String::new()))
+        }));
+    let request = Request::get("http://localhost/echo")
+        .header("Ocp-Apim-Subscription-Key", key)
+        .body(())
+        .unwrap();
+    service.oneshot(request).await.unwrap().status()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_never_makes_a_good_key_a_wrong_one() {
+    for mode in [Mode::Fail, Mode::Hang, Mode::Panic] {
+        let far = Far::with_contoso();
+        far.put("unasked", contoso());
+        let store = CachedStore::new(far.clone());
+        assert_eq!(status(&store, "good").await, 200);
+        assert_eq!(status(&store, "wrong").await, 401);
+        far.set(mode);
+        for second in 0..600 {
+            let good = status(&store, "good").await;
+            assert!(good == 200 || second > 240 && good == 503, "{second}");
+            assert_eq!(status(&store, "unasked").await, 503, "{second}");
+            pass(SECOND).await;
+        }
+        assert_eq!(status(&store, "good").await, 503, "the bound is over");
+        assert_eq!(status(&store, "wrong").await, 503, "who knows by now");
+        far.set(Mode::Answer);
+        pass(35 * SECOND).await;
+        assert_eq!(status(&store, "good").await, 200);
+        assert_eq!(status(&store, "unasked").await, 200);
+        assert_eq!(status(&store, "wrong").await, 401);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_costs_good_keys_a_503_at_most() {
+    let far = Far::with_contoso();
+    far.put("unasked", contoso());
+    let store = exact(&far).unknown_rate(10, 10).build().unwrap();
+    assert_eq!(status(&store, "good").await, 200);
+    for n in 0..100 {
+        let expected = if n < 10 { 401 } else { 503 };
+        assert_eq!(status(&store, &format!("random-{n}")).await, expected);
+    }
+    assert_eq!(status(&store, "good").await, 200);
+    assert_eq!(status(&store, "unasked").await, 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_subscription_is_decided_on_its_own_dates() {
+    let far = Far::new();
+    let over = std::time::SystemTime::now() - SECOND;
+    far.put("ended", contoso().with_expiry(over));
+    far.put("stopped", suspended());
+    let store = exact(&far).build().unwrap();
+    for pass_first in [0, 61] {
+        pass(pass_first * SECOND).await;
+        for key in ["ended", "stopped"] {
+            assert_eq!(status(&store, key).await, 401, "{key}");
+        }
+        far.set(Mode::Fail);
+    }
+    assert_eq!(store.stats().stale_served, 2);
+}

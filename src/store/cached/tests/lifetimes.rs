@@ -1,0 +1,124 @@
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_found_key_is_asked_for_once_in_its_lifetime() {
+    let far = Far::with_contoso();
+    let store = exact(&far).refresh_ahead(0.0).build().unwrap();
+    let key = digest("good");
+    assert!(matches!(store.peek(&key), Peek::Unknown));
+    store.find(&key).await.unwrap();
+    pass(59 * SECOND).await;
+    assert!(found(&store.peek(&key)));
+    assert!(store.find(&key).await.unwrap().is_some());
+    assert_eq!(far.asked(), 1);
+    pass(2 * SECOND).await;
+    assert!(matches!(store.peek(&key), Peek::Unknown));
+    store.find(&key).await.unwrap();
+    assert_eq!(far.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_key_has_a_lifetime_of_its_own() {
+    let far = Far::with_contoso();
+    let store = exact(&far).build().unwrap();
+    let key = digest("later");
+    assert!(store.find(&key).await.unwrap().is_none());
+    far.put("later", contoso());
+    pass(9 * SECOND).await;
+    assert!(matches!(store.peek(&key), Peek::Absent));
+    assert!(store.find(&key).await.unwrap().is_none());
+    assert_eq!(far.asked(), 1);
+    pass(2 * SECOND).await;
+    assert!(matches!(store.peek(&key), Peek::Unknown));
+    assert!(store.find(&key).await.unwrap().is_some());
+    assert!(found(&store.peek(&key)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_no_lifetime_unknown_keys_are_not_remembered() {
+    let far = Far::new();
+    let store = exact(&far).unknown_for(Duration::ZERO).build().unwrap();
+    for _ in 0..3 {
+        assert!(store.find(&digest("wrong")).await.unwrap().is_none());
+    }
+    assert_eq!((far.asked(), store.stats().entries_unknown), (3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_in_use_is_refreshed_before_its_lifetime_ends() {
+    let far = Far::with_contoso();
+    let store = exact(&far).build().unwrap();
+    let key = digest("good");
+    store.find(&key).await.unwrap();
+    far.put("good", suspended());
+    pass(47 * SECOND).await;
+    store.peek(&key);
+    idle().await;
+    assert_eq!(far.asked(), 1, "too early");
+    pass(2 * SECOND).await;
+    far.set(Mode::Gated);
+    for _ in 0..100 {
+        assert!(found(&store.peek(&key)), "nobody waits for a refresh");
+    }
+    assert_eq!(state_of(store.find(&key).await), State::Active);
+    idle().await;
+    assert_eq!(far.asked(), 2, "one for all");
+    far.let_through(1);
+    idle().await;
+    assert_eq!(state_of(store.find(&key).await), State::Suspended);
+    pass(40 * SECOND).await;
+    assert!(found(&store.peek(&key)));
+    let stats = store.stats();
+    assert_eq!((stats.refreshes, stats.misses), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_out_of_use_is_not_refreshed() {
+    let far = Far::with_contoso();
+    let store = exact(&far).build().unwrap();
+    store.find(&digest("good")).await.unwrap();
+    pass(300 * SECOND).await;
+    assert_eq!(far.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_finds_the_key_gone_ends_it() {
+    let far = Far::with_contoso();
+    let store = exact(&far).build().unwrap();
+    let key = digest("good");
+    store.find(&key).await.unwrap();
+    far.remove("good");
+    pass(50 * SECOND).await;
+    assert!(found(&store.peek(&key)));
+    idle().await;
+    assert!(matches!(store.peek(&key), Peek::Absent));
+    let stats = store.stats();
+    assert_eq!((stats.entries_found, stats.entries_unknown), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_asked_for_at_once_do_not_end_at_once() {
+    let far = Far::new();
+    let keys: Vec<String> = (0..200).map(|n| format!("key-{n}")).collect();
+    for (n, key) in keys.iter().enumerate() {
+        far.put(key, Subscription::new(format!("s{n}")));
+    }
+    let store = CachedStore::builder(far.clone())
+        .refresh_ahead(0.0)
+        .build()
+        .unwrap();
+    for key in &keys {
+        store.find(&digest(key)).await.unwrap();
+    }
+    let fresh = || {
+        keys.iter()
+            .filter(|key| found(&store.peek(&digest(key))))
+            .count()
+    };
+    pass(53 * SECOND).await;
+    assert_eq!(fresh(), 200, "none ends more than a tenth early");
+    pass(7 * SECOND).await;
+    assert!((20..180).contains(&fresh()), "{}", fresh());
+    pass(7 * SECOND).await;
+    assert_eq!(fresh(), 0, "none lasts more than a tenth longer");
+}

@@ -1,0 +1,185 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod flood;
+mod invalidation;
+mod layer;
+mod lifetimes;
+mod outage;
+mod settings;
+mod single_flight;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use super::{CachedStore, CachedStoreBuilder, CachedStoreError, LookupResult};
+use crate::catalog::{KeySlot, Scope, State, Subscription};
+use crate::key::KeyDigest;
+use crate::store::{KeyOwner, Peek, SubscriptionStore};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Answer,
+    /// Answers with what it knew when it was asked, once the gate lets it.
+    Gated,
+    Fail,
+    Hang,
+    Panic,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the far end is down")]
+struct Down;
+
+/// A far end that does as it is told, and counts.
+#[derive(Clone)]
+struct Far(Arc<FarState>);
+
+struct FarState {
+    mode: Mutex<Mode>,
+    gate: Semaphore,
+    known: Mutex<HashMap<KeyDigest, KeyOwner>>,
+    asked: AtomicUsize,
+    /// Keys that were asked for a second time while they still were.
+    twice_at_once: AtomicUsize,
+    under_way: Mutex<Vec<KeyDigest>>,
+}
+
+impl Far {
+    fn new() -> Self {
+        Self(Arc::new(FarState {
+            mode: Mutex::new(Mode::Answer),
+            gate: Semaphore::new(0),
+            known: Mutex::default(),
+            asked: AtomicUsize::new(0),
+            twice_at_once: AtomicUsize::new(0),
+            under_way: Mutex::default(),
+        }))
+    }
+
+    /// One that knows the key `good` of the subscription `contoso`.
+    fn with_contoso() -> Self {
+        let far = Self::new();
+        far.put("good", contoso());
+        far
+    }
+
+    fn put(&self, key: &str, subscription: Subscription) {
+        let owner = KeyOwner::new(subscription, KeySlot::Primary);
+        self.0.known.lock().unwrap().insert(digest(key), owner);
+    }
+
+    fn remove(&self, key: &str) {
+        self.0.known.lock().unwrap().remove(&digest(key));
+    }
+
+    fn set(&self, mode: Mode) {
+        *self.0.mode.lock().unwrap() = mode;
+    }
+
+    fn let_through(&self, lookups: usize) {
+        self.0.gate.add_permits(lookups);
+    }
+
+    fn asked(&self) -> usize {
+        self.0.asked.load(Ordering::SeqCst)
+    }
+
+    fn twice_at_once(&self) -> usize {
+        self.0.twice_at_once.load(Ordering::SeqCst)
+    }
+}
+
+struct UnderWay<'a>(&'a FarState, KeyDigest);
+
+impl<'a> UnderWay<'a> {
+    fn new(far: &'a FarState, key: KeyDigest) -> Self {
+        let mut under_way = far.under_way.lock().unwrap();
+        if under_way.contains(&key) {
+            far.twice_at_once.fetch_add(1, Ordering::SeqCst);
+        }
+        under_way.push(key);
+        Self(far, key)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut under_way = self.0.under_way.lock().unwrap();
+        let at = under_way.iter().position(|key| *key == self.1).unwrap();
+        under_way.remove(at);
+    }
+}
+
+impl SubscriptionStore for Far {
+    type Error = Down;
+
+    async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Down> {
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        let _under_way = UnderWay::new(&self.0, *key);
+        let known = self.0.known.lock().unwrap().get(key).cloned();
+        let mode = *self.0.mode.lock().unwrap();
+        match mode {
+            Mode::Answer => Ok(known),
+            Mode::Gated => {
+                self.0.gate.acquire().await.unwrap().forget();
+                Ok(known)
+            }
+            Mode::Fail => Err(Down),
+            Mode::Hang => std::future::pending().await,
+            Mode::Panic => panic!("a far end with a bug"),
+        }
+    }
+}
+
+fn digest(key: &str) -> KeyDigest {
+    KeyDigest::of(key)
+}
+
+fn contoso() -> Subscription {
+    Subscription::new("contoso")
+        .with_scope(Scope::AllApis)
+        .with_primary_key("good")
+}
+
+fn suspended() -> Subscription {
+    contoso().with_state(State::Suspended)
+}
+
+/// A cache whose lifetimes are exact.
+fn exact(far: &Far) -> CachedStoreBuilder<Far> {
+    CachedStore::builder(far.clone()).jitter(0.0)
+}
+
+fn state_of(answer: LookupResult<Down>) -> State {
+    answer.unwrap().expect("a found key").subscription().state()
+}
+
+fn found(peek: &Peek) -> bool {
+    matches!(peek, Peek::Found(_))
+}
+
+type Request = JoinHandle<LookupResult<Down>>;
+
+/// A request for that key in a task of its own.
+fn request(store: &CachedStore<Far>, key: &str) -> Request {
+    let (store, key) = (store.clone(), digest(key));
+    tokio::spawn(async move { store.find(&key).await })
+}
+
+/// Lets everything that can go on go on, until all tasks wait. Takes up to two
+/// milliseconds of paused time.
+async fn idle() {
+    tokio::time::sleep(Duration::from_nanos(1)).await;
+}
+
+async fn pass(time: Duration) {
+    tokio::time::advance(time).await;
+    idle().await;
+}

@@ -1,0 +1,190 @@
+use std::error::Error;
+
+use super::*;
+
+/// A cache that found `good`, and whose lifetime is just over.
+async fn with_old_key(far: &Far) -> CachedStore<Far> {
+    let store = exact(far).build().unwrap();
+    store.find(&digest("good")).await.unwrap();
+    pass(61 * SECOND).await;
+    store
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_found_key_is_served_stale_for_a_bounded_time() {
+    let far = Far::with_contoso();
+    let store = with_old_key(&far).await;
+    let key = digest("good");
+    far.set(Mode::Fail);
+    for _ in 0..28 {
+        assert_eq!(state_of(store.find(&key).await), State::Active);
+        pass(10 * SECOND).await;
+    }
+    assert_eq!(store.stats().stale_served, 28);
+    pass(20 * SECOND).await;
+    assert!(!found(&store.peek(&key)));
+    assert!(store.find(&key).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_time_for_it_nothing_stale_is_served() {
+    let far = Far::with_contoso();
+    let store = exact(&far).stale_for(Duration::ZERO).build().unwrap();
+    let key = digest("good");
+    store.find(&key).await.unwrap();
+    far.set(Mode::Fail);
+    pass(59 * SECOND).await;
+    assert!(store.find(&key).await.is_ok(), "still fresh");
+    pass(2 * SECOND).await;
+    let error = store.find(&key).await.unwrap_err();
+    assert!(error.source().is_some_and(|source| source.is::<Down>()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_key_is_asked_for_again_and_seen_as_it_is_when_the_store_is_back() {
+    let far = Far::with_contoso();
+    let store = with_old_key(&far).await;
+    let key = digest("good");
+    far.set(Mode::Fail);
+    assert_eq!(state_of(store.find(&key).await), State::Active);
+    far.set(Mode::Answer);
+    far.put("good", suspended());
+    let asked = far.asked();
+    assert!(found(&store.peek(&key)), "at once, for a second");
+    assert_eq!(far.asked(), asked);
+    pass(SECOND).await;
+    assert_eq!(state_of(store.find(&key).await), State::Suspended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_key_past_its_lifetime_is_an_error_and_not_unknown() {
+    let far = Far::with_contoso();
+    let store = exact(&far).build().unwrap();
+    let key = digest("wrong");
+    assert!(store.find(&key).await.unwrap().is_none());
+    far.set(Mode::Fail);
+    pass(11 * SECOND).await;
+    assert!(matches!(store.peek(&key), Peek::Unknown));
+    assert!(store.find(&key).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_never_remembered_as_unknown() {
+    let far = Far::with_contoso();
+    let store = exact(&far).build().unwrap();
+    let key = digest("good");
+    for mode in [Mode::Fail, Mode::Hang, Mode::Panic] {
+        far.set(mode);
+        assert!(store.find(&key).await.is_err());
+        assert!(matches!(store.peek(&key), Peek::Unknown));
+    }
+    assert_eq!(store.stats().entries_unknown, 0);
+    far.set(Mode::Answer);
+    assert_eq!(state_of(store.find(&key).await), State::Active);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_store_times_out() {
+    let far = Far::with_contoso();
+    far.set(Mode::Hang);
+    let store = exact(&far).build().unwrap();
+    let began = tokio::time::Instant::now();
+    let waiting: Vec<Request> = (0..10).map(|_| request(&store, "good")).collect();
+    for waiting in waiting {
+        let error = waiting.await.unwrap().unwrap_err();
+        let after = 2 * SECOND;
+        assert!(matches!(error, CachedStoreError::TimedOut { after: a } if a == after));
+    }
+    assert_eq!(began.elapsed().as_secs(), 2);
+    let stats = store.stats();
+    assert_eq!((stats.timeouts, stats.errors), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_breaker_asks_nothing_and_answers_at_once() {
+    let far = Far::with_contoso();
+    let store = with_old_key(&far).await;
+    far.set(Mode::Hang);
+    for n in 0..5 {
+        let key = digest(&format!("wrong-{n}"));
+        assert!(store.find(&key).await.is_err());
+    }
+    let asked = far.asked();
+    assert!(store.stats().breaker_open);
+    assert!(
+        found(&store.peek(&digest("good"))),
+        "stale, without waiting"
+    );
+    let error = store.find(&digest("new")).await.unwrap_err();
+    assert!(matches!(error, CachedStoreError::BreakerOpen));
+    assert_eq!(far.asked(), asked);
+    let stats = store.stats();
+    assert_eq!((stats.broken, stats.breaker_openings), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_lookup_after_the_pause_closes_the_breaker_or_doubles_it() {
+    let far = Far::with_contoso();
+    let store = exact(&far).build().unwrap();
+    far.set(Mode::Fail);
+    for n in 0..5 {
+        let _ = store.find(&digest(&format!("wrong-{n}"))).await;
+    }
+    assert_eq!(far.asked(), 5);
+    for pause in [1, 2, 4, 8, 16, 30, 30] {
+        pass(SECOND * pause - SECOND / 2).await;
+        let asked = far.asked();
+        assert!(store.find(&digest("good")).await.is_err());
+        assert_eq!(far.asked(), asked, "still open");
+        pass(SECOND / 2).await;
+        let requests: Vec<Request> = (0..10)
+            .map(|n| request(&store, &format!("probe-{n}")))
+            .collect();
+        for request in requests {
+            assert!(request.await.unwrap().is_err());
+        }
+        assert_eq!(far.asked(), asked + 1, "one probe");
+    }
+    far.set(Mode::Answer);
+    pass(30 * SECOND).await;
+    assert_eq!(state_of(store.find(&digest("good")).await), State::Active);
+    assert!(!store.stats().breaker_open);
+    assert!(store.find(&digest("wrong-0")).await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_breaker_every_lookup_goes_out() {
+    let far = Far::with_contoso();
+    far.set(Mode::Fail);
+    let store = exact(&far).without_breaker().build().unwrap();
+    for n in 0..50 {
+        let error = store.find(&digest(&n.to_string())).await.unwrap_err();
+        assert!(matches!(error, CachedStoreError::Store(_)));
+    }
+    assert_eq!((far.asked(), store.stats().errors), (50, 50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_refresh_is_repeated_only_after_a_second() {
+    let far = Far::with_contoso();
+    let store = exact(&far).build().unwrap();
+    let key = digest("good");
+    store.find(&key).await.unwrap();
+    pass(50 * SECOND).await;
+    far.set(Mode::Fail);
+    for _ in 0..10 {
+        assert!(found(&store.peek(&key)));
+        idle().await;
+    }
+    assert_eq!(far.asked(), 2);
+    pass(SECOND).await;
+    far.set(Mode::Answer);
+    store.peek(&key);
+    idle().await;
+    assert_eq!(far.asked(), 3);
+    pass(40 * SECOND).await;
+    assert!(
+        found(&store.peek(&key)),
+        "the second one prolonged its life"
+    );
+}

@@ -1,0 +1,114 @@
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_simultaneous_first_requests_make_one_lookup() {
+    let far = Far::with_contoso();
+    far.set(Mode::Gated);
+    let store = CachedStore::new(far.clone());
+    let requests: Vec<Request> = (0..10_000).map(|_| request(&store, "good")).collect();
+    idle().await;
+    assert_eq!(far.asked(), 1);
+    far.let_through(1);
+    for request in requests {
+        assert_eq!(state_of(request.await.unwrap()), State::Active);
+    }
+    assert_eq!(far.asked(), 1);
+    let stats = store.stats();
+    assert_eq!((stats.misses, stats.waits, stats.hits), (1, 9_999, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn also_from_many_threads_no_key_is_looked_up_twice_at_once() {
+    let far = Far::with_contoso();
+    let store = CachedStore::new(far.clone());
+    let keys = ["good", "wrong", "other"];
+    let requests: Vec<Request> = (0..10_000)
+        .map(|n| request(&store, keys[n % keys.len()]))
+        .collect();
+    for (n, request) in requests.into_iter().enumerate() {
+        let answer = request.await.unwrap().unwrap();
+        assert_eq!(answer.is_some(), n % keys.len() == 0);
+    }
+    assert_eq!((far.asked(), far.twice_at_once()), (3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_first_request_does_not_take_the_others_down() {
+    let far = Far::with_contoso();
+    far.set(Mode::Gated);
+    let store = CachedStore::new(far.clone());
+    let first = request(&store, "good");
+    idle().await;
+    let others: Vec<Request> = (0..100).map(|_| request(&store, "good")).collect();
+    idle().await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    far.let_through(1);
+    for other in others {
+        assert_eq!(state_of(other.await.unwrap()), State::Active);
+    }
+    assert_eq!(far.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_kept_although_everyone_went_away() {
+    let far = Far::with_contoso();
+    far.set(Mode::Gated);
+    let store = CachedStore::new(far.clone());
+    let only = request(&store, "good");
+    idle().await;
+    only.abort();
+    far.let_through(1);
+    idle().await;
+    assert!(found(&store.peek(&digest("good"))));
+    assert_eq!(far.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_costs_an_error_and_no_more() {
+    let far = Far::with_contoso();
+    far.set(Mode::Panic);
+    let store = CachedStore::new(far.clone());
+    let requests: Vec<Request> = (0..3).map(|_| request(&store, "good")).collect();
+    for request in requests {
+        let error = request.await.unwrap().unwrap_err();
+        assert!(matches!(error, CachedStoreError::Lost), "{error:?}");
+    }
+    far.set(Mode::Answer);
+    assert_eq!(state_of(store.find(&digest("good")).await), State::Active);
+}
+
+#[test]
+fn a_runtime_that_shuts_down_leaves_nobody_waiting() {
+    let far = Far::with_contoso();
+    far.set(Mode::Gated);
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    let store = runtime().block_on(async {
+        let store = CachedStore::new(far.clone());
+        let _under_way = request(&store, "good");
+        idle().await;
+        store
+    });
+    far.set(Mode::Answer);
+    let again = runtime().block_on(store.find(&digest("good")));
+    assert_eq!(state_of(again), State::Active);
+}
+
+#[test]
+fn outside_of_a_runtime_a_lookup_is_an_error_and_a_peek_works() {
+    let store = CachedStore::new(Far::with_contoso());
+    assert!(matches!(store.peek(&digest("good")), Peek::Unknown));
+    let key = digest("good");
+    let mut lookup = std::pin::pin!(store.find(&key));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(answer) = lookup.as_mut().poll(&mut context) else {
+        panic!("it waits");
+    };
+    assert!(matches!(answer, Err(CachedStoreError::NoRuntime)));
+}

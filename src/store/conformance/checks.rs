@@ -1,0 +1,229 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::answers::{Said, all, ask, ask_beside_a_dropped_one, fault, holdings_faults, peek};
+use super::catalogs::{Expected, keys_of, strangers};
+use super::{Promise, Violation};
+use crate::catalog::Catalog;
+use crate::key::KeyDigest;
+use crate::store::SubscriptionStore;
+
+/// How often a store is asked that is expected to come round.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// A store that left so many lookups unanswered is known to hang, and the rest
+/// of its faults is not worth as much waiting.
+const ENOUGH: u32 = 3;
+
+/// A store under check, what it was given, and what it did wrong.
+pub(super) struct Checks<'a, S> {
+    store: &'a S,
+    patience: Duration,
+    unanswered: AtomicU32,
+    broken: &'a mut Vec<Violation>,
+}
+
+/// A catalog with its keys, and digests that none of them has.
+pub(super) struct Given {
+    pub(super) catalog: Catalog,
+    keys: Vec<Expected>,
+    strangers: Vec<KeyDigest>,
+}
+
+impl Given {
+    pub(super) fn new(catalog: Catalog) -> Self {
+        let keys = keys_of(&catalog);
+        let strangers = strangers(&keys);
+        Self {
+            catalog,
+            keys,
+            strangers,
+        }
+    }
+
+    fn owner(&self, digest: &KeyDigest) -> Option<&Expected> {
+        self.keys.iter().find(|key| key.digest == *digest)
+    }
+
+    /// All digests to ask for, and whose they are.
+    fn questions(&self) -> impl Iterator<Item = (&KeyDigest, Option<&Expected>)> {
+        let keys = self.keys.iter().map(|key| (&key.digest, Some(key)));
+        keys.chain(self.strangers.iter().map(|digest| (digest, None)))
+    }
+}
+
+impl<'a, S: SubscriptionStore> Checks<'a, S> {
+    pub(super) fn new(store: &'a S, patience: Duration, broken: &'a mut Vec<Violation>) -> Self {
+        Self {
+            store,
+            patience,
+            unanswered: AtomicU32::new(0),
+            broken,
+        }
+    }
+
+    fn note(&mut self, promise: Promise, fault: Option<String>) {
+        self.broken
+            .extend(fault.map(|what| Violation::new(promise, what)));
+    }
+
+    async fn ask(&self, digest: &KeyDigest) -> Said {
+        self.hear(ask(self.store, digest, self.patience()).await)
+    }
+
+    fn patience(&self) -> Duration {
+        match self.unanswered.load(Ordering::Relaxed) {
+            0..ENOUGH => self.patience,
+            _ => self.patience / 100,
+        }
+    }
+
+    fn hear(&self, said: Said) -> Said {
+        if matches!(said, Said::Nothing) {
+            self.unanswered.fetch_add(1, Ordering::Relaxed);
+        }
+        said
+    }
+
+    /// One lookup after the other, each with a peek before and after it.
+    pub(super) async fn lookups(&mut self, given: &Given) {
+        for (digest, expected) in given.questions() {
+            self.peek(digest, expected);
+            let said = self.ask(digest).await;
+            let promise = match expected {
+                Some(_) => Promise::Finds,
+                None => Promise::TellsApart,
+            };
+            self.note(promise, fault(expected, &said));
+            self.peek(digest, expected);
+        }
+    }
+
+    fn peek(&mut self, digest: &KeyDigest, expected: Option<&Expected>) {
+        let fault = peek(self.store, digest).and_then(|said| fault(expected, &said));
+        let fault = fault.map(|fault| format!("by `peek`, {fault}"));
+        self.note(Promise::Peeks, fault);
+    }
+
+    pub(super) fn holdings(&mut self, given: &Given) {
+        for fault in holdings_faults(self.store, &given.catalog, &given.keys, &given.strangers) {
+            self.note(Promise::Holds, Some(fault));
+        }
+    }
+
+    pub(super) async fn concurrent(&mut self, given: &Given) {
+        let once: Vec<_> = given.questions().take(2 * given.keys.len()).collect();
+        let questions = once.repeat(4);
+        let lookups = questions.iter().map(|(digest, _)| self.ask(digest));
+        let said = all(lookups).await;
+        for ((_, expected), said) in questions.iter().zip(said) {
+            self.note(Promise::Concurrent, fault(*expected, &said));
+        }
+    }
+
+    pub(super) async fn dropped(&mut self, given: &Given) {
+        for key in &given.keys {
+            let patience = self.patience();
+            let beside = ask_beside_a_dropped_one(self.store, &key.digest, patience).await;
+            let beside = self.hear(beside);
+            let after = self.ask(&key.digest).await;
+            for (when, said) in [("beside", beside), ("after", after)] {
+                let fault = fault(Some(key), &said);
+                let fault = fault.map(|fault| format!("{when} a dropped lookup, {fault}"));
+                self.note(Promise::Dropped, fault);
+            }
+        }
+    }
+
+    /// Every other key is asked for, so that the store meets an outage knowing
+    /// some.
+    pub(super) async fn ask_some(&mut self, given: &Given) {
+        for key in given.keys.iter().step_by(2) {
+            let said = self.ask(&key.digest).await;
+            self.note(Promise::Finds, fault(Some(key), &said));
+        }
+    }
+
+    /// While the source cannot be reached. Errors are what is hoped for.
+    pub(super) async fn during_outage(&mut self, given: &Given) {
+        for (digest, expected) in given.questions().take(2 * given.keys.len()) {
+            let said = [peek(self.store, digest), Some(self.ask(digest).await)];
+            for said in said.into_iter().flatten() {
+                if !matches!(said, Said::Failed(_)) {
+                    self.note(Promise::Outage, fault(expected, &said));
+                }
+            }
+        }
+    }
+
+    /// After an outage: errors may last a while, but no good key is ever nobody's.
+    pub(super) async fn recovers(&mut self, given: &Given) {
+        let until = Instant::now() + self.patience;
+        for (digest, expected) in given.questions().take(2 * given.keys.len()) {
+            let fault = loop {
+                let said = self.ask(digest).await;
+                let fault = fault(expected, &said);
+                let may_pass = matches!(said, Said::Failed(_) | Said::Nothing);
+                if fault.is_none() || !may_pass || Instant::now() >= until {
+                    break fault;
+                }
+                sleep(EVERY).await;
+            };
+            self.note(Promise::Recovers, fault);
+        }
+    }
+
+    /// Asks for everything that is there before or after a change, so that the
+    /// store has something to unlearn.
+    pub(super) async fn ask_all(&mut self, before: &Given, after: &Given) {
+        for key in before.keys.iter().chain(&after.keys) {
+            let said = self.ask(&key.digest).await;
+            self.note(Promise::Finds, fault(before.owner(&key.digest), &said));
+        }
+    }
+
+    /// After a change: the store comes round, and is never wrong both ways.
+    pub(super) async fn changes(&mut self, before: &Given, after: &Given) {
+        let until = Instant::now() + self.patience;
+        for key in before.keys.iter().chain(&after.keys) {
+            let digest = &key.digest;
+            let (was, is) = (before.owner(digest), after.owner(digest));
+            let fault = loop {
+                let said = self.ask(digest).await;
+                let fault = fault(is, &said);
+                let may_pass = said_is_old(was, &said);
+                if fault.is_none() || !may_pass || Instant::now() >= until {
+                    break fault;
+                }
+                sleep(EVERY).await;
+            };
+            let fault = fault.map(|fault| format!("after the change, {fault}"));
+            self.note(Promise::Changes, fault);
+        }
+        self.changed_holdings(after, until).await;
+    }
+
+    async fn changed_holdings(&mut self, after: &Given, until: Instant) {
+        loop {
+            let faults = holdings_faults(self.store, &after.catalog, &after.keys, &after.strangers);
+            if faults.is_empty() {
+                return;
+            }
+            if Instant::now() >= until {
+                for fault in faults {
+                    let fault = format!("after the change, {fault}");
+                    self.note(Promise::Changes, Some(fault));
+                }
+                return;
+            }
+            sleep(EVERY).await;
+        }
+    }
+}
+
+/// An answer that was right before a change, or an error: both may pass.
+fn said_is_old(was: Option<&Expected>, said: &Said) -> bool {
+    matches!(said, Said::Failed(_) | Said::Nothing) || fault(was, said).is_none()
+}

@@ -1,0 +1,125 @@
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What the system tells about a file without reading it. Two equal stamps:
+/// probably nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stamp {
+    /// There is something.
+    There {
+        is_file: bool,
+        len: u64,
+        modified: Option<SystemTime>,
+        identity: Identity,
+    },
+    /// There is nothing, or nothing that may be looked at.
+    NotThere(io::ErrorKind),
+}
+
+/// Device, inode and time of the last change to either: what a rename or a
+/// changed permission changes. Elsewhere than on Unix size and time must do.
+pub(super) type Identity = [i64; 4];
+
+/// File systems count time in steps. Two writes inside one look the same.
+const COARSEST_STEP: Duration = Duration::from_secs(2);
+
+impl Stamp {
+    pub(super) fn of(path: &Path) -> Self {
+        match fs::metadata(path) {
+            Ok(metadata) => Self::from(&metadata),
+            Err(error) => Self::NotThere(error.kind()),
+        }
+    }
+
+    /// Whether the file may change once more without the stamp showing it.
+    pub(super) fn may_deceive(&self) -> bool {
+        let Self::There {
+            modified: Some(modified),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        let now = SystemTime::now();
+        let distance = now
+            .duration_since(*modified)
+            .unwrap_or_else(|ahead| ahead.duration());
+        distance < COARSEST_STEP
+    }
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(metadata: &Metadata) -> Self {
+        Self::There {
+            is_file: metadata.is_file(),
+            len: metadata.len(),
+            modified: metadata.modified().ok(),
+            identity: identity(metadata),
+        }
+    }
+}
+
+/// Which directory that is: one that was removed and made anew is another.
+pub(super) fn identity_of(path: &Path) -> Option<Identity> {
+    let metadata = fs::metadata(path).ok()?;
+    let [device, inode, ..] = identity(&metadata);
+    // Inodes are used again, often at once.
+    let born = metadata.created().ok();
+    let born = born.and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+    let born = born.unwrap_or_default();
+    let seconds = born.as_secs().cast_signed();
+    Some([device, inode, seconds, born.subsec_nanos().into()])
+}
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    [
+        metadata.dev().cast_signed(),
+        metadata.ino().cast_signed(),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+    ]
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Identity {
+    [0; 4]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_that_has_just_changed_may_deceive() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        assert!(!Stamp::of(&path).may_deceive());
+        let file = fs::File::create(&path).unwrap();
+        assert!(Stamp::of(&path).may_deceive());
+        let now = SystemTime::now();
+        for distance in [Duration::from_secs(5), Duration::from_secs(3600)] {
+            for time in [now - distance, now + distance] {
+                file.set_modified(time).unwrap();
+                assert!(!Stamp::of(&path).may_deceive());
+            }
+        }
+    }
+
+    #[test]
+    fn a_directory_made_anew_is_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("inner");
+        fs::create_dir(&path).unwrap();
+        let before = identity_of(&path);
+        assert_eq!(before, identity_of(&path));
+        fs::write(path.join("file"), "x").unwrap();
+        assert_eq!(before, identity_of(&path));
+        fs::remove_dir_all(&path).unwrap();
+        assert_eq!(identity_of(&path), None);
+    }
+}

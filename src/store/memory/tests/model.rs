@@ -1,0 +1,205 @@
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::find;
+use super::lists::refusal;
+use super::steps::{APIS, KEYS, SUBSCRIPTIONS, Step, change, now, step};
+use crate::MemoryStore;
+use crate::access::Policy;
+use crate::access::tests::naive::{Plain, told};
+use crate::catalog::{Api, Catalog, CatalogError, Field, KeySlot, Scope, Subscription};
+use crate::key::{KeyDigest, Presented};
+
+/// The store under test, what should be in it, and what was put aside.
+struct Life {
+    store: MemoryStore,
+    model: Plain,
+    kept: Option<(Catalog, Plain)>,
+    packing: Option<(Catalog, Catalog)>,
+}
+
+impl Life {
+    fn begin() -> Self {
+        let apis = vec![Api::new("a0", "/a0")];
+        let model = Plain {
+            apis,
+            ..Plain::default()
+        };
+        Self {
+            store: MemoryStore::new(model.build().unwrap()),
+            model,
+            kept: None,
+            packing: None,
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let (store, model) = (&self.store, &mut self.model);
+        match step {
+            Step::PutSubscription(new) => {
+                let put = store.put_subscription(new.clone()).map_err(|e| refusal(&e));
+                assert_eq!(put, model.put_subscription(new));
+            }
+            Step::RemoveSubscription(id) => {
+                let before = model.subscriptions.len();
+                model.subscriptions.retain(|s| s.id() != *id);
+                let removed = store.remove_subscription(id);
+                assert_eq!(removed, model.subscriptions.len() < before);
+            }
+            Step::PutApi(new) => {
+                let put = store.put_api(new.clone()).map_err(|e| refusal(&e));
+                assert_eq!(put, model.put_api(new));
+            }
+            Step::PutProduct(new) => {
+                let put = store.put_product(new.clone()).map_err(|e| refusal(&e));
+                assert_eq!(put, model.put_product(new));
+            }
+            Step::RemoveApi(id) => {
+                let there = model.api(id).is_some();
+                let users = model.users(Some(id), &Scope::Api((*id).into()));
+                if removed(store.remove_api(id), there, users, &format!("api {id}")) {
+                    model.apis.retain(|api| api.id() != *id);
+                }
+            }
+            Step::RemoveProduct(id) => {
+                let there = model.products.iter().any(|product| product.id() == *id);
+                let users = model.users(None, &Scope::Product((*id).into()));
+                if removed(
+                    store.remove_product(id),
+                    there,
+                    users,
+                    &format!("product {id}"),
+                ) {
+                    model.products.retain(|product| product.id() != *id);
+                }
+            }
+            Step::Replace(steps) => {
+                let mut other = Self::begin();
+                steps.iter().for_each(|step| other.take(step));
+                let catalog = other.model.build();
+                *model = other.model;
+                // The last API can be taken away, but no catalog begins without.
+                store.replace(catalog.unwrap_or_else(|_| other.store.catalog()));
+            }
+            Step::Keep => self.kept = Some((store.catalog(), model.clone())),
+            Step::PutBack => {
+                if let Some((catalog, kept)) = self.kept.clone() {
+                    store.replace(catalog);
+                    *model = kept;
+                }
+            }
+            Step::Pack => store.shared.pack(&store.catalog()),
+            Step::BeginPacking => {
+                let before = store.catalog();
+                let packed = before.pack();
+                self.packing = Some((before, packed));
+            }
+            Step::EndPacking => {
+                if let Some((before, packed)) = self.packing.take() {
+                    let _ = store
+                        .shared
+                        .update(|now| now.repacked(&before, &packed).ok_or(()));
+                }
+            }
+        }
+    }
+
+    fn check(&self) {
+        let catalog = Arc::new(self.store.catalog());
+        assert_eq!(catalog.subscription_count(), self.model.subscriptions.len());
+        let sorted = |mut subscriptions: Vec<Subscription>| {
+            subscriptions.sort_by(|one, other| one.id().cmp(other.id()));
+            subscriptions
+        };
+        let (held, expected) = (catalog.subscriptions(), self.model.subscriptions.clone());
+        assert_eq!(sorted(held.collect()), sorted(expected));
+        for id in SUBSCRIPTIONS {
+            let expected = self.model.subscriptions.iter().find(|s| s.id() == id);
+            assert_eq!(catalog.subscription(id).as_ref(), expected);
+        }
+        assert!(catalog.apis().eq(&self.model.apis));
+        assert!(catalog.products().eq(&self.model.products));
+        for key in KEYS.map(KeyDigest::of) {
+            let presented = Presented::Key(key);
+            let owner = self.model.owner(presented);
+            let expected: Option<(Subscription, KeySlot)> =
+                owner.map(|(s, slot)| (s.clone(), slot));
+            assert_eq!(find(&self.store, &key), expected);
+            for api in APIS {
+                let says = self
+                    .model
+                    .says(Some(api), presented, Policy::default(), now());
+                let told = told(&catalog, Some(api), presented, Policy::default(), now());
+                assert_eq!(told, says);
+            }
+        }
+    }
+}
+
+/// Whether it was removed, after a comparison with what should have been.
+fn removed(
+    removed: Result<bool, CatalogError>,
+    there: bool,
+    users: Vec<String>,
+    entity: &str,
+) -> bool {
+    match removed {
+        Ok(removed) => {
+            assert_eq!((removed, users), (there, vec![]), "{entity}");
+            removed
+        }
+        Err(error) => {
+            let refusal = refusal(&error);
+            let [(of, Field::Whole, by)] = &refusal[..] else {
+                panic!("{refusal:?}");
+            };
+            assert_eq!(of, entity);
+            assert!(there && users.contains(by), "{by} is none of {users:?}");
+            false
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn a_store_is_what_plain_lists_would_be(
+        youth in vec(change(), 0..20),
+        steps in vec(step(), 1..40),
+    ) {
+        let mut life = Life::begin();
+        youth.iter().for_each(|step| life.take(step));
+        life.take(&Step::Pack);
+        life.check();
+        for step in &steps {
+            life.take(step);
+            life.check();
+        }
+    }
+}
+
+#[test]
+fn packing_that_began_before_an_older_version_came_back_loses_nothing() {
+    let subscription = |id: &str, key: &str| {
+        let subscription = Subscription::new(id).with_scope(Scope::AllApis);
+        Step::PutSubscription(subscription.with_primary_key(key))
+    };
+    let mut life = Life::begin();
+    for step in [
+        subscription("s0", "k0"),
+        subscription("s1", "k1"),
+        Step::Pack,
+        Step::Keep,
+        Step::RemoveSubscription("s0"),
+        subscription("s1", "k0"),
+        Step::BeginPacking,
+        Step::PutBack,
+        Step::EndPacking,
+    ] {
+        life.take(&step);
+        life.check();
+    }
+}

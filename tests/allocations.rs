@@ -1,0 +1,326 @@
+//! What a request costs in allocations: to the last one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use http::{Extensions, Request, Response, StatusCode};
+use tower::{Layer, Service};
+use tower_subscription_key::catalog::{
+    Api, Catalog, CatalogBuilder, KeySlot, Product, Scope, Subscription,
+};
+use tower_subscription_key::response::{AzureJson, ProblemJson, RefusalFormat, Refused};
+use tower_subscription_key::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
+use tower_subscription_key::{
+    Access, BoxStore, InapplicableKey, KeyDigest, MemoryStore, SubscriptionKeyLayer, UnknownPath,
+};
+
+const KEY: &str = "264a41411c0b43e782f483eb6f3eaeab";
+const HEADER: &str = "ocp-apim-subscription-key";
+
+fn interfaces() -> CatalogBuilder {
+    Catalog::builder()
+        .api(Api::new("echo", "/echo"))
+        .api(Api::new("lax", "/lax").with_subscription_required(false))
+        .product(Product::new("starter").with_apis(["echo"]))
+}
+
+fn contoso() -> Subscription {
+    Subscription::new("contoso")
+        .with_scope(Scope::Product("starter".into()))
+        .with_primary_key(KEY)
+}
+
+fn catalog() -> Catalog {
+    interfaces().subscription(contoso()).build().unwrap()
+}
+
+fn layer() -> SubscriptionKeyLayer<MemoryStore> {
+    SubscriptionKeyLayer::new(MemoryStore::new(catalog()))
+}
+
+/// Does nothing, and keeps the request's extensions for the caller.
+#[derive(Clone, Default)]
+struct Inner;
+
+impl Service<Request<()>> for Inner {
+    type Response = Response<Extensions>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<()>) -> Self::Future {
+        let mut response = Response::new(Extensions::new());
+        // The extensions of the request go out as those of the response.
+        std::mem::swap(response.extensions_mut(), request.extensions_mut());
+        ready(Ok(response))
+    }
+}
+
+/// Allocations and growths of one.
+fn count(work: impl FnOnce()) -> u64 {
+    measure(work).count_total
+}
+
+struct Cost {
+    allocations: u64,
+    status: StatusCode,
+    access: Option<Access>,
+}
+
+/// What the second request costs: the first one makes the thread known.
+fn cost<S: SubscriptionStore>(
+    layer: &SubscriptionKeyLayer<S>,
+    request: impl Fn() -> Request<()>,
+) -> Cost {
+    let mut service = layer.layer(Inner);
+    let mut ask = || {
+        let request = request();
+        let mut answer = None;
+        let allocations = count(|| {
+            let mut future = pin!(service.call(request));
+            let mut cx = Context::from_waker(Waker::noop());
+            answer = match future.as_mut().poll(&mut cx) {
+                Poll::Ready(answer) => Some(answer.unwrap()),
+                Poll::Pending => None,
+            };
+        });
+        let mut answer = answer.expect("nothing here waits");
+        Cost {
+            allocations,
+            status: answer.status(),
+            access: answer.extensions_mut().remove(),
+        }
+    };
+    ask();
+    ask()
+}
+
+/// What it costs to put that access into the extensions of such a request.
+fn insertion(access: &Access, request: Request<()>) -> u64 {
+    let (access, mut request) = (access.clone(), request);
+    count(|| {
+        request.extensions_mut().insert(access);
+    })
+}
+
+fn get(uri: &str) -> Request<()> {
+    Request::get(uri).body(()).unwrap()
+}
+
+fn keyed(uri: &str) -> Request<()> {
+    Request::get(uri).header(HEADER, KEY).body(()).unwrap()
+}
+
+fn by_query() -> Request<()> {
+    get(&format!("/echo?a=1&subscription-key={KEY}"))
+}
+
+fn costs_an_insertion<S: SubscriptionStore>(
+    layer: &SubscriptionKeyLayer<S>,
+    request: impl Fn() -> Request<()>,
+    more: u64,
+) {
+    let cost = cost(layer, &request);
+    let access = cost.access.expect("it was let in");
+    let insertion = insertion(&access, request());
+    assert!(insertion > 0, "the counter counts");
+    assert_eq!(cost.allocations, insertion + more);
+}
+
+#[test]
+fn an_authorised_request_costs_what_putting_its_access_into_the_extensions_costs() {
+    let occupied = || {
+        let mut request = keyed("/echo");
+        request.extensions_mut().insert(1u8);
+        request.extensions_mut().insert(1u16);
+        request
+    };
+    for layer in [layer(), layer().strip_key(true)] {
+        costs_an_insertion(&layer, || keyed("/echo/1?a=1"), 0);
+        costs_an_insertion(&layer, occupied, 0);
+        costs_an_insertion(&layer, || get("/lax"), 0);
+        costs_an_insertion(&layer, || keyed("/lax"), 0);
+        costs_an_insertion(&layer, || get("/lax?a=%61&b"), 0);
+    }
+    costs_an_insertion(&layer(), by_query, 0);
+    costs_an_insertion(&layer(), || get("/lax?subscription-key=%6B"), 0);
+}
+
+#[test]
+fn the_same_goes_for_changed_subscriptions_and_those_with_more_to_them() {
+    let store = MemoryStore::new(catalog());
+    let more = contoso()
+        .with_scope(Scope::AllApis)
+        .with_owner("jane@contoso.example")
+        .with_display_name("Contoso")
+        .with_expiry(std::time::SystemTime::now() + std::time::Duration::from_secs(3600));
+    let packed = interfaces().subscription(more.clone()).build().unwrap();
+    let packed = SubscriptionKeyLayer::new(MemoryStore::new(packed));
+    costs_an_insertion(&packed, || keyed("/echo"), 0);
+    store.put_subscription(more).unwrap();
+    let changed = SubscriptionKeyLayer::new(store);
+    costs_an_insertion(&changed, || keyed("/echo"), 0);
+    let boxed = SubscriptionKeyLayer::new(BoxStore::new(MemoryStore::new(catalog())));
+    costs_an_insertion(&boxed, || keyed("/echo"), 0);
+}
+
+#[test]
+fn a_request_that_passes_unseen_costs_nothing() {
+    let layer = layer().unknown_path(UnknownPath::Pass);
+    for layer in [layer.clone(), layer.strip_key(true)] {
+        for request in [|| get("/none"), || keyed("/none")] {
+            let cost = cost(&layer, request);
+            assert_eq!((cost.status, cost.allocations), (StatusCode::OK, 0));
+        }
+    }
+}
+
+/// Tells what a format allocates.
+struct Counted<F>(F, Arc<AtomicU64>);
+
+impl<F: RefusalFormat> RefusalFormat for Counted<F> {
+    fn render(&self, refused: &Refused<'_>) -> Response<Bytes> {
+        let mut response = None;
+        let allocations = count(|| response = Some(self.0.render(refused)));
+        self.1.store(allocations, Ordering::Relaxed);
+        response.unwrap()
+    }
+}
+
+#[test]
+fn a_denied_request_costs_what_its_response_costs() {
+    let long = "k".repeat(257);
+    let requests: [&dyn Fn() -> Request<()>; 6] = [
+        &|| get("/echo"),
+        &|| keyed("/none"),
+        &|| keyed("/lax"),
+        &|| get("/echo?subscription-key=wrong"),
+        &|| get("/echo?subscription-key=%6B&subscription-key=k"),
+        &|| {
+            Request::get("/echo")
+                .header(HEADER, &long)
+                .body(())
+                .unwrap()
+        },
+    ];
+    let deny = layer().inapplicable_key(InapplicableKey::Deny);
+    let free = |_: &Refused<'_>| Response::new(Bytes::from_static(b"no"));
+    let within = Arc::new(AtomicU64::new(0));
+    for request in requests {
+        assert_eq!(cost(&deny.clone().format(free), request).allocations, 0);
+        let azure = Counted(AzureJson, Arc::clone(&within));
+        let problem = Counted(ProblemJson, Arc::clone(&within));
+        for layer in [deny.clone().format(azure), deny.clone().format(problem)] {
+            let cost = cost(&layer, request);
+            assert_eq!(cost.status, StatusCode::UNAUTHORIZED);
+            let response = within.swap(0, Ordering::Relaxed);
+            assert!(response > 0, "a response has headers");
+            assert_eq!(cost.allocations, response);
+        }
+    }
+}
+
+/// Answers at once or after a wait, and allocates nothing for it.
+struct Keys {
+    owner: KeyOwner,
+    peeks: bool,
+    catalog: Option<Arc<Catalog>>,
+}
+
+impl SubscriptionStore for Keys {
+    type Error = Infallible;
+
+    async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Infallible> {
+        Ok((*key == KeyDigest::of(KEY)).then(|| self.owner.clone()))
+    }
+
+    fn peek(&self, key: &KeyDigest) -> Peek {
+        match (self.peeks, *key == KeyDigest::of(KEY)) {
+            (false, _) => Peek::Unknown,
+            (true, true) => Peek::Found(self.owner.clone()),
+            (true, false) => Peek::Absent,
+        }
+    }
+
+    fn holdings(&self) -> Result<Holdings, Infallible> {
+        Ok(self
+            .catalog
+            .clone()
+            .map_or(Holdings::Keys, Holdings::Interfaces))
+    }
+}
+
+fn keys(peeks: bool) -> SubscriptionKeyLayer<Keys> {
+    let keys = Keys {
+        owner: KeyOwner::new(contoso(), KeySlot::Primary),
+        peeks,
+        catalog: None,
+    };
+    SubscriptionKeyLayer::new(keys).catalog(interfaces().build().unwrap())
+}
+
+#[test]
+fn a_store_that_answers_at_once_costs_nothing_more() {
+    costs_an_insertion(&keys(true), || keyed("/echo"), 0);
+    costs_an_insertion(&keys(true), by_query, 0);
+}
+
+#[test]
+fn a_wait_costs_one_box() {
+    costs_an_insertion(&keys(false), || keyed("/echo"), 1);
+    costs_an_insertion(&keys(false), || keyed("/lax"), 1);
+    costs_an_insertion(&keys(false), || get("/lax"), 0);
+    let free = |_: &Refused<'_>| Response::new(Bytes::from_static(b"no"));
+    let wrong = || get("/echo?subscription-key=wrong");
+    assert_eq!(cost(&keys(false).format(free), wrong).allocations, 1);
+    assert_eq!(cost(&keys(true).format(free), wrong).allocations, 0);
+}
+
+#[test]
+fn a_request_holds_one_handle_to_its_version_and_one_to_its_owner() {
+    let catalog = Arc::new(interfaces().build().unwrap());
+    let subscription = Arc::new(contoso());
+    let layer = |peeks| {
+        SubscriptionKeyLayer::new(Keys {
+            owner: KeyOwner::new(Arc::clone(&subscription), KeySlot::Primary),
+            peeks,
+            catalog: Some(Arc::clone(&catalog)),
+        })
+    };
+    let held = || {
+        (
+            Arc::strong_count(&catalog),
+            Arc::strong_count(&subscription),
+        )
+    };
+    for peeks in [false, true] {
+        let layer = layer(peeks);
+        let before = held();
+        let access = cost(&layer, || keyed("/echo")).access.unwrap();
+        assert_eq!(held(), (before.0 + 1, before.1 + 1));
+        drop(access);
+        assert_eq!(held(), before);
+        // Nobody keeps the owner of a key that did not fit.
+        let anonymous = cost(&layer, || keyed("/lax")).access.unwrap();
+        assert!(anonymous.subscription().is_none());
+        assert_eq!(held(), (before.0 + 1, before.1));
+    }
+}
+
+#[test]
+fn a_clone_of_an_access_costs_nothing() {
+    let access = cost(&layer(), || keyed("/echo")).access.unwrap();
+    let mut clone = None;
+    assert_eq!(count(|| clone = Some(access.clone())), 0);
+    assert_eq!(count(|| drop(clone)), 0);
+}

@@ -1,0 +1,524 @@
+//! Catalog files that change in every way that files change.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::watch::Receiver;
+use tower_subscription_key::store::file::{FileError, FileStatus, FileStore, FileStoreOptions};
+
+/// Long enough for any machine. Nothing waits that long unless it fails.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A catalog with one API, whose id tells versions apart.
+fn catalog(api: &str) -> String {
+    format!("[[apis]]\nid = \"{api}\"\npath = \"/{api}\"\n")
+}
+
+const BROKEN: &str = "[[apis]]\nid = \"one\"\npath = \"/one\"\ncolour = \"red\"\n";
+
+/// Notifications and polling, and each alone.
+fn modes() -> [FileStoreOptions; 3] {
+    let often = Duration::from_millis(50);
+    let never = Duration::from_secs(3600);
+    [
+        FileStore::options(),
+        FileStore::options()
+            .with_notifications(false)
+            .with_poll_interval(often),
+        FileStore::options().with_poll_interval(never),
+    ]
+}
+
+/// The ways that show without notifications too.
+fn polled_modes() -> [FileStoreOptions; 2] {
+    let [both, polled, _] = modes();
+    [both, polled]
+}
+
+struct Watched {
+    directory: TempDir,
+    path: PathBuf,
+    store: FileStore,
+    statuses: Receiver<FileStatus>,
+}
+
+impl Watched {
+    /// A store on a file that holds `catalog("one")`.
+    fn new(options: FileStoreOptions) -> Self {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("catalog.toml");
+        fs::write(&path, catalog("one")).unwrap();
+        Self::open(directory, path, options)
+    }
+
+    fn open(directory: TempDir, path: PathBuf, options: FileStoreOptions) -> Self {
+        let store = options.open_blocking(&path).unwrap();
+        let statuses = store.subscribe();
+        assert_eq!(store.status().version(), 1);
+        Self {
+            directory,
+            path,
+            store,
+            statuses,
+        }
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    async fn until(&mut self, what: &str, fits: impl Fn(&FileStatus) -> bool) -> FileStatus {
+        let wait = self.statuses.wait_for(|status| fits(status));
+        match tokio::time::timeout(DEADLINE, wait).await {
+            Ok(status) => status.unwrap().clone(),
+            Err(_) => panic!("not {what}: {:?}", self.store.status()),
+        }
+    }
+
+    /// Waits until that API is live and nothing is wrong.
+    async fn until_live(&mut self, api: &str) {
+        let store = self.store.clone();
+        let is_live = |status: &FileStatus| {
+            status.last_error().is_none() && store.catalog().api(api).is_some()
+        };
+        self.until(&format!("live: {api}"), is_live).await;
+    }
+
+    /// Waits until the file is refused, and checks that the catalog is not.
+    async fn until_refused(&mut self, why: &str) {
+        let is_refused = |status: &FileStatus| {
+            status
+                .last_error()
+                .is_some_and(|error| error.to_string().contains(why))
+        };
+        let version = self.store.status().version();
+        let status = self.until(&format!("refused: {why}"), is_refused).await;
+        assert_eq!(status.version(), version);
+        assert!(self.store.catalog().api("one").is_some());
+    }
+}
+
+fn rename_over(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(&new, path).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_written_in_place_is_live() {
+    for mode in modes() {
+        let mut watched = Watched::new(mode);
+        fs::write(&watched.path, catalog("two")).unwrap();
+        watched.until_live("two").await;
+        assert_eq!(watched.store.status().version(), 2);
+        assert!(watched.store.catalog().api("one").is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_file_renamed_over_is_live() {
+    for mode in modes() {
+        let mut watched = Watched::new(mode);
+        for api in ["two", "six", "ten"] {
+            rename_over(&watched.path, &catalog(api));
+            watched.until_live(api).await;
+        }
+        assert_eq!(watched.store.status().version(), 4);
+    }
+}
+
+#[tokio::test]
+async fn the_last_of_many_quick_changes_is_live_even_if_all_look_alike() {
+    for mode in modes() {
+        let mut watched = Watched::new(mode);
+        let before = fs::metadata(&watched.path).unwrap().modified().unwrap();
+        for n in 100..200 {
+            fs::write(&watched.path, catalog(&n.to_string())).unwrap();
+            let file = fs::File::options().write(true).open(&watched.path).unwrap();
+            file.set_modified(before).unwrap();
+        }
+        watched.until_live("199").await;
+    }
+}
+
+#[tokio::test]
+async fn a_refused_file_changes_nothing_until_it_is_good() {
+    for mode in modes() {
+        let mut watched = Watched::new(mode);
+        fs::write(&watched.path, BROKEN).unwrap();
+        watched
+            .until_refused("catalog.toml:4:1: API \"one\": unknown field `colour`")
+            .await;
+        fs::write(&watched.path, catalog("two")).unwrap();
+        watched.until_live("two").await;
+        assert_eq!(watched.store.status().version(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_as_it_was_again_needs_no_new_version() {
+    for mode in modes() {
+        let mut watched = Watched::new(mode);
+        fs::write(&watched.path, BROKEN).unwrap();
+        watched.until_refused("unknown field").await;
+        fs::write(&watched.path, catalog("one")).unwrap();
+        watched.until_live("one").await;
+        assert_eq!(watched.store.status().version(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_same_refused_content_is_told_once() {
+    let mut watched = Watched::new(FileStore::options());
+    fs::write(&watched.path, BROKEN).unwrap();
+    watched.until_refused("unknown field").await;
+    let told = watched.store.status();
+    for _ in 0..3 {
+        rename_over(&watched.path, BROKEN);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let now = watched.store.status();
+    assert!(std::sync::Arc::ptr_eq(
+        told.last_error().unwrap(),
+        now.last_error().unwrap()
+    ));
+    assert!(!watched.statuses.has_changed().unwrap());
+}
+
+#[tokio::test]
+async fn a_file_that_stays_away_is_told_once() {
+    let [_, polled, _] = modes();
+    let mut watched = Watched::new(polled);
+    fs::remove_file(&watched.path).unwrap();
+    watched.until_refused("the file is gone").await;
+    let told = watched.store.status();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let now = watched.store.status();
+    assert!(std::sync::Arc::ptr_eq(
+        told.last_error().unwrap(),
+        now.last_error().unwrap()
+    ));
+}
+
+#[tokio::test]
+async fn a_half_written_file_is_never_in_use() {
+    for mode in modes() {
+        let mut watched = Watched::new(mode);
+        let whole = format!(
+            "{}[[products]]\nid = \"p\"\napis = [\"two\"]\n",
+            catalog("two")
+        );
+        let half = &whole[..whole.len() - 4];
+        fs::write(&watched.path, half).unwrap();
+        watched.until_refused("this is not TOML").await;
+        fs::write(&watched.path, &whole).unwrap();
+        watched.until_live("two").await;
+        assert_eq!(watched.store.status().version(), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_emptied_file_is_a_broken_one() {
+    for mode in modes() {
+        let mut watched = Watched::new(mode);
+        fs::write(&watched.path, "").unwrap();
+        watched
+            .until_refused("catalog.toml:1:1: a catalog without any API")
+            .await;
+        fs::write(&watched.path, catalog("two")).unwrap();
+        watched.until_live("two").await;
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_file_keeps_the_last_version_and_says_so() {
+    for mode in modes() {
+        let mut watched = Watched::new(mode);
+        fs::remove_file(&watched.path).unwrap();
+        watched
+            .until_refused("the file is gone; the last version stays in use")
+            .await;
+        fs::write(&watched.path, catalog("one")).unwrap();
+        watched.until_live("one").await;
+        assert_eq!(watched.store.status().version(), 1);
+        fs::remove_file(&watched.path).unwrap();
+        watched.until_refused("the file is gone").await;
+        fs::write(&watched.path, catalog("two")).unwrap();
+        watched.until_live("two").await;
+        assert_eq!(watched.store.status().version(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_directory_in_the_place_of_the_file_is_refused() {
+    for mode in modes() {
+        let mut watched = Watched::new(mode);
+        fs::remove_file(&watched.path).unwrap();
+        fs::create_dir(&watched.path).unwrap();
+        watched.until_refused("this is not a regular file").await;
+        fs::remove_dir(&watched.path).unwrap();
+        fs::write(&watched.path, catalog("two")).unwrap();
+        watched.until_live("two").await;
+    }
+}
+
+#[tokio::test]
+async fn a_parent_directory_may_go_and_come_back() {
+    for mode in polled_modes() {
+        let directory = TempDir::new().unwrap();
+        let parent = directory.path().join("config");
+        let path = parent.join("catalog.toml");
+        fs::create_dir(&parent).unwrap();
+        fs::write(&path, catalog("one")).unwrap();
+        let mut watched = Watched::open(directory, path, mode);
+        for api in ["one", "two"] {
+            fs::remove_dir_all(&parent).unwrap();
+            let gone = |status: &FileStatus| status.last_error().is_some();
+            watched.until("gone", gone).await;
+            fs::create_dir(&parent).unwrap();
+            fs::write(&watched.path, catalog(api)).unwrap();
+            watched.until_live(api).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_changed_before_the_watching_begins_is_live() {
+    for mode in polled_modes() {
+        let mut watched = Watched::new(mode);
+        // The thread may or may not watch by now.
+        fs::write(&watched.path, catalog("two")).unwrap();
+        watched.until_live("two").await;
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn swap_link(link: &Path, target: impl AsRef<Path>) {
+        let new = link.with_file_name("swap.tmp");
+        symlink(target, &new).unwrap();
+        fs::rename(&new, link).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_symlink_that_is_swapped_is_followed() {
+        for mode in modes() {
+            let directory = TempDir::new().unwrap();
+            for api in ["one", "two", "six"] {
+                let version = directory.path().join(api);
+                fs::create_dir(&version).unwrap();
+                fs::write(version.join("real.toml"), catalog(api)).unwrap();
+            }
+            let path = directory.path().join("catalog.toml");
+            symlink("one/real.toml", &path).unwrap();
+            let mut watched = Watched::open(directory, path, mode);
+            swap_link(&watched.path, "two/real.toml");
+            watched.until_live("two").await;
+            // The target's own directory is watched now.
+            rename_over(&watched.beside("two/real.toml"), &catalog("ten"));
+            watched.until_live("ten").await;
+            swap_link(&watched.path, watched.beside("six/real.toml"));
+            watched.until_live("six").await;
+            rename_over(&watched.beside("six/real.toml"), &catalog("new"));
+            watched.until_live("new").await;
+            assert_eq!(watched.store.status().version(), 5);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kubernetes_volume_is_followed_through_its_swaps() {
+        for mode in modes() {
+            let directory = TempDir::new().unwrap();
+            let volume = directory.path().to_owned();
+            let publish = |name: &str, text: &str| {
+                let version = volume.join(name);
+                fs::create_dir(&version).unwrap();
+                fs::write(version.join("catalog.toml"), text).unwrap();
+                swap_link(&volume.join("..data"), name);
+            };
+            publish("..2026_1", &catalog("one"));
+            let path = volume.join("catalog.toml");
+            symlink("..data/catalog.toml", &path).unwrap();
+            let mut watched = Watched::open(directory, path, mode);
+            for (name, api) in [("..2026_2", "two"), ("..2026_3", "six")] {
+                publish(name, &catalog(api));
+                watched.until_live(api).await;
+            }
+            fs::remove_dir_all(volume.join("..2026_1")).unwrap();
+            publish("..2026_4", "[[apis]]\n");
+            let refused = |status: &FileStatus| status.last_error().is_some();
+            let status = watched.until("refused", refused).await;
+            assert!(
+                status
+                    .last_error()
+                    .unwrap()
+                    .to_string()
+                    .contains("/catalog.toml:1:1: API number 1")
+            );
+            publish("..2026_5", &catalog("ten"));
+            watched.until_live("ten").await;
+            assert_eq!(watched.store.status().version(), 4);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_link_that_hangs_is_a_file_that_is_gone() {
+        let directory = TempDir::new().unwrap();
+        let real = directory.path().join("real.toml");
+        fs::write(&real, catalog("one")).unwrap();
+        let path = directory.path().join("catalog.toml");
+        symlink(&real, &path).unwrap();
+        let mut watched = Watched::open(directory, path, FileStore::options());
+        fs::remove_file(&real).unwrap();
+        watched.until_refused("the file is gone").await;
+        fs::write(&real, catalog("two")).unwrap();
+        watched.until_live("two").await;
+    }
+
+    #[tokio::test]
+    async fn a_file_that_may_not_be_read_is_told_and_read_when_it_may() {
+        for mode in polled_modes() {
+            let mut watched = Watched::new(mode);
+            let allow = |mode| fs::set_permissions(&watched.path, fs::Permissions::from_mode(mode));
+            allow(0o000).unwrap();
+            if fs::read(&watched.path).is_ok() {
+                // The superuser may read anything.
+                return;
+            }
+            watched.until_refused("ermission denied").await;
+            fs::set_permissions(&watched.path, fs::Permissions::from_mode(0o600)).unwrap();
+            watched.until_live("one").await;
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("pipe.toml");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        if !made.is_ok_and(|status| status.success()) {
+            return;
+        }
+        let error = FileStore::open_blocking(&path).unwrap_err();
+        assert!(matches!(error, FileError::NotAFile { .. }), "{error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_says_why() {
+    let directory = TempDir::new().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let told = |name: &str| {
+        let error = FileStore::open_blocking(path(name)).unwrap_err();
+        let message = error.to_string();
+        let file = path(name).display().to_string();
+        message.replace(&file, "FILE")
+    };
+    assert_eq!(told("none.toml"), "FILE: there is no such file");
+    assert_eq!(
+        told("a.ini"),
+        "FILE: a catalog file ends in `.toml`, `.json`, `.yaml` or `.yml`"
+    );
+    fs::create_dir(path("dir.toml")).unwrap();
+    assert_eq!(told("dir.toml"), "FILE: this is not a regular file");
+    fs::write(path("a.json"), r#"{"apis": [{"path": ""}, {"id": "a"}]}"#).unwrap();
+    assert_eq!(
+        told("a.json"),
+        "FILE:1:11: API number 1: `id` is missing: give it one, like `orders`\n\
+         FILE:1:25: API \"a\": `path` is missing: give it a URL prefix like `/orders`, or an empty one for everything"
+    );
+}
+
+#[tokio::test]
+async fn json_that_breaks_a_rule_is_explained_too() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("catalog.json");
+    fs::write(&path, r#"{"apis": [{"id": "one", "path": "/one"}]}"#).unwrap();
+    let mut watched = Watched::open(directory, path, FileStore::options());
+    let dangling =
+        r#"{"apis": [{"id": "two", "path": ""}], "products": [{"id": "p", "apis": ["nope"]}]}"#;
+    fs::write(&watched.path, dangling).unwrap();
+    watched
+        .until_refused("catalog.json:1:73: product \"p\", apis: there is no API \"nope\"")
+        .await;
+    fs::write(&watched.path, dangling.replace("nope", "two")).unwrap();
+    watched.until_live("two").await;
+}
+
+#[test]
+fn a_relative_path_is_told_as_it_was_given() {
+    let error = FileStore::open_blocking("no/such/file.yaml").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no/such/file.yaml: there is no such file"
+    );
+    assert!(matches!(error, FileError::Missing { .. }));
+}
+
+#[tokio::test]
+async fn without_watching_only_a_reload_reads_the_file() {
+    let options = FileStore::options().with_watch(false);
+    let watched = Watched::new(options);
+    fs::write(&watched.path, catalog("two")).unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(watched.store.status().version(), 1);
+
+    let status = watched.store.reload().await.unwrap();
+    assert_eq!(status.version(), 2);
+    assert!(watched.store.catalog().api("two").is_some());
+    // The same content too: what it refers to may have changed.
+    assert_eq!(watched.store.reload().await.unwrap().version(), 3);
+
+    fs::write(&watched.path, BROKEN).unwrap();
+    let error = watched.store.reload().await.unwrap_err();
+    assert!(error.document().is_some());
+    assert_eq!(watched.store.status().version(), 3);
+    fs::remove_file(&watched.path).unwrap();
+    let error = watched.store.reload_blocking().unwrap_err();
+    assert!(matches!(*error, FileError::Gone { .. }));
+}
+
+#[tokio::test]
+async fn the_watching_ends_with_the_last_handle() {
+    let watched = Watched::new(FileStore::options());
+    let Watched {
+        store,
+        mut statuses,
+        ..
+    } = watched;
+    let clone = store.clone();
+    drop(store);
+    assert!(statuses.has_changed().is_ok());
+    drop(clone);
+    let closed = tokio::time::timeout(DEADLINE, statuses.changed()).await;
+    assert!(closed.unwrap().is_err());
+}
+
+#[test]
+fn opening_needs_no_runtime() {
+    struct Thread(std::thread::Thread);
+    impl std::task::Wake for Thread {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("catalog.yml");
+    fs::write(&path, "apis: [{ id: one, path: /one }]").unwrap();
+    let waker = std::sync::Arc::new(Thread(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut opening = std::pin::pin!(FileStore::open(&path));
+    let store = loop {
+        if let std::task::Poll::Ready(store) = opening.as_mut().poll(&mut context) {
+            break store.unwrap();
+        }
+        std::thread::park();
+    };
+    assert!(store.catalog().api("one").is_some());
+}

@@ -1,0 +1,154 @@
+//! Requests that pass without an access, preflights, and layers within layers.
+
+use http::{Method, Request};
+use tower::{Layer, ServiceExt};
+use tower_subscription_key::catalog::{Api, Catalog, Scope, Subscription};
+use tower_subscription_key::{
+    Access, InapplicableKey, MemoryStore, SubscriptionKeyLayer, UnknownPath,
+};
+
+use crate::support::{HEADER, INVALID, Inner, KEY, MISSING, get, keyed, layer, send, with};
+
+async fn through<A, B>(outer: A, inner: B, request: Request<()>) -> http::request::Parts
+where
+    A: Layer<<B as Layer<Inner>>::Service>,
+    B: Layer<Inner>,
+    A::Service: tower::Service<Request<()>>,
+{
+    let seen = Inner::default();
+    let service = outer.layer(inner.layer(seen.clone()));
+    assert!(service.oneshot(request).await.is_ok());
+    seen.seen().pop().expect("both let it in")
+}
+
+/// What some outer layer left.
+async fn an_access() -> Access {
+    send(&layer(), keyed("/guarded", KEY)).await.access()
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_denied_or_passes_as_it_is_set() {
+    let deny = layer();
+    assert_eq!(send(&deny, get("/none")).await.denied(), MISSING);
+    assert_eq!(send(&deny, keyed("/none", "")).await.denied(), MISSING);
+    assert_eq!(send(&deny, keyed("/none", KEY)).await.denied(), INVALID);
+    let pass = deny.unknown_path(UnknownPath::Pass);
+    for request in [get("/none"), keyed("/none", KEY), keyed("/none", "wrong")] {
+        let strict = pass.clone().inapplicable_key(InapplicableKey::Deny);
+        let seen = send(&strict, request).await.passed();
+        assert!(seen.extensions.get::<Access>().is_none());
+    }
+}
+
+#[tokio::test]
+async fn what_passes_unseen_carries_not_even_an_access_of_before() {
+    let pass = layer()
+        .unknown_path(UnknownPath::Pass)
+        .pass_preflights(true);
+    let mut request = get("/none");
+    request.extensions_mut().insert(an_access().await);
+    request.extensions_mut().insert("else");
+    let seen = send(&pass, request).await.passed();
+    assert!(seen.extensions.get::<Access>().is_none());
+    assert_eq!(seen.extensions.get(), Some(&"else"));
+}
+
+fn preflight(uri: &str) -> Request<()> {
+    let headers = [
+        ("origin", "https://a.example"),
+        ("access-control-request-method", "PUT"),
+    ];
+    let mut request = with(uri, &headers);
+    *request.method_mut() = Method::OPTIONS;
+    request
+}
+
+#[tokio::test]
+async fn preflights_pass_only_where_they_may_and_only_if_they_are_some() {
+    assert_eq!(
+        send(&layer(), preflight("/guarded")).await.denied(),
+        MISSING
+    );
+    let layer = layer().pass_preflights(true).strip_key(true);
+    let mut request = preflight("/guarded?subscription-key=x&a");
+    request.extensions_mut().insert(an_access().await);
+    let seen = send(&layer, request).await.passed();
+    assert!(seen.extensions.get::<Access>().is_none());
+    assert_eq!(seen.uri, "/guarded?a");
+    send(&layer, preflight("/none")).await.passed();
+
+    let mut post = preflight("/guarded");
+    *post.method_mut() = Method::POST;
+    let mut no_origin = preflight("/guarded");
+    no_origin.headers_mut().remove("origin");
+    let mut no_method = preflight("/guarded");
+    no_method
+        .headers_mut()
+        .remove("access-control-request-method");
+    for request in [post, no_origin, no_method] {
+        assert_eq!(send(&layer, request).await.denied(), MISSING);
+    }
+}
+
+#[tokio::test]
+async fn of_nested_layers_the_inner_one_names_the_context() {
+    let catalog = Catalog::builder()
+        .api(Api::new("inner", "/guarded/inner"))
+        .subscription(
+            Subscription::new("fabrikam")
+                .with_scope(Scope::AllApis)
+                .with_primary_key("inner key"),
+        )
+        .build();
+    let inner = SubscriptionKeyLayer::new(MemoryStore::new(catalog.unwrap())).header("X-Inner-Key");
+    let request = || {
+        with(
+            "/guarded/inner",
+            &[(HEADER, KEY), ("X-Inner-Key", "inner key")],
+        )
+    };
+    let seen = through(layer(), inner.clone(), request()).await;
+    let access = seen.extensions.get::<Access>().unwrap();
+    assert_eq!(access.api().id(), "inner");
+    assert_eq!(access.subscription().unwrap().id(), "fabrikam");
+
+    let seen = through(inner.strip_key(true), layer().strip_key(true), request()).await;
+    let access = seen.extensions.get::<Access>().unwrap();
+    assert_eq!(access.subscription().unwrap().id(), "contoso");
+    assert!(seen.headers.is_empty(), "each strips its own");
+}
+
+#[tokio::test]
+async fn an_inner_layer_that_strips_takes_the_key_from_no_one_outside() {
+    // One key for both: the outer one keeps it, so that the inner one finds it.
+    let seen = through(layer(), layer().strip_key(true), keyed("/guarded", KEY)).await;
+    assert!(seen.extensions.get::<Access>().is_some());
+    assert!(seen.headers.is_empty());
+}
+
+#[tokio::test]
+async fn a_wrong_key_where_none_is_needed_is_ignored_or_denied() {
+    let long = "k".repeat(257);
+    let wrong = |path: &str| {
+        [
+            keyed(path, "wrong"),
+            keyed(path, KEY),
+            keyed(path, &long),
+            with(path, &[(HEADER, "a"), (HEADER, "a")]),
+        ]
+    };
+    let deny = layer().inapplicable_key(InapplicableKey::Deny);
+    for (path, product) in [("/lax", None), ("/given", Some("gift"))] {
+        for request in wrong(path) {
+            let access = send(&layer(), request).await.access();
+            assert!(access.subscription().is_none());
+            assert_eq!(access.product().map(|product| product.id()), product);
+        }
+        for request in wrong(path) {
+            assert_eq!(send(&deny, request).await.denied(), INVALID);
+        }
+        for request in [get(path), keyed(path, "")] {
+            send(&deny, request).await.access();
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Requests that wait for a store, and stores that fail.
+
+use std::error::Error;
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use http::StatusCode;
+use tower::{Layer, Service, ServiceExt};
+use tower_subscription_key::catalog::{Api, Catalog, KeySlot};
+use tower_subscription_key::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
+use tower_subscription_key::{
+    BoxStore, DenialReason, InapplicableKey, KeyDigest, MemoryStore, SubscriptionKeyLayer,
+    UnknownPath,
+};
+
+use crate::support::{
+    Down, HEADER, INVALID, Inner, KEY, MISSING, OTHER, Slow, catalog, contoso, get, interfaces,
+    keyed, send, slow_layer, with,
+};
+
+const UNAVAILABLE: &str = r#"{ "statusCode": 503, "message": "The subscription key could not be checked. Try again later." }"#;
+
+#[tokio::test]
+async fn an_answer_that_took_its_time_counts_like_any_other() {
+    let store = Slow::new();
+    let layer = slow_layer(&store);
+    for (key, slot) in [(KEY, KeySlot::Primary), (OTHER, KeySlot::Secondary)] {
+        let access = send(&layer, keyed("/guarded", key)).await.access();
+        assert_eq!(access.subscription().unwrap().id(), "contoso");
+        assert_eq!(access.product().unwrap().id(), "starter");
+        assert_eq!(access.key_slot(), Some(slot));
+        assert_eq!(access.owner(), Some("jane@contoso.example"));
+        assert_eq!(store.asked(), 1);
+    }
+    let denied = send(&layer, keyed("/guarded", "wrong")).await;
+    assert_eq!(denied.denied(), INVALID);
+    let access = send(&layer, keyed("/given", KEY)).await.access();
+    assert!(access.subscription().is_none());
+    assert_eq!(access.product().unwrap().id(), "gift");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_answer_is_503_also_where_no_key_is_needed() {
+    let store = Slow::broken();
+    for inapplicable in [InapplicableKey::Ignore, InapplicableKey::Deny] {
+        let layer = slow_layer(&store).inapplicable_key(inapplicable);
+        let layer = layer.denial_extension(true);
+        for path in ["/guarded", "/lax", "/given"] {
+            for key in [KEY, "wrong"] {
+                let answer = send(&layer, keyed(path, key)).await;
+                assert_eq!(answer.header("retry-after"), "5");
+                assert_eq!(answer.header("content-type"), "application/json");
+                assert!(!answer.headers.contains_key("www-authenticate"));
+                let denial = answer.denial.clone().unwrap();
+                assert_eq!(denial.reason(), DenialReason::StoreUnavailable);
+                assert_eq!(answer.refused(StatusCode::SERVICE_UNAVAILABLE), UNAVAILABLE);
+                assert_eq!(store.asked(), 1);
+            }
+        }
+    }
+    let patient = slow_layer(&store).retry_after(Duration::from_millis(1_500));
+    let answer = send(&patient, keyed("/guarded", KEY)).await;
+    assert_eq!(answer.header("retry-after"), "2");
+    let grpc = with(
+        "/guarded",
+        &[(HEADER, KEY), ("content-type", "application/grpc")],
+    );
+    let answer = send(&patient, grpc).await;
+    assert_eq!(answer.header("grpc-status"), "14");
+    assert_eq!(answer.refused(StatusCode::OK), "");
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_what_is_no_key_or_cannot_be_one() {
+    let store = Slow::broken();
+    let layer = slow_layer(&store)
+        .unknown_path(UnknownPath::Pass)
+        .pass_preflights(true);
+    let long = "k".repeat(257);
+    let many = |path| with(path, &[(HEADER, KEY), (HEADER, KEY)]);
+    let no_key = [
+        get("/guarded"),
+        keyed("/guarded", ""),
+        keyed("/guarded", " \t"),
+    ];
+    for request in no_key {
+        assert_eq!(send(&layer, request).await.denied(), MISSING);
+    }
+    for request in [many("/guarded"), keyed("/guarded", &long)] {
+        assert_eq!(send(&layer, request).await.denied(), INVALID);
+    }
+    let twice = get("/lax?subscription-key=a&subscription-key=a");
+    for request in [
+        get("/lax"),
+        get("/given"),
+        many("/lax"),
+        keyed("/given", &long),
+        twice,
+    ] {
+        assert!(
+            send(&layer, request)
+                .await
+                .access()
+                .subscription()
+                .is_none()
+        );
+    }
+    send(&layer, keyed("/no/api", KEY)).await.passed();
+    let mut preflight = with(
+        "/guarded",
+        &[
+            ("origin", "https://a"),
+            ("access-control-request-method", "PUT"),
+        ],
+    );
+    *preflight.method_mut() = http::Method::OPTIONS;
+    send(&layer, preflight).await.passed();
+    assert_eq!(store.asked(), 0);
+    let strict = slow_layer(&store).unknown_path(UnknownPath::Deny);
+    assert_eq!(send(&strict, keyed("/no/api", KEY)).await.denied(), INVALID);
+    assert_eq!(store.asked(), 0);
+}
+
+/// Never answers, and tells when its question is dropped.
+#[derive(Default)]
+struct Silent {
+    dropped: AtomicUsize,
+}
+
+struct Dropped<'a>(&'a AtomicUsize);
+
+impl Drop for Dropped<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl SubscriptionStore for Silent {
+    type Error = Down;
+
+    async fn find(&self, _: &KeyDigest) -> Result<Option<KeyOwner>, Down> {
+        let _dropped = Dropped(&self.dropped);
+        pending().await
+    }
+}
+
+#[test]
+fn a_client_that_goes_away_takes_its_question_with_it() {
+    let store = Arc::new(Silent::default());
+    let keys = SubscriptionKeyLayer::new(Arc::clone(&store));
+    let inner = Inner::default();
+    let mut service = keys
+        .catalog(interfaces().build().unwrap())
+        .layer(inner.clone());
+    let mut cx = Context::from_waker(Waker::noop());
+    for rounds in 1..=2 {
+        {
+            let mut response = pin!(service.call(keyed("/guarded", KEY)));
+            for _ in 0..3 {
+                assert!(response.as_mut().poll(&mut cx).is_pending());
+            }
+            assert_eq!(store.dropped.load(Ordering::Relaxed), rounds - 1);
+        }
+        assert_eq!(store.dropped.load(Ordering::Relaxed), rounds);
+    }
+    // One that was never polled asks nothing, and one without key waits for nothing.
+    drop(service.call(keyed("/guarded", KEY)));
+    assert_eq!(store.dropped.load(Ordering::Relaxed), 2);
+    assert!(pin!(service.call(get("/lax"))).poll(&mut cx).is_ready());
+    assert_eq!(inner.seen().len(), 1);
+}
+
+/// Has APIs, and answers some keys at once.
+struct Quick {
+    catalog: Mutex<Option<Arc<Catalog>>>,
+    next: Option<Arc<Catalog>>,
+    asked: AtomicUsize,
+}
+
+impl SubscriptionStore for Quick {
+    type Error = Down;
+
+    async fn find(&self, _: &KeyDigest) -> Result<Option<KeyOwner>, Down> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if let Some(next) = &self.next {
+            *self.catalog.lock().unwrap() = Some(Arc::clone(next));
+        }
+        Ok(Some(KeyOwner::new(contoso(), KeySlot::Primary)))
+    }
+
+    fn peek(&self, key: &KeyDigest) -> Peek {
+        if *key == KeyDigest::of(KEY) {
+            Peek::Found(KeyOwner::new(contoso(), KeySlot::Primary))
+        } else if *key == KeyDigest::of("none") {
+            Peek::Absent
+        } else {
+            Peek::Unknown
+        }
+    }
+
+    fn holdings(&self) -> Result<Holdings, Down> {
+        let catalog = self.catalog.lock().unwrap().clone();
+        catalog.map(Holdings::Interfaces).ok_or(Down)
+    }
+}
+
+fn quick(catalog: Option<Catalog>, next: Option<Catalog>) -> Arc<Quick> {
+    Arc::new(Quick {
+        catalog: Mutex::new(catalog.map(Arc::new)),
+        next: next.map(Arc::new),
+        asked: AtomicUsize::new(0),
+    })
+}
+
+#[tokio::test]
+async fn a_store_that_knows_at_once_is_not_waited_for() {
+    let store = quick(Some(catalog()), None);
+    let layer = SubscriptionKeyLayer::new(Arc::clone(&store))
+        .check()
+        .unwrap();
+    let access = send(&layer, keyed("/guarded", KEY)).await.access();
+    assert_eq!(access.subscription().unwrap().id(), "contoso");
+    assert_eq!(
+        send(&layer, keyed("/guarded", "none")).await.denied(),
+        INVALID
+    );
+    assert_eq!(store.asked.load(Ordering::Relaxed), 0);
+    send(&layer, keyed("/guarded", "else")).await.access();
+    assert_eq!(store.asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_know_its_apis_is_503_for_everyone() {
+    let layer = SubscriptionKeyLayer::new(quick(None, None)).pass_preflights(true);
+    let layer = layer.unknown_path(UnknownPath::Pass).check().unwrap();
+    for request in [get("/"), get("/lax"), keyed("/guarded", KEY)] {
+        let answer = send(&layer, request).await;
+        assert_eq!(answer.header("retry-after"), "5");
+        assert_eq!(answer.refused(StatusCode::SERVICE_UNAVAILABLE), UNAVAILABLE);
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_decided_on_the_version_it_met() {
+    let next = Catalog::builder()
+        .api(Api::new("renamed", "/guarded"))
+        .build();
+    let store = quick(Some(catalog()), Some(next.unwrap()));
+    let layer = SubscriptionKeyLayer::new(store);
+    let access = send(&layer, keyed("/guarded", "slowly found"))
+        .await
+        .access();
+    assert_eq!(access.api().id(), "guarded");
+    assert_eq!(access.product().unwrap().id(), "starter");
+    let denial = send(&layer, keyed("/guarded", "slowly found")).await;
+    assert_eq!(denial.denied(), INVALID, "the next one meets the next");
+}
+
+#[tokio::test]
+async fn a_boxed_store_is_the_store_in_it() {
+    let memory = SubscriptionKeyLayer::new(BoxStore::new(MemoryStore::new(catalog())));
+    let slow = Slow::new();
+    let boxed = SubscriptionKeyLayer::new(BoxStore::new(Arc::clone(&slow)));
+    let boxed = boxed.catalog(interfaces().build().unwrap());
+    for layer in [memory.check().unwrap(), boxed.clone().check().unwrap()] {
+        let access = send(&layer, keyed("/guarded", OTHER)).await.access();
+        assert_eq!(access.key_slot(), Some(KeySlot::Secondary));
+        assert_eq!(
+            send(&layer, keyed("/guarded", "wrong")).await.denied(),
+            INVALID
+        );
+    }
+    assert_eq!(slow.asked(), 2);
+    slow.down.store(true, Ordering::Relaxed);
+    send(&boxed, keyed("/guarded", KEY))
+        .await
+        .refused(StatusCode::SERVICE_UNAVAILABLE);
+    let error = BoxStore::new(slow)
+        .find(&KeyDigest::of(KEY))
+        .await
+        .unwrap_err();
+    let source = error.source().unwrap().downcast_ref::<Down>();
+    assert_eq!(source, Some(&Down));
+}
+
+#[tokio::test]
+async fn a_live_change_counts_from_the_next_request_on() {
+    let store = MemoryStore::new(catalog());
+    let layer = SubscriptionKeyLayer::new(store.clone());
+    let service = layer.layer(Inner::default());
+    let status = async |key: &str| {
+        let response = service.clone().oneshot(keyed("/guarded", key));
+        response.await.unwrap().status()
+    };
+    assert_eq!(status(KEY).await, StatusCode::OK);
+    store
+        .put_subscription(contoso().with_primary_key("new"))
+        .unwrap();
+    assert_eq!(status(KEY).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(OTHER).await, StatusCode::OK);
+    assert_eq!(status("new").await, StatusCode::OK);
+    store.remove_subscription("contoso");
+    assert_eq!(status(OTHER).await, StatusCode::UNAUTHORIZED);
+}
