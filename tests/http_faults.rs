@@ -127,7 +127,10 @@ const ROWS: &[Row] = &[
     },
     Row {
         fault: "slow bytes without end, in the body",
-        make: |documents| Fault::Answers(Manner::Drip(documents.half())),
+        make: |_| {
+            let head = format!("HTTP/1.1 200 OK\r\n{JSON}content-length: {LIMIT}\r\n\r\n");
+            Fault::Answers(Manner::Drip(head.into()))
+        },
         told: |error| matches!(error, HttpError::TimedOut(_)),
     },
     Row {

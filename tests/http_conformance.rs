@@ -1,0 +1,114 @@
+//! The HTTP stores keep every promise of a store, against a far end that comes
+//! and goes.
+#![allow(clippy::unwrap_used)]
+
+mod far_end;
+
+use std::time::Duration;
+
+use tower_subscription_key::catalog::Catalog;
+use tower_subscription_key::document;
+use tower_subscription_key::store::conformance::{self, Ability, Harness, Promise, Trouble};
+use tower_subscription_key::store::http::HttpClient;
+use tower_subscription_key::store::{HttpLookupStore, HttpStore};
+
+use far_end::{FarEnd, Manner};
+
+fn whole(catalog: &Catalog) -> Manner {
+    let body = document::to_json(catalog);
+    Manner::Untagged { body }
+}
+
+fn key_by_key(catalog: &Catalog) -> Manner {
+    let mut owners = std::collections::HashMap::new();
+    for subscription in catalog.subscriptions() {
+        for (slot, key) in subscription.keys() {
+            let owner = document::owner_to_json(Some((&subscription, slot)));
+            owners.insert(key.digest().to_hex(), owner);
+        }
+    }
+    Manner::Keys(owners)
+}
+
+struct Whole(FarEnd);
+
+impl Harness for Whole {
+    type Store = HttpStore;
+
+    async fn store(&self, catalog: Catalog) -> Result<HttpStore, Trouble> {
+        self.0.behave(whole(&catalog));
+        let store = HttpStore::builder(&self.0.uri("/catalog"))
+            .poll_interval(Duration::from_millis(20))
+            .backoff(Duration::from_millis(5), Duration::from_millis(20))
+            .connect()
+            .await?;
+        Ok(store)
+    }
+
+    async fn change(&self, _: &HttpStore, catalog: Catalog) -> Result<Ability, Trouble> {
+        self.0.behave(whole(&catalog));
+        Ok(Ability::Done)
+    }
+
+    async fn cut(&self, _: &HttpStore) -> Result<Ability, Trouble> {
+        self.0.stop().await;
+        Ok(Ability::Done)
+    }
+
+    async fn mend(&self, _: &HttpStore) -> Result<(), Trouble> {
+        self.0.restart().await;
+        Ok(())
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+}
+
+struct KeyByKey(FarEnd);
+
+impl Harness for KeyByKey {
+    type Store = HttpLookupStore<HttpClient>;
+
+    async fn store(&self, catalog: Catalog) -> Result<Self::Store, Trouble> {
+        self.0.behave(key_by_key(&catalog));
+        Ok(HttpLookupStore::builder(&self.0.uri("/keys")).build()?)
+    }
+
+    async fn change(&self, _: &Self::Store, catalog: Catalog) -> Result<Ability, Trouble> {
+        self.0.behave(key_by_key(&catalog));
+        Ok(Ability::Done)
+    }
+
+    async fn cut(&self, _: &Self::Store) -> Result<Ability, Trouble> {
+        self.0.stop().await;
+        Ok(Ability::Done)
+    }
+
+    async fn mend(&self, _: &Self::Store) -> Result<(), Trouble> {
+        self.0.restart().await;
+        Ok(())
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+}
+
+async fn far_end() -> FarEnd {
+    FarEnd::start(Manner::Hang).await
+}
+
+#[tokio::test]
+async fn a_store_of_whole_catalogs_keeps_every_promise() {
+    let report = conformance::check(Whole(far_end().await)).await.unwrap();
+    assert!(report.kept.contains(&Promise::Outage));
+    assert!(report.skipped.is_empty(), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_store_of_single_keys_keeps_every_promise() {
+    let report = conformance::check(KeyByKey(far_end().await)).await.unwrap();
+    assert!(report.kept.contains(&Promise::Outage));
+    assert!(report.skipped.is_empty(), "{report:?}");
+}

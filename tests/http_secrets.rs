@@ -1,0 +1,77 @@
+//! What the HTTP stores tell operators gives no secret away.
+//!
+//! Alone in its process: other tests' threads, which have no subscriber, would
+//! turn events off for good.
+#![allow(clippy::unwrap_used)]
+
+mod far_end;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tower_subscription_key::store::HttpStore;
+
+use far_end::{FarEnd, Manner, answer};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn neither_events_nor_errors_tell_a_key_or_what_opens_the_far_end() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _capturing = tracing::subscriber::set_default(subscriber);
+    let key = "264a41411c0b43e782f483eb6f3eaeab";
+    let with_key = |field: &str| {
+        format!(
+            r#"{{"apis": [{{"id": "a", "path": "/"}}], "subscriptions":
+                [{{"id": "c", "scope": "/", "{field}": "{key}"}}]}}"#
+        )
+    };
+    let far_end = FarEnd::start(Manner::Untagged {
+        body: with_key("primary_key"),
+    })
+    .await;
+    let store = HttpStore::builder(&far_end.uri("/catalog?sig=s3cret-query"))
+        .authorization("Bearer s3cret-token")
+        .poll_interval(HOUR)
+        .backoff(HOUR, HOUR)
+        .connect()
+        .await
+        .unwrap();
+    far_end.behave(Manner::Untagged {
+        body: with_key("primry_key"),
+    });
+    let refused = store.refresh().await.unwrap_err();
+    far_end.behave(Manner::Raw(answer("403 No", "", key)));
+    let forbidden = store.refresh().await.unwrap_err();
+    far_end.stop().await;
+    let gone = store.refresh().await.unwrap_err();
+    assert!(far_end.requests()[0].contains("s3cret-token"));
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        log.contains("catalog is in use") && log.contains("no new catalog"),
+        "{log}"
+    );
+    let told = format!("{log}{store:?}{refused:?}{forbidden:?}{gone:?}");
+    for secret in [key, "264a4141", "s3cret"] {
+        assert!(!told.contains(secret), "{told}");
+    }
+}
