@@ -6,6 +6,7 @@
 //! | [`MemoryStore`] | catalogs made in code, changed live through methods |
 //! | `FileStore` (feature `file`) | a catalog file, watched for changes |
 //! | `CachedStore` (feature `cache`) | any slow store behind a bounded cache |
+//! | `RedisStore` (feature `redis`) | a fleet: a catalog in Redis, changes pushed to all |
 //! | [`BoxStore`] | a store that is chosen at run time |
 //! | your own | everything else: one `async fn` |
 //!
@@ -60,6 +61,9 @@ pub mod conformance;
 pub mod file;
 mod memory;
 mod published;
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub mod redis;
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub mod snapshot;
@@ -80,6 +84,9 @@ pub use cached::{
 #[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub use file::FileStore;
 pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use redis::{RedisPublisher, RedisStore};
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub use snapshot::SnapshotFile;
