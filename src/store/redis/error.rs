@@ -98,7 +98,7 @@ pub enum RedisStoreError {
 }
 
 /// Why nothing was published. The far end is as it was, but for
-/// [`Store`](Self::Store): if that was a time-out, the change may have been made.
+/// [`Store`](Self::Store): a change whose answer was lost may have been made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisPublishError {

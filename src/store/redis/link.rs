@@ -13,7 +13,7 @@ use super::error::RedisStoreError;
 /// What is connected to.
 #[derive(Clone)]
 pub(super) enum Target {
-    Single(Client),
+    Single(Box<Client>),
     Cluster(Box<ClusterClient>),
 }
 

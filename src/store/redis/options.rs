@@ -151,7 +151,7 @@ impl RedisOptions {
 
     fn target(&self, clients: &[Client]) -> RedisResult<Target> {
         match clients {
-            [only] if !self.cluster => Ok(Target::Single(only.clone())),
+            [only] if !self.cluster => Ok(Target::Single(Box::new(only.clone()))),
             _ => Ok(Target::Cluster(Box::new(self.cluster_client()?))),
         }
     }
