@@ -53,22 +53,22 @@ impl Link {
 
     /// Runs a command that may run twice: on a connection that turns out to have
     /// ended, it is tried once more on a new one.
-    pub(super) async fn read(
+    pub(super) async fn repeatable(
         &self,
         command: &Cmd,
         digest: Option<&str>,
     ) -> Result<Value, RedisStoreError> {
-        let read = async {
+        let repeated = async {
             match self.attempt(command).await {
                 Err((error, Age::Used)) if ended(&error) => self.attempt(command).await,
                 other => other,
             }
         };
-        self.bounded(read, digest).await
+        self.bounded(repeated, digest).await
     }
 
     /// Runs a command once.
-    pub(super) async fn write(&self, command: &Cmd) -> Result<Value, RedisStoreError> {
+    pub(super) async fn once(&self, command: &Cmd) -> Result<Value, RedisStoreError> {
         self.bounded(self.attempt(command), None).await
     }
 

@@ -74,8 +74,9 @@
 //!
 //! A request is decided on the APIs and products that were there when it began. If
 //! Redis answers with an owner from a newer catalog, it is used where the
-//! subscription's scopes mean the same in both; else that request gets a 503, and
-//! the next one is decided on the new catalog.
+//! subscription's scopes mean the same in both; else that request gets a 503
+//! ([`RedisStoreError::Changed`]), and so do those with such a key in the tenth of
+//! a second after.
 
 mod error;
 mod layout;

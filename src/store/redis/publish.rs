@@ -92,7 +92,8 @@ impl RedisPublisher {
         if published.is_err() {
             // It would go away by itself, only later.
             let mut unlink = cmd("UNLINK");
-            let _ = self.source.link.write(unlink.arg(&staged)).await;
+            let unlink = unlink.arg(&staged);
+            let _ = self.source.link.repeatable(unlink, None).await;
         }
         published
     }
@@ -125,10 +126,10 @@ impl RedisPublisher {
 
     async fn write(&self, batch: &mut Batch<'_>) -> Result<()> {
         let write = batch.take();
-        self.source.link.write(&write).await?;
+        self.source.link.repeatable(&write, None).await?;
         let mut expire = cmd("EXPIRE");
         expire.arg(batch.staged).arg(STAGED_FOR);
-        self.source.link.write(&expire).await?;
+        self.source.link.repeatable(&expire, None).await?;
         Ok(())
     }
 

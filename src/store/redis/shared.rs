@@ -1,12 +1,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 use tracing::{debug, error};
 
 use super::error::RedisStoreError;
 use super::message::Invalidation;
-use super::source::{Interfaces, Loaded, Source};
+use super::source::{Interfaces, Source, Version};
 use crate::key::KeyDigest;
 use crate::store::{Holdings, KeyOwner, Published};
 
@@ -15,7 +16,7 @@ type Watcher = dyn Fn(&Invalidation) + Send + Sync;
 /// What a store and its listening task share.
 pub(super) struct Shared {
     pub(super) source: Source,
-    loaded: Loaded,
+    loaded: ArcSwapOption<Version>,
     /// The same for requests, from the first reading on.
     published: OnceLock<Published>,
     reading: tokio::sync::Mutex<()>,
@@ -35,7 +36,7 @@ impl Shared {
     pub(super) fn new(source: Source) -> Self {
         Self {
             source,
-            loaded: Loaded::empty(),
+            loaded: ArcSwapOption::empty(),
             published: OnceLock::new(),
             reading: tokio::sync::Mutex::default(),
             watchers: Mutex::default(),
@@ -78,21 +79,24 @@ impl Shared {
     }
 
     /// The request behind this lookup was begun on the interfaces that are loaded
-    /// now. What Redis says may already belong to the next ones.
+    /// now, or were shortly before. What Redis says may belong to others.
     pub(super) async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, RedisStoreError> {
-        let before = self.loaded.load_full();
+        let begun_on = self.loaded.load().as_ref().map(|loaded| loaded.possible());
         let answer = self.source.find(key).await?;
         let Some((subscription, slot)) = answer.owner else {
             return Ok(None);
         };
-        if let Some(before) = before.filter(|before| before.digest != answer.interfaces) {
-            self.refresh(Some(&answer.interfaces)).await?;
-            let now = self.loaded.load();
-            let agrees = |now: &Arc<Interfaces>| {
-                now.digest == answer.interfaces && now.agree(&before, &subscription)
-            };
-            if !now.as_ref().is_some_and(agrees) {
-                return Err(RedisStoreError::Changed);
+        for begun_on in begun_on.iter().flatten() {
+            if begun_on.digest != answer.interfaces {
+                self.refresh(Some(&answer.interfaces)).await?;
+                let now = self.loaded.load();
+                let now = now.as_ref().map(|loaded| &loaded.interfaces);
+                let agrees = |now: &Arc<Interfaces>| {
+                    now.digest == answer.interfaces && now.agree(begun_on, &subscription)
+                };
+                if !now.is_some_and(agrees) {
+                    return Err(RedisStoreError::Changed);
+                }
             }
         }
         Ok(Some(KeyOwner::new(subscription, slot)))
@@ -131,11 +135,21 @@ impl Shared {
 
     fn loaded_digest(&self) -> Option<String> {
         let loaded = self.loaded.load();
-        loaded.as_ref().map(|loaded| loaded.digest.clone())
+        loaded
+            .as_ref()
+            .map(|loaded| loaded.interfaces.digest.clone())
     }
 
     fn publish(&self, interfaces: Interfaces) {
+        debug!(digest = %interfaces.digest, "APIs and products were read from Redis");
         let catalog = interfaces.catalog.clone();
+        let before = self.loaded.load_full();
+        let version = match before {
+            Some(before) => before.next(interfaces),
+            None => Version::first(interfaces),
+        };
+        // First: whoever meets the new catalog is looked up for by it.
+        self.loaded.store(Some(Arc::new(version)));
         match self.published.get() {
             Some(published) => published.publish(catalog),
             None => {
@@ -143,8 +157,6 @@ impl Shared {
                 let _ = self.published.set(Published::new(catalog));
             }
         }
-        debug!(digest = %interfaces.digest, "APIs and products were read from Redis");
-        self.loaded.store(Some(Arc::new(interfaces)));
     }
 
     pub(super) fn watch(&self, watcher: Arc<Watcher>) {

@@ -1,4 +1,6 @@
-use arc_swap::ArcSwapOption;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use redis::{Cmd, Value, cmd, from_redis_value};
 
 use super::error::RedisStoreError;
@@ -88,15 +90,21 @@ impl Source {
     ) -> Result<[Option<Vec<u8>>; 3], RedisStoreError> {
         let mut command = cmd("HMGET");
         command.arg(&self.names.live).arg(&fields);
-        let value = self.link.read(&command, digest).await?;
+        let value = self.link.repeatable(&command, digest).await?;
         let values: Vec<Option<Vec<u8>>> = parsed(value)?;
         // Fewer or more values than were asked for: it is no Redis.
         values.try_into().map_err(|_| RedisStoreError::NoCatalog)
     }
 
     /// Runs a script on the live catalog, and on other keys of the same tag.
+    ///
+    /// What ran twice could say that nothing was left to do. So a connection that
+    /// ended while it lay idle is found out about by something else.
     pub(super) async fn script(&self, command: &Cmd) -> Result<Vec<String>, RedisStoreError> {
-        parsed(self.link.write(command).await?)
+        let mut exists = cmd("EXISTS");
+        exists.arg(&self.names.live);
+        self.link.repeatable(&exists, None).await?;
+        parsed(self.link.once(command).await?)
     }
 }
 
@@ -162,5 +170,46 @@ impl Interfaces {
     }
 }
 
-/// The interfaces that were read last.
-pub(super) type Loaded = ArcSwapOption<Interfaces>;
+/// The interfaces that were read last, and those that were replaced shortly
+/// before: a request that is only now being looked up for may have begun on them.
+pub(super) struct Version {
+    pub(super) interfaces: Arc<Interfaces>,
+    replaced: Vec<(Instant, Arc<Interfaces>)>,
+}
+
+/// How long after it began a request may come to its lookup. Mostly that takes a
+/// microsecond.
+const SHORTLY: Duration = Duration::from_millis(100);
+
+impl Version {
+    pub(super) fn first(interfaces: Interfaces) -> Self {
+        Self {
+            interfaces: Arc::new(interfaces),
+            replaced: Vec::new(),
+        }
+    }
+
+    pub(super) fn next(&self, interfaces: Interfaces) -> Self {
+        let mut replaced: Vec<_> = self.recent().collect();
+        replaced.push((Instant::now(), Arc::clone(&self.interfaces)));
+        let interfaces = Arc::new(interfaces);
+        Self {
+            interfaces,
+            replaced,
+        }
+    }
+
+    fn recent(&self) -> impl Iterator<Item = (Instant, Arc<Interfaces>)> {
+        let recent = self
+            .replaced
+            .iter()
+            .filter(|(at, _)| at.elapsed() < SHORTLY);
+        recent.cloned()
+    }
+
+    /// All that a request may have begun on which comes to its lookup now.
+    pub(super) fn possible(&self) -> Vec<Arc<Interfaces>> {
+        let recent = self.recent().map(|(_, interfaces)| interfaces);
+        recent.chain([Arc::clone(&self.interfaces)]).collect()
+    }
+}
