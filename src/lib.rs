@@ -92,6 +92,7 @@
 //! |---|---|
 //! | `axum` | `Access` and `Option<Access>` as extractors |
 //! | `file` | `FileStore`: a watched catalog file in TOML, JSON or YAML |
+//! | `redis` | `RedisStore` and `RedisPublisher`: a catalog in Redis, changes pushed to all |
 //! | `document` | reading catalog documents in JSON, without the file |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -8,6 +8,7 @@
 //! | `CachedStore` (feature `cache`) | any slow store behind a bounded cache |
 //! | `HttpStore` (feature `http`) | a catalog that is fetched as a whole over HTTP, and kept up to date |
 //! | `HttpLookupStore` (feature `http`) | keys that are looked up over HTTP one by one |
+//! | `RedisStore` (feature `redis`) | a fleet: a catalog in Redis, changes pushed to all |
 //! | [`BoxStore`] | a store that is chosen at run time |
 //! | your own | everything else: one `async fn` |
 //!
@@ -65,6 +66,9 @@ pub mod file;
 pub mod http;
 mod memory;
 mod published;
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub mod redis;
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub mod snapshot;
@@ -88,6 +92,9 @@ pub use file::FileStore;
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub use http::{HttpLookupStore, HttpStore};
 pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use redis::{RedisPublisher, RedisStore};
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub use snapshot::SnapshotFile;

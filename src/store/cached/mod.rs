@@ -143,10 +143,27 @@ impl<S: SubscriptionStore> CachedStore<S> {
         self.shared.invalidate_all();
     }
 
+    /// A handle that does not keep the cache alive: for what its own store calls.
+    #[cfg(feature = "redis")]
+    pub(crate) fn downgrade(&self) -> WeakCachedStore<S> {
+        WeakCachedStore(Arc::downgrade(&self.shared))
+    }
+
     /// What it did so far, and what it holds.
     #[must_use]
     pub fn stats(&self) -> CacheStats {
         self.shared.stats()
+    }
+}
+
+#[cfg(feature = "redis")]
+pub(crate) struct WeakCachedStore<S: SubscriptionStore>(std::sync::Weak<Shared<S>>);
+
+#[cfg(feature = "redis")]
+impl<S: SubscriptionStore> WeakCachedStore<S> {
+    pub(crate) fn upgrade(&self) -> Option<CachedStore<S>> {
+        let shared = self.0.upgrade()?;
+        Some(CachedStore { shared })
     }
 }
 

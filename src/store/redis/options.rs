@@ -1,0 +1,236 @@
+use std::fmt;
+use std::time::Duration;
+
+use redis::cluster::ClusterClient;
+use redis::{Client, IntoConnectionInfo, RedisResult, TlsCertificates};
+
+use super::error::RedisOptionsError;
+use super::layout::Names;
+use super::link::Target;
+
+/// Where Redis is, and how to talk to it: for [`RedisStore`](super::RedisStore)
+/// and [`RedisPublisher`](super::RedisPublisher) alike.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_subscription_key::store::redis::RedisOptions;
+///
+/// let one = RedisOptions::new("redis://127.0.0.1:6379");
+/// let another = RedisOptions::cluster(["rediss://a.example:6379", "rediss://b.example:6379"])
+///     .with_prefix("staging")
+///     .with_timeout(Duration::from_millis(500));
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct RedisOptions {
+    nodes: Vec<String>,
+    cluster: bool,
+    prefix: String,
+    pub(super) timeout: Duration,
+    pub(super) heartbeat: Duration,
+    pub(super) deaf_for: Option<Duration>,
+    roots: Option<Vec<u8>>,
+}
+
+/// Options that can work.
+pub(super) struct Checked {
+    pub(super) target: Target,
+    /// Where to listen: the first of them that can be reached.
+    pub(super) ears: Vec<Client>,
+    pub(super) names: Names,
+}
+
+impl RedisOptions {
+    /// One Redis, by its URL: `redis://`, `rediss://` for TLS, or `unix://`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            nodes: vec![url.into()],
+            cluster: false,
+            prefix: "tsk".to_owned(),
+            timeout: Duration::from_secs(1),
+            heartbeat: Duration::from_secs(2),
+            deaf_for: None,
+            roots: None,
+        }
+    }
+
+    /// A cluster, by the URLs of some of its nodes; the others are found through
+    /// them. All have the same user and password, and TLS or not.
+    pub fn cluster<I>(urls: I) -> Self
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        Self {
+            nodes: urls.into_iter().map(Into::into).collect(),
+            cluster: true,
+            ..Self::new("")
+        }
+    }
+
+    /// What all names in Redis begin with, in braces. Default: `tsk`.
+    ///
+    /// Not empty, without braces and control characters.
+    pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How long one lookup may take, connecting included. Default: 1 second.
+    ///
+    /// In a `CachedStore`, keep it below that one's own time-out.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long the listening connection may be silent before it is tried with a
+    /// `PING`. Default: 2 seconds.
+    ///
+    /// A far end that hangs, or a network that swallows everything, is noticed
+    /// after this and a time-out.
+    pub fn with_heartbeat(mut self, silence: Duration) -> Self {
+        self.heartbeat = silence;
+        self
+    }
+
+    /// While pushes cannot be heard, invalidates everything each time so long has
+    /// passed, counted from when the loss was noticed, to within a time-out and a
+    /// pause of 2 seconds. Default: never.
+    ///
+    /// Without it a change that is missed is felt when the cached entry's
+    /// lifetime is over (`found_for`), or, if lookups fail as well, its stale time.
+    /// With it, an outage of Redis longer than this is an outage for cached keys:
+    /// nothing stale is left to serve.
+    pub fn with_invalidation_while_deaf(mut self, every: Duration) -> Self {
+        self.deaf_for = Some(every);
+        self
+    }
+
+    /// The certificates, in PEM, that sign those of `rediss://` far ends. Default:
+    /// what the system trusts.
+    pub fn with_root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots = Some(pem.into());
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<Checked, RedisOptionsError> {
+        let times = [
+            ("timeout", Some(self.timeout)),
+            ("heartbeat", Some(self.heartbeat)),
+            ("invalidation_while_deaf", self.deaf_for),
+        ];
+        if let Some((setting, _)) = times.iter().find(|(_, time)| *time == Some(Duration::ZERO)) {
+            return Err(RedisOptionsError::NoTime { setting });
+        }
+        let names = Names::new(&self.prefix).ok_or(RedisOptionsError::Prefix)?;
+        if self.nodes.is_empty() {
+            return Err(RedisOptionsError::NoNodes);
+        }
+        provide_tls();
+        let refused = |error: redis::RedisError| RedisOptionsError::Client {
+            source: error.into(),
+        };
+        let ears = self.clients().map_err(refused)?;
+        let target = self.target(&ears).map_err(refused)?;
+        Ok(Checked {
+            target,
+            ears,
+            names,
+        })
+    }
+
+    fn clients(&self) -> RedisResult<Vec<Client>> {
+        let client = |url: &String| match self.certificates() {
+            Some(certificates) if url.starts_with("rediss:") => {
+                Client::build_with_tls(url.as_str(), certificates)
+            }
+            _ => Client::open(url.as_str()),
+        };
+        self.nodes.iter().map(client).collect()
+    }
+
+    fn target(&self, clients: &[Client]) -> RedisResult<Target> {
+        match clients {
+            [only] if !self.cluster => Ok(Target::Single(Box::new(only.clone()))),
+            _ => Ok(Target::Cluster(Box::new(self.cluster_client()?))),
+        }
+    }
+
+    fn cluster_client(&self) -> RedisResult<ClusterClient> {
+        let nodes: RedisResult<Vec<_>> = self
+            .nodes
+            .iter()
+            .map(|url| url.as_str().into_connection_info())
+            .collect();
+        let mut builder = ClusterClient::builder(nodes?)
+            .connection_timeout(self.timeout)
+            .response_timeout(self.timeout)
+            .overall_response_timeout(Some(self.timeout))
+            .retries(3)
+            .max_retry_wait(100);
+        if let Some(certificates) = self.certificates() {
+            builder = builder.certs(certificates);
+        }
+        builder.build()
+    }
+
+    fn certificates(&self) -> Option<TlsCertificates> {
+        let root_cert = Some(self.roots.clone()?);
+        Some(TlsCertificates {
+            client_tls: None,
+            root_cert,
+        })
+    }
+}
+
+/// The client takes the provider of cryptography that the process has; a program
+/// that installed none gets this crate's.
+fn provide_tls() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Another thread may have been first, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+/// Without the URLs: they may hold a password.
+impl fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisOptions")
+            .field("nodes", &self.nodes.len())
+            .field("cluster", &self.cluster)
+            .field("prefix", &self.prefix)
+            .field("timeout", &self.timeout)
+            .field("heartbeat", &self.heartbeat)
+            .field("deaf_for", &self.deaf_for)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_told_before_anything_is_connected() {
+        let url = "redis://:s3cret@localhost";
+        for options in [
+            RedisOptions::new("http://localhost"),
+            RedisOptions::new(""),
+            RedisOptions::cluster(Vec::<String>::new()),
+            RedisOptions::new(url).with_prefix(""),
+            RedisOptions::new(url).with_prefix("a{b}"),
+            RedisOptions::new(url).with_timeout(Duration::ZERO),
+            RedisOptions::new(url).with_heartbeat(Duration::ZERO),
+            RedisOptions::new(url).with_invalidation_while_deaf(Duration::ZERO),
+        ] {
+            assert!(options.check().is_err(), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_password() {
+        let options = RedisOptions::new("redis://:s3cret@localhost");
+        assert!(options.check().is_ok());
+        assert!(!format!("{options:?}").contains("s3cret"));
+    }
+}

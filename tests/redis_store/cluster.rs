@@ -1,0 +1,62 @@
+//! Three masters.
+
+use std::time::Duration;
+
+use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher, RedisStore};
+
+use crate::server::Cluster;
+use crate::support::*;
+
+fn options(cluster: &Cluster) -> RedisOptions {
+    RedisOptions::cluster(cluster.urls())
+        .with_timeout(Duration::from_secs(5))
+        .with_heartbeat(Duration::from_millis(100))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_published_to_found_in_and_listened_to() {
+    let mut cluster = Cluster::start();
+    let publisher = RedisPublisher::new(options(&cluster)).unwrap();
+    publisher.publish(&catalog()).await.unwrap();
+    // Each listens at another node: what is said at one is heard at all.
+    let mut instances = Vec::new();
+    for first in 0..3 {
+        let mut urls = cluster.urls();
+        urls.rotate_left(first);
+        let options = RedisOptions::cluster(urls).with_timeout(Duration::from_secs(5));
+        instances.push(cached(RedisStore::connect(options).await.unwrap()));
+    }
+    for instance in &instances {
+        assert_eq!(status(instance, KEY).await, 200);
+        assert_eq!(status(instance, WRONG).await, 401);
+    }
+    publisher.put_subscription(&suspended()).await.unwrap();
+    for instance in &instances {
+        comes_to(instance, KEY, 401).await;
+    }
+    publisher.publish(&catalog()).await.unwrap();
+    for instance in &instances {
+        comes_to(instance, KEY, 200).await;
+    }
+    // All of them gone: what is cached is served, what is not cannot be told.
+    cluster.nodes.iter_mut().for_each(|node| node.kill());
+    for instance in &instances {
+        assert_eq!(status(instance, KEY).await, 200);
+        assert_eq!(status(instance, OTHER).await, 503);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_down_is_passed_over() {
+    let cluster = Cluster::start();
+    let mut urls = cluster.urls();
+    urls.insert(
+        0,
+        format!("redis://127.0.0.1:{}", crate::server::free_port()),
+    );
+    let options = RedisOptions::cluster(urls).with_timeout(Duration::from_secs(5));
+    let publisher = RedisPublisher::new(options.clone()).unwrap();
+    publisher.publish(&catalog()).await.unwrap();
+    let store = RedisStore::connect(options).await.unwrap();
+    assert_eq!(status(&store, KEY).await, 200);
+}

@@ -1,0 +1,150 @@
+//! Redis does not answer: 503, or what is known, and never 401 for a good key.
+
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+use std::time::Duration;
+
+use tower_subscription_key::KeyDigest;
+use tower_subscription_key::store::SubscriptionStore;
+use tower_subscription_key::store::redis::{RedisStore, RedisStoreError};
+
+use crate::server::Server;
+use crate::support::*;
+
+#[tokio::test]
+async fn killed_it_is_unavailable_and_what_is_known_is_served_for_the_stated_time() {
+    let (mut server, _publisher, store) = served().await;
+    let short = store
+        .clone()
+        .cached_with(|cache| {
+            cache
+                .found_for(Duration::from_millis(1))
+                .stale_for(Duration::from_millis(1))
+                .without_breaker()
+        })
+        .unwrap();
+    let long = store
+        .clone()
+        .cached_with(|cache| {
+            cache
+                .found_for(Duration::from_millis(1))
+                .stale_for(Duration::from_secs(3600))
+        })
+        .unwrap();
+    assert_eq!(status(&long, KEY).await, 200);
+    assert_eq!(status(&short, KEY).await, 200);
+    server.kill();
+    for _ in 0..3 {
+        assert_eq!(status(&store, KEY).await, 503);
+        assert_eq!(status(&store, WRONG).await, 503);
+        assert_eq!(status(&long, KEY).await, 200);
+        assert_eq!(status(&long, WRONG).await, 503);
+    }
+    assert!(long.stats().stale_served > 0);
+    comes_to(&short, KEY, 503).await;
+}
+
+#[tokio::test]
+async fn hanging_it_is_unavailable_after_the_time_out_and_back_when_it_is_back() {
+    let (server, _publisher, _) = served().await;
+    let options = options(&server).with_timeout(Duration::from_millis(200));
+    let store = RedisStore::start(options).unwrap();
+    comes_to(&store, KEY, 200).await;
+    server.stop();
+    assert_eq!(status(&store, KEY).await, 503);
+    assert_eq!(status(&store, WRONG).await, 503);
+    let error = store.find(&KeyDigest::of(KEY)).await.unwrap_err();
+    assert!(matches!(error, RedisStoreError::TimedOut { .. }), "{error}");
+    eventually("the silence is noticed", async || !store.is_listening()).await;
+    server.go_on();
+    comes_to(&store, KEY, 200).await;
+    store.listening().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_was_reset_is_made_anew_unnoticed() {
+    let (server, _publisher, store) = served().await;
+    for _ in 0..20 {
+        assert_eq!(status(&store, KEY).await, 200);
+        let _: i64 = server.run(&["CLIENT", "KILL", "TYPE", "normal"]);
+    }
+    assert_eq!(status(&store, KEY).await, 200);
+}
+
+#[tokio::test]
+async fn a_store_begun_during_an_outage_says_so_and_comes_round() {
+    let (mut server, publisher, _) = served().await;
+    server.kill();
+    let error = RedisStore::connect(options(&server)).await.unwrap_err();
+    let RedisStoreError::NotLoaded { source } = &error else {
+        panic!("{error}");
+    };
+    assert!(source.is_some(), "the reason is told");
+    let store = RedisStore::start(options(&server)).unwrap();
+    assert_eq!(status(&store, KEY).await, 503);
+    server.restart();
+    publisher.publish(&catalog()).await.unwrap();
+    comes_to(&store, KEY, 200).await;
+}
+
+#[tokio::test]
+async fn a_far_end_that_talks_nonsense_is_an_error() {
+    use tokio::io::AsyncWriteExt;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let talking = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\n\r\n*1\r\n$-1\r\n")
+                .await;
+        }
+    });
+    let options = tower_subscription_key::store::redis::RedisOptions::new(url);
+    let store = RedisStore::start(options).unwrap();
+    assert!(store.find(&KeyDigest::of(KEY)).await.is_err());
+    assert_eq!(status(&store, KEY).await, 503);
+    talking.abort();
+}
+
+#[tokio::test]
+async fn lookups_that_are_given_up_trouble_no_others() {
+    let (_server, _publisher, store) = served().await;
+    for _ in 0..50 {
+        let digest = KeyDigest::of(KEY);
+        let mut given_up = std::pin::pin!(store.find(&digest));
+        poll_fn(|context| {
+            let _ = given_up.as_mut().poll(context);
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!(status(&store, KEY).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn its_task_ends_with_its_last_handle() {
+    let (server, _publisher, store) = served().await;
+    let listeners = || -> i64 {
+        let counted: Vec<redis::Value> = server.run(&["PUBSUB", "NUMSUB", "{tsk}:changes"]);
+        match counted.get(1) {
+            Some(redis::Value::Int(count)) => *count,
+            other => panic!("{other:?}"),
+        }
+    };
+    let another = store.clone();
+    let cache = cached(store);
+    drop(another);
+    assert_eq!(status(&cache, KEY).await, 200);
+    assert_eq!(listeners(), 1);
+    drop(cache);
+    eventually("nobody listens", async || listeners() == 0).await;
+}
+
+#[tokio::test]
+async fn outside_of_a_runtime_it_says_that_it_needs_one() {
+    let server = Server::start();
+    let options = options(&server);
+    let begun = std::thread::spawn(move || RedisStore::start(options).map(drop));
+    let error = begun.join().unwrap().unwrap_err();
+    assert!(error.to_string().contains("runtime"), "{error}");
+}

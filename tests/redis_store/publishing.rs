@@ -1,0 +1,217 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tower_subscription_key::KeyDigest;
+use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
+use tower_subscription_key::store::redis::{
+    RedisOptions, RedisPublishError, RedisStore, RedisStoreError,
+};
+use tower_subscription_key::store::{RedisPublisher, SubscriptionStore};
+
+use crate::server::Server;
+use crate::support::*;
+
+#[tokio::test]
+async fn keys_are_found_unknown_or_suspended() {
+    let (_server, publisher, store) = served().await;
+    assert_eq!(status(&store, KEY).await, 200);
+    assert_eq!(status(&store, WRONG).await, 401);
+    publisher.put_subscription(&suspended()).await.unwrap();
+    assert_eq!(status(&store, KEY).await, 401);
+    let owner = store.find(&KeyDigest::of(KEY)).await.unwrap().unwrap();
+    assert_eq!(**owner.subscription(), suspended());
+    assert_eq!(owner.slot(), KeySlot::Primary);
+}
+
+#[tokio::test]
+async fn a_published_catalog_takes_the_place_of_all_before_and_leaves_nothing_beside() {
+    let (server, publisher, store) = served().await;
+    let many = (0..3000).map(|number| {
+        Subscription::new(format!("s{number}"))
+            .with_scope(Scope::AllApis)
+            .with_primary_key(&*format!("key {number}"))
+            .with_secondary_key(&*format!("second {number}"))
+    });
+    let revision = publisher.publish(&catalog_of(many)).await.unwrap();
+    assert_eq!(revision, 2);
+    for key in ["key 0", "second 1500", "key 2999"] {
+        assert_eq!(status(&store, key).await, 200, "{key}");
+    }
+    assert_eq!(status(&store, KEY).await, 401);
+    let names: Vec<String> = server.run(&["KEYS", "*"]);
+    assert_eq!(names, ["{tsk}:catalog"]);
+    let lives: i64 = server.run(&["TTL", "{tsk}:catalog"]);
+    assert_eq!(lives, -1, "a catalog does not go away by itself");
+}
+
+/// Both versions open the API to the key, by different products: whoever took
+/// the subscription from one and the products from the other would refuse it.
+fn versions() -> [Catalog; 2] {
+    [("a", "b"), ("b", "a")].map(|(full, bare)| {
+        Catalog::builder()
+            .api(Api::new("echo", "/echo"))
+            .product(Product::new(full).with_apis(["echo"]))
+            .product(Product::new(bare))
+            .subscription(
+                Subscription::new("contoso")
+                    .with_scope(Scope::Product(full.into()))
+                    .with_primary_key(KEY),
+            )
+            .build()
+            .unwrap()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_good_key_is_never_refused_while_catalogs_are_exchanged() {
+    let (_server, publisher, store) = served().await;
+    let [one, two] = versions();
+    publisher.publish(&one).await.unwrap();
+    comes_to(&store, KEY, 200).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let asking: Vec<_> = (0..4)
+        .map(|_| {
+            let (store, done) = (store.clone(), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut let_in = 0;
+                while !done.load(Ordering::Relaxed) {
+                    match status(&store, KEY).await {
+                        200 => let_in += 1,
+                        503 => {}
+                        other => panic!("a good key got {other}"),
+                    }
+                }
+                let_in
+            })
+        })
+        .collect();
+    for _ in 0..10 {
+        publisher.publish(&two).await.unwrap();
+        comes_to(&store, KEY, 200).await;
+        publisher.publish(&one).await.unwrap();
+        comes_to(&store, KEY, 200).await;
+    }
+    done.store(true, Ordering::Relaxed);
+    for asking in asking {
+        assert!(asking.await.unwrap() > 0);
+    }
+    comes_to(&store, KEY, 200).await;
+}
+
+#[tokio::test]
+async fn a_single_change_is_checked_against_what_is_published() {
+    let (_server, publisher, _store) = served().await;
+    let dangling = Subscription::new("x")
+        .with_scope(Scope::Product("nowhere".into()))
+        .with_primary_key(OTHER);
+    let error = publisher.put_subscription(&dangling).await.unwrap_err();
+    assert!(matches!(error, RedisPublishError::Catalog { .. }));
+    let twin = Subscription::new("x")
+        .with_scope(Scope::AllApis)
+        .with_secondary_key(KEY);
+    let error = publisher.put_subscription(&twin).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the published subscription `contoso` has the same key as its primary key"
+    );
+    assert_eq!(publisher.subscription("x").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_key_that_was_replaced_or_removed_is_unknown() {
+    let (server, publisher, store) = served().await;
+    let rotated = contoso()
+        .with_primary_key(OTHER)
+        .with_secondary_key("another");
+    publisher.put_subscription(&rotated).await.unwrap();
+    assert_eq!(
+        publisher.subscription("contoso").await.unwrap(),
+        Some(rotated)
+    );
+    assert_eq!(status(&store, KEY).await, 401);
+    assert_eq!(status(&store, OTHER).await, 200);
+    assert_eq!(status(&store, "another").await, 200);
+    assert!(
+        publisher
+            .remove_subscription("contoso")
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        publisher
+            .remove_subscription("contoso")
+            .await
+            .unwrap()
+            .is_none()
+    );
+    for key in [KEY, OTHER, "another"] {
+        assert_eq!(status(&store, key).await, 401, "{key}");
+    }
+    let fields: Vec<String> = server.run(&["HKEYS", "{tsk}:catalog"]);
+    assert_eq!(fields.len(), 4, "{fields:?}");
+}
+
+#[tokio::test]
+async fn other_apis_and_products_reach_every_store() {
+    let (_server, publisher, store) = served().await;
+    let moved = Catalog::builder()
+        .api(Api::new("echo", "/elsewhere"))
+        .api(Api::new("rest", "").with_subscription_required(false))
+        .product(Product::new("starter").with_apis(["echo"]))
+        .build()
+        .unwrap();
+    publisher.put_interfaces(&moved).await.unwrap();
+    // `/echo/1` is now of the API that needs no key.
+    comes_to(&store, WRONG, 200).await;
+    assert_eq!(status(&store, KEY).await, 200);
+}
+
+#[tokio::test]
+async fn single_changes_need_a_catalog_to_be_made_to() {
+    let server = Server::start();
+    let publisher = publisher(&server);
+    let is_none = |error: RedisPublishError| {
+        let RedisPublishError::Store { source } = error else {
+            panic!("{error}");
+        };
+        assert!(matches!(source, RedisStoreError::NoCatalog), "{source}");
+    };
+    is_none(publisher.put_subscription(&contoso()).await.unwrap_err());
+    is_none(publisher.remove_subscription("contoso").await.unwrap_err());
+    is_none(publisher.put_interfaces(&catalog()).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn prefixes_are_catalogs_apart() {
+    let (server, _publisher, store) = served().await;
+    let elsewhere = options(&server).with_prefix("elsewhere");
+    let publisher = RedisPublisher::new(elsewhere.clone()).unwrap();
+    let other = Subscription::new("x")
+        .with_scope(Scope::AllApis)
+        .with_primary_key(OTHER);
+    publisher.publish(&catalog_of([other])).await.unwrap();
+    let other = RedisStore::connect(elsewhere).await.unwrap();
+    assert_eq!(status(&other, OTHER).await, 200);
+    assert_eq!(status(&other, KEY).await, 401);
+    assert_eq!(status(&store, OTHER).await, 401);
+    assert_eq!(status(&store, KEY).await, 200);
+}
+
+#[tokio::test]
+async fn a_password_is_needed_used_and_never_shown() {
+    let server = Server::start();
+    let _: () = server.run(&["CONFIG", "SET", "requirepass", "s3cret"]);
+    let error = RedisStore::connect(options(&server)).await.unwrap_err();
+    assert!(told(&error).contains("NOAUTH"), "{}", told(&error));
+    let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}", server.port());
+    let wrong = RedisOptions::new(url("wr0ng"));
+    let error = RedisStore::connect(wrong).await.unwrap_err();
+    assert!(!told(&error).contains("wr0ng"), "{}", told(&error));
+    let options = RedisOptions::new(url("s3cret"));
+    let publisher = RedisPublisher::new(options.clone()).unwrap();
+    publisher.publish(&catalog()).await.unwrap();
+    let store = RedisStore::connect(options).await.unwrap();
+    assert_eq!(status(&store, KEY).await, 200);
+    assert!(!format!("{store:?}{publisher:?}").contains("s3cret"));
+}

@@ -1,0 +1,153 @@
+//! A change is felt by all who have cached what was before it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tower_subscription_key::KeyDigest;
+use tower_subscription_key::catalog::{Scope, Subscription};
+use tower_subscription_key::store::redis::{Invalidation, RedisStore};
+
+use crate::server::Server;
+use crate::support::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspension_is_felt_at_eight_instances_that_had_the_key_cached() {
+    let (server, publisher, first) = served().await;
+    let mut instances = vec![cached(first)];
+    for _ in 1..8 {
+        let store = RedisStore::connect(options(&server)).await.unwrap();
+        instances.push(cached(store));
+    }
+    for round in 0..3 {
+        publisher.put_subscription(&contoso()).await.unwrap();
+        for instance in &instances {
+            comes_to(instance, KEY, 200).await;
+        }
+        publisher.put_subscription(&suspended()).await.unwrap();
+        for instance in &instances {
+            comes_to(instance, KEY, 401).await;
+        }
+        assert!(
+            instances.iter().all(|one| one.stats().errors == 0),
+            "{round}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_unknown_is_found_as_soon_as_somebody_has_it() {
+    let (_server, publisher, store) = served().await;
+    let store = cached(store);
+    assert_eq!(status(&store, OTHER).await, 401);
+    publisher
+        .put_subscription(&contoso().with_secondary_key(OTHER))
+        .await
+        .unwrap();
+    comes_to(&store, OTHER, 200).await;
+}
+
+#[tokio::test]
+async fn a_change_to_one_subscription_leaves_the_others_cached() {
+    let (_server, publisher, store) = served().await;
+    let store = cached(store);
+    assert_eq!(status(&store, KEY).await, 200);
+    assert_eq!(status(&store, WRONG).await, 401);
+    let other = Subscription::new("other")
+        .with_scope(Scope::AllApis)
+        .with_primary_key(OTHER);
+    assert_eq!(status(&store, OTHER).await, 401);
+    publisher.put_subscription(&other).await.unwrap();
+    comes_to(&store, OTHER, 200).await;
+    let before = store.stats().misses;
+    assert_eq!(status(&store, KEY).await, 200);
+    assert_eq!(status(&store, WRONG).await, 401);
+    assert_eq!(store.stats().misses, before);
+}
+
+#[tokio::test]
+async fn a_whole_catalog_is_felt_too() {
+    let (_server, publisher, store) = served().await;
+    let store = cached(store);
+    assert_eq!(status(&store, KEY).await, 200);
+    publisher.publish(&catalog_of([suspended()])).await.unwrap();
+    comes_to(&store, KEY, 401).await;
+}
+
+/// A change as it looks to those who missed its push.
+fn suspend_silently(server: &Server) {
+    let entry: String = server.run(&["HGET", "{tsk}:catalog", &field(KEY)]);
+    let entry = entry.replace("\"id\"", "\"state\":\"suspended\",\"id\"");
+    let _: () = server.run(&["HSET", "{tsk}:catalog", &field(KEY), &entry]);
+}
+
+#[tokio::test]
+async fn a_listener_that_was_cut_off_reads_everything_anew() {
+    let (server, publisher, store) = served().await;
+    let store = cached(store);
+    assert_eq!(status(&store, KEY).await, 200);
+    suspend_silently(&server);
+    assert_eq!(status(&store, KEY).await, 200, "it cannot know yet");
+    let _: i64 = server.run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    comes_to(&store, KEY, 401).await;
+    // And it hears again.
+    store.get_ref().listening().await;
+    publisher.put_subscription(&contoso()).await.unwrap();
+    comes_to(&store, KEY, 200).await;
+}
+
+#[tokio::test]
+async fn watchers_are_told_which_keys_changed_and_one_that_panics_ends_nothing() {
+    let (_server, publisher, store) = served().await;
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    store.watch_invalidations(|_| panic!("a watcher of the test panics"));
+    let hearing = Arc::clone(&heard);
+    store.watch_invalidations(move |invalidation| {
+        hearing.lock().unwrap().push(invalidation.clone());
+    });
+    let rotated = contoso().with_primary_key(OTHER);
+    publisher.put_subscription(&rotated).await.unwrap();
+    publisher.remove_subscription("contoso").await.unwrap();
+    publisher.publish(&catalog()).await.unwrap();
+    eventually("all three are heard", async || {
+        heard.lock().unwrap().len() >= 3
+    })
+    .await;
+    let (before, after) = (KeyDigest::of(KEY), KeyDigest::of(OTHER));
+    let of_contoso = |keys| {
+        let id = "contoso".to_owned();
+        Invalidation::Subscription { id, keys }
+    };
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard[0], of_contoso(vec![before, after]));
+    assert_eq!(heard[1], of_contoso(vec![after]));
+    assert_eq!(heard[2], Invalidation::All);
+}
+
+#[tokio::test]
+async fn what_nobody_understands_makes_everything_be_asked_again() {
+    let (server, _publisher, store) = served().await;
+    let store = cached(store);
+    assert_eq!(status(&store, KEY).await, 200);
+    let before = store.stats().misses;
+    let _: i64 = server.run(&["PUBLISH", "{tsk}:changes", "version 2: hello"]);
+    eventually("the key is looked up again", async || {
+        assert_eq!(status(&store, KEY).await, 200);
+        store.stats().misses > before
+    })
+    .await;
+}
+
+/// The far end takes no listeners, but it answers.
+#[tokio::test]
+async fn while_deaf_it_forgets_as_often_as_it_was_told_to() {
+    let (server, _publisher, _) = served().await;
+    let options = options(&server).with_invalidation_while_deaf(Duration::from_millis(50));
+    let store = cached(RedisStore::connect(options).await.unwrap());
+    assert_eq!(status(&store, KEY).await, 200);
+    let _: () = server.run(&["ACL", "SETUSER", "default", "resetchannels", "-subscribe"]);
+    let _: i64 = server.run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    eventually("it is deaf", async || !store.get_ref().is_listening()).await;
+    suspend_silently(&server);
+    comes_to(&store, KEY, 401).await;
+    assert!(!store.get_ref().is_listening());
+}

@@ -1,0 +1,194 @@
+//! A `redis-server` of one's own, and three of them as a cluster.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use redis::{Client, FromRedisValue, RedisResult, cmd};
+
+/// Far longer than anything here takes on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server, killed when it goes away.
+pub struct Server {
+    port: u16,
+    arguments: Vec<String>,
+    directory: tempfile::TempDir,
+    child: Child,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// With arguments that may depend on the directory, which is its own.
+    pub fn start_with(arguments: impl Fn(&std::path::Path) -> Vec<String>) -> Self {
+        // The port is free when it is looked for, and may be taken a moment later.
+        for _ in 0..20 {
+            let port = free_port();
+            let directory = tempfile::tempdir().unwrap();
+            let arguments = arguments(directory.path());
+            let child = spawn(port, &arguments, &directory);
+            let mut server = Self {
+                port,
+                arguments,
+                directory,
+                child,
+            };
+            if server.comes_up() {
+                return server;
+            }
+        }
+        panic!("no redis-server found a free port");
+    }
+
+    fn comes_up(&mut self) -> bool {
+        let begun = Instant::now();
+        let own = format!("process_id:{}\r", self.child.id());
+        while begun.elapsed() < PATIENCE {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            // Whoever answers may be another's.
+            let info: RedisResult<String> = self.try_run(&["INFO", "server"]);
+            if info.is_ok_and(|info| info.contains(&own)) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("redis-server did not come up");
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub fn run<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        self.try_run(words).unwrap()
+    }
+
+    pub fn try_run<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
+        let client = Client::open(self.url())?;
+        let mut connection = client.get_connection_with_timeout(Duration::from_secs(10))?;
+        let mut command = cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query(&mut connection)
+    }
+
+    /// As a crash does it.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// On the same port, empty.
+    pub fn restart(&mut self) {
+        self.kill();
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            self.child = spawn(self.port, &self.arguments, &self.directory);
+            if self.comes_up() {
+                return;
+            }
+        }
+        panic!("redis-server did not come up again");
+    }
+
+    /// It hangs: connections are accepted, and nothing is ever said.
+    pub fn stop(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args([signal, &pid]).status();
+        assert!(status.unwrap().success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn spawn(port: u16, arguments: &[String], directory: &tempfile::TempDir) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--save", "", "--appendonly", "no"])
+        .arg("--dir")
+        .arg(directory.path())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| {
+            panic!("redis-server is not installed: apt-get install redis-server ({error})")
+        })
+}
+
+/// Three masters.
+pub struct Cluster {
+    pub nodes: Vec<Server>,
+}
+
+impl Cluster {
+    pub fn start() -> Self {
+        let bus = || free_port().to_string();
+        let arguments = |_: &std::path::Path| {
+            let words = ["--cluster-enabled", "yes", "--cluster-port"];
+            let words = words.map(str::to_owned).into_iter().chain([bus()]);
+            words.collect()
+        };
+        let nodes: Vec<_> = (0..3).map(|_| Server::start_with(arguments)).collect();
+        let slots = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
+        for (node, (first, last)) in nodes.iter().zip(slots) {
+            let _: () = node.run(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+        }
+        for node in &nodes[1..] {
+            let port = node.port.to_string();
+            let bus = node.arguments.last().unwrap();
+            let _: () = nodes[0].run(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]);
+        }
+        let cluster = Self { nodes };
+        cluster.wait();
+        cluster
+    }
+
+    fn wait(&self) {
+        let begun = Instant::now();
+        let is_whole = |node: &Server| {
+            let info: String = node.run(&["CLUSTER", "INFO"]);
+            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+        };
+        while !self.nodes.iter().all(is_whole) {
+            assert!(begun.elapsed() < PATIENCE, "the cluster did not form");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Server::url).collect()
+    }
+}

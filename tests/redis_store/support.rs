@@ -1,0 +1,114 @@
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_subscription_key::catalog::{Api, Catalog, Product, Scope, State, Subscription};
+use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher, RedisStore};
+use tower_subscription_key::store::{CachedStore, SubscriptionStore};
+use tower_subscription_key::{KeyDigest, SubscriptionKeyLayer};
+
+use crate::server::Server;
+
+pub(crate) const KEY: &str = "264a41411c0b43e782f483eb6f3eaeab";
+pub(crate) const OTHER: &str = "9f86d081884c7d659a2feaa0c55ad015";
+pub(crate) const WRONG: &str = "00000000000000000000000000000000";
+
+pub(crate) fn contoso() -> Subscription {
+    Subscription::new("contoso")
+        .with_scope(Scope::Product("starter".into()))
+        .with_primary_key(KEY)
+}
+
+pub(crate) fn suspended() -> Subscription {
+    contoso().with_state(State::Suspended)
+}
+
+pub(crate) fn catalog() -> Catalog {
+    catalog_of([contoso()])
+}
+
+pub(crate) fn catalog_of(subscriptions: impl IntoIterator<Item = Subscription>) -> Catalog {
+    let mut builder = Catalog::builder()
+        .api(Api::new("echo", "/echo"))
+        .product(Product::new("starter").with_apis(["echo"]));
+    for subscription in subscriptions {
+        builder.push_subscription(subscription);
+    }
+    builder.build().unwrap()
+}
+
+pub(crate) fn options(server: &Server) -> RedisOptions {
+    // Short, so that what must wait for them does not take long; nothing fails
+    // because they are too short, but for lookups, which are tried again.
+    RedisOptions::new(server.url())
+        .with_timeout(Duration::from_secs(2))
+        .with_heartbeat(Duration::from_millis(100))
+}
+
+pub(crate) fn publisher(server: &Server) -> RedisPublisher {
+    RedisPublisher::new(options(server)).unwrap()
+}
+
+/// A server with the catalog, and a store on it.
+pub(crate) async fn served() -> (Server, RedisPublisher, RedisStore) {
+    let server = Server::start();
+    let publisher = publisher(&server);
+    publisher.publish(&catalog()).await.unwrap();
+    let store = RedisStore::connect(options(&server)).await.unwrap();
+    (server, publisher, store)
+}
+
+/// Entries that nothing but an invalidation takes away while a test runs.
+pub(crate) fn cached(store: RedisStore) -> CachedStore<RedisStore> {
+    let hour = Duration::from_secs(3600);
+    store
+        .cached_with(|cache| cache.found_for(hour).unknown_for(hour))
+        .unwrap()
+}
+
+/// What a request with that key gets.
+pub(crate) async fn status(store: &(impl SubscriptionStore + Clone), key: &str) -> u16 {
+    let inner = service_fn(|_: Request<String>| async {
+        Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+    });
+    let request = Request::get("/echo/1")
+        .header("Ocp-Apim-Subscription-Key", key)
+        .body(String::new())
+        .unwrap();
+    let service = SubscriptionKeyLayer::new(store.clone()).layer(inner);
+    service.oneshot(request).await.unwrap().status().as_u16()
+}
+
+pub(crate) fn field(key: &str) -> String {
+    KeyDigest::of(key).to_hex()
+}
+
+/// Waits until that holds.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        let long = Duration::from_secs(60);
+        assert!(begun.elapsed() < long, "it never came to this: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits until requests with that key get that.
+pub(crate) async fn comes_to(store: &(impl SubscriptionStore + Clone), key: &str, expected: u16) {
+    let what = format!("a request gets {expected}");
+    eventually(&what, async || status(store, key).await == expected).await;
+}
+
+/// Everything that an error says, and what it says of its sources.
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        told = format!("{told}: {error}");
+        source = error.source();
+    }
+    told
+}
