@@ -25,10 +25,10 @@ const APPS: [&str; 3] = ["bare", "this layer", "ValidateRequestHeaderLayer + Has
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, flag, app, threads] = arguments.as_slice() {
-        if flag == "--serve" {
-            return serve(app, threads.parse().unwrap());
-        }
+    if let [_, flag, app, threads] = arguments.as_slice()
+        && flag == "--serve"
+    {
+        return serve(app, threads.parse().unwrap());
     }
     println!("{SUBSCRIPTIONS} subscriptions, one key asked for; medians of {ROUNDS} rounds\n");
     println!("| server | app | requests/s | p50 | p99 |");
