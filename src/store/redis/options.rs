@@ -42,6 +42,9 @@ pub(super) struct Checked {
 
 impl RedisOptions {
     /// One Redis, by its URL: `redis://`, `rediss://` for TLS, or `unix://`.
+    ///
+    /// For TLS the process's provider of cryptography is used. Where none was
+    /// installed by then, `ring` is.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             nodes: vec![url.into()],
@@ -126,7 +129,9 @@ impl RedisOptions {
         if self.nodes.is_empty() {
             return Err(RedisOptionsError::NoNodes);
         }
-        provide_tls();
+        if self.nodes.iter().any(|url| is_tls(url)) {
+            provide_tls();
+        }
         let refused = |error: redis::RedisError| RedisOptionsError::Client {
             source: error.into(),
         };
@@ -141,9 +146,7 @@ impl RedisOptions {
 
     fn clients(&self) -> RedisResult<Vec<Client>> {
         let client = |url: &String| match self.certificates() {
-            Some(certificates) if url.starts_with("rediss:") => {
-                Client::build_with_tls(url.as_str(), certificates)
-            }
+            Some(certificates) if is_tls(url) => Client::build_with_tls(url.as_str(), certificates),
             _ => Client::open(url.as_str()),
         };
         self.nodes.iter().map(client).collect()
@@ -181,6 +184,12 @@ impl RedisOptions {
             root_cert,
         })
     }
+}
+
+fn is_tls(url: &str) -> bool {
+    ["rediss:", "valkeys:"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
 }
 
 /// The client takes the provider of cryptography that the process has; a program
