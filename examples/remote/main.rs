@@ -6,6 +6,8 @@
 //!
 //! `cargo run --example remote -- --serve` keeps both ends up, and prints what to
 //! try.
+//!
+//! The same with Redis: `cargo run --example remote_redis --features redis`.
 
 mod far_end;
 
