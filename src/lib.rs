@@ -92,8 +92,13 @@
 //! |---|---|
 //! | `axum` | `Access` and `Option<Access>` as extractors |
 //! | `file` | `FileStore`: a watched catalog file in TOML, JSON or YAML |
-//! | `redis` | `RedisStore` and `RedisPublisher`: a catalog in Redis, changes pushed to all |
-//! | `document` | reading catalog documents in JSON, without the file |
+//! | `document` | reading and writing catalog documents in JSON, and snapshots on disk |
+//! | `cache` | [`CachedStore`] around any slow store |
+//! | `http` | [`HttpStore`] and [`HttpLookupStore`] over a client of yours |
+//! | `http-client` | the same with a ready-made client |
+//! | `redis` | [`RedisStore`] and [`RedisPublisher`]: a catalog in Redis, changes pushed to all |
+//! | `metrics` | [`CacheStats`](store::CacheStats) through the `metrics` facade |
+//! | `conformance` | [`conformance`](store::conformance): a test suite for stores of your own |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod access;
@@ -111,6 +116,9 @@ pub use catalog::Catalog;
 pub use key::{KeyDigest, KeySource};
 pub use layer::{ConfigError, SubscriptionKeyLayer};
 pub use response::RefusalFormat;
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use store::CachedStore;
 #[cfg(feature = "file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub use store::FileStore;
@@ -118,6 +126,9 @@ pub use store::{BoxStore, MemoryStore, SubscriptionStore};
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub use store::{HttpLookupStore, HttpStore};
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use store::{RedisPublisher, RedisStore};
 
 /// Compiles the code in README.md.
 #[cfg(all(doctest, feature = "axum", feature = "file"))]
