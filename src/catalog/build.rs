@@ -1,5 +1,5 @@
 use crate::catalog::interfaces::Place;
-use crate::catalog::subscriptions::Packer;
+use crate::catalog::packed::Packer;
 use crate::catalog::{
     Api, Catalog, CatalogError, Entity, Field, Interfaces, Issue, IssueKind, Product, Subscription,
 };

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use rpds::HashTrieMapSync;
 
-use crate::catalog::subscriptions::Subscriptions;
+use crate::catalog::packed::Subscriptions;
 use crate::catalog::{Claim, KeySlot, Scopes, Subscription, Validity};
 use crate::key::KeyDigest;
 

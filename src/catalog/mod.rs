@@ -7,16 +7,17 @@
 mod api;
 mod build;
 mod changes;
+mod claim;
 mod id;
 mod interfaces;
 mod issue;
 mod metadata;
+mod packed;
+mod paths;
 mod product;
 mod scope;
 mod state;
 mod subscription;
-mod subscriptions;
-mod table;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -36,8 +37,8 @@ pub use version::Catalog;
 pub use view::SubscriptionView;
 
 pub(crate) use changes::claim;
+pub(crate) use claim::{Claim, Scopes};
 pub(crate) use interfaces::{ApiIndex, Interfaces, ProductIndex, Target};
-pub(crate) use subscriptions::{Claim, Scopes};
 pub(crate) use time::{Timestamp, Validity};
 pub(crate) use version::Found;
 pub(crate) use view::Holder;

@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 #[cfg(feature = "document")]
-use crate::catalog::subscriptions::{check, check_keys_differ};
+use crate::catalog::packed::{check, check_keys_differ};
 #[cfg(feature = "document")]
 use crate::catalog::{Entity, Issue};
 use crate::catalog::{Metadata, Scope, State};

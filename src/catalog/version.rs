@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::catalog::changes::{Change, Changes};
 use crate::catalog::interfaces::Place;
-use crate::catalog::subscriptions::{Packer, Subscriptions, check, check_keys_differ};
+use crate::catalog::packed::{Packer, Subscriptions, check, check_keys_differ};
 use crate::catalog::{
     Api, ApiIndex, CatalogBuilder, CatalogError, Claim, Entity, Field, Holder, Interfaces, Issue,
     IssueKind, KeySlot, Product, Scope, Subscription, Target,

@@ -1,0 +1,31 @@
+use crate::catalog::{Interfaces, KeySlot, Scope, State, Target, Validity};
+
+/// What the owner of a key brings to a decision.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim<'a> {
+    pub(crate) slot: KeySlot,
+    pub(crate) state: State,
+    pub(crate) validity: Validity,
+    pub(crate) key_validity: Validity,
+    pub(crate) scopes: Scopes<'a>,
+}
+
+/// The scopes of a subscription, as they lie in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scopes<'a> {
+    One(Target),
+    Resolved(&'a [Target]),
+    Named(&'a [Scope]),
+}
+
+impl Scopes<'_> {
+    /// The scopes by name.
+    pub(crate) fn to_scopes(self, interfaces: &Interfaces) -> Vec<Scope> {
+        let named = |target: &Target| interfaces.scope(*target).to_scope();
+        match self {
+            Self::One(target) => vec![named(&target)],
+            Self::Resolved(targets) => targets.iter().map(named).collect(),
+            Self::Named(scopes) => scopes.to_vec(),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+mod packer;
+mod table;
+mod word;
+
+use std::hash::{BuildHasher, RandomState};
+use std::mem;
+use std::time::SystemTime;
+
+use hashbrown::HashTable;
+
+use crate::catalog::{
+    Claim, Interfaces, KeySlot, Metadata, Scopes, State, Subscription, SubscriptionKey, Target,
+    Validity,
+};
+use crate::key::KeyDigest;
+
+pub(crate) use packer::Packer;
+pub(super) use packer::{check, check_keys_differ};
+
+use table::{KeyTable, Slot};
+
+/// Many subscriptions, immutable and packed: a slot for each key, a few words
+/// for each subscription, and more only for those that have more.
+#[derive(Debug)]
+pub(crate) struct Subscriptions {
+    table: KeyTable,
+    records: Vec<Record>,
+    ids: String,
+    by_id: HashTable<u32>,
+    id_hash: RandomState,
+    details: Vec<Detail>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    id_start: u32,
+    /// Its place in `details`, or [`NONE`].
+    detail: u32,
+    /// Its one scope as a [`word`], or [`NONE`] where the detail has the scopes.
+    scope: u32,
+    /// Where its keys lie in the table, or [`NONE`].
+    keys: [u32; 2],
+}
+
+/// What most subscriptions have not.
+#[derive(Debug)]
+struct Detail {
+    display_name: Option<Box<str>>,
+    owner: Option<Box<str>>,
+    metadata: Option<Box<Metadata>>,
+    state: State,
+    validity: Validity,
+    key_validity: [Validity; 2],
+    /// All scopes, where there is not exactly one.
+    scopes: Vec<Target>,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// Dropping more than this many takes long enough to be felt by a request.
+const DROPPED_AT_ONCE: usize = 10_000;
+
+impl Detail {
+    fn of(subscription: &Subscription) -> Option<Self> {
+        let key_validity = [KeySlot::Primary, KeySlot::Secondary].map(|slot| {
+            Validity::until(subscription.key(slot).and_then(SubscriptionKey::expires_at))
+        });
+        let validity = Validity::new(subscription.not_before, subscription.expires_at);
+        let metadata = &subscription.metadata;
+        let detail = Self {
+            display_name: subscription.display_name.as_deref().map(Into::into),
+            owner: subscription.owner.as_deref().map(Into::into),
+            metadata: (!metadata.is_empty()).then(|| Box::new(metadata.clone())),
+            state: subscription.state,
+            validity,
+            key_validity,
+            scopes: Vec::new(),
+        };
+        let needed = detail.display_name.is_some()
+            || detail.owner.is_some()
+            || detail.metadata.is_some()
+            || !detail.is_settled()
+            || subscription.scopes.len() != 1;
+        needed.then_some(detail)
+    }
+
+    /// Whether nothing here bears on a decision.
+    fn is_settled(&self) -> bool {
+        self.state == State::Active
+            && self.validity.is_always()
+            && self
+                .key_validity
+                .iter()
+                .all(|validity| validity.is_always())
+            && self.scopes.is_empty()
+    }
+}
+
+impl Subscriptions {
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The subscription with that key: its place, and its claim.
+    pub(crate) fn by_key(&self, digest: &KeyDigest) -> Option<(u32, Claim<'_>)> {
+        let slot = self.table.get(digest)?;
+        Some((slot.subscription, self.claim(slot)))
+    }
+
+    fn claim(&self, key: &Slot) -> Claim<'_> {
+        let slot = word::slot(key.word);
+        let claim = Claim {
+            slot,
+            state: State::Active,
+            validity: Validity::ALWAYS,
+            key_validity: Validity::ALWAYS,
+            scopes: Scopes::One(word::target(key.word)),
+        };
+        if word::is_settled(key.word) {
+            return claim;
+        }
+        let Some(detail) = self.detail(key.subscription) else {
+            return claim;
+        };
+        Claim {
+            slot,
+            state: detail.state,
+            validity: detail.validity,
+            key_validity: detail.key_validity[slot as usize],
+            scopes: if detail.scopes.is_empty() {
+                claim.scopes
+            } else {
+                Scopes::Resolved(&detail.scopes)
+            },
+        }
+    }
+
+    pub(crate) fn by_id(&self, id: &str) -> Option<u32> {
+        let hash = self.id_hash.hash_one(id);
+        let same = |at: &u32| self.id(*at) == id;
+        self.by_id.find(hash, same).copied()
+    }
+
+    pub(crate) fn id(&self, at: u32) -> &str {
+        id_of(&self.records, &self.ids, at)
+    }
+
+    pub(crate) fn display_name(&self, at: u32) -> &str {
+        let name = self.detail(at).and_then(|d| d.display_name.as_deref());
+        name.unwrap_or_else(|| self.id(at))
+    }
+
+    pub(crate) fn owner(&self, at: u32) -> Option<&str> {
+        self.detail(at)?.owner.as_deref()
+    }
+
+    pub(crate) fn expires_at(&self, at: u32) -> Option<SystemTime> {
+        self.detail(at)?.validity.end()
+    }
+
+    pub(crate) fn metadata(&self, at: u32) -> &Metadata {
+        self.detail(at)
+            .and_then(|detail| detail.metadata.as_deref())
+            .unwrap_or(Metadata::none())
+    }
+
+    pub(crate) fn scopes(&self, at: u32) -> Scopes<'_> {
+        match self.detail(at) {
+            Some(detail) if !detail.scopes.is_empty() => Scopes::Resolved(&detail.scopes),
+            _ => {
+                let scope = self.records.get(at as usize).map_or(0, |r| r.scope);
+                Scopes::One(word::target(scope))
+            }
+        }
+    }
+
+    fn detail(&self, at: u32) -> Option<&Detail> {
+        let record = self.records.get(at as usize)?;
+        self.details.get(record.detail as usize)
+    }
+
+    /// The digests of its keys, with their slots.
+    pub(crate) fn keys(&self, at: u32) -> impl Iterator<Item = (KeySlot, KeyDigest)> + '_ {
+        let keys = self.records.get(at as usize).map_or([NONE; 2], |r| r.keys);
+        [KeySlot::Primary, KeySlot::Secondary]
+            .into_iter()
+            .zip(keys)
+            .filter_map(|(slot, position)| Some((slot, self.table.at(position)?.digest)))
+    }
+
+    /// The subscription, unpacked.
+    pub(crate) fn unpack(&self, at: u32, interfaces: &Interfaces) -> Subscription {
+        let mut subscription = Subscription::new(self.id(at));
+        subscription.scopes = self.scopes(at).to_scopes(interfaces);
+        let detail = self.detail(at);
+        for (slot, digest) in self.keys(at) {
+            let mut key = SubscriptionKey::from_digest(digest);
+            if let Some(end) = detail.and_then(|d| d.key_validity[slot as usize].end()) {
+                key = key.with_expiry(end);
+            }
+            match slot {
+                KeySlot::Primary => subscription.primary_key = Some(key),
+                KeySlot::Secondary => subscription.secondary_key = Some(key),
+            }
+        }
+        if let Some(detail) = detail {
+            subscription.display_name = detail.display_name.as_deref().map(str::to_owned);
+            subscription.owner = detail.owner.as_deref().map(str::to_owned);
+            subscription.metadata = self.metadata(at).clone();
+            subscription.state = detail.state;
+            subscription.not_before = detail.validity.start();
+            subscription.expires_at = detail.validity.end();
+        }
+        subscription
+    }
+}
+
+fn id_of<'a>(records: &[Record], ids: &'a str, at: u32) -> &'a str {
+    let at = at as usize;
+    let start = records.get(at).map_or(ids.len(), |r| r.id_start as usize);
+    let end = records
+        .get(at + 1)
+        .map_or(ids.len(), |r| r.id_start as usize);
+    ids.get(start..end).unwrap_or_default()
+}
+
+/// A million subscriptions take long to free. Whoever lets go of the last
+/// version that holds them may be a request, so that a thread does it.
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        if self.records.len() <= DROPPED_AT_ONCE {
+            return;
+        }
+        let (table, _) = KeyTable::build(&[]);
+        let parts = (
+            mem::replace(&mut self.table, table),
+            mem::take(&mut self.records),
+            mem::take(&mut self.ids),
+            mem::take(&mut self.by_id),
+            mem::take(&mut self.details),
+        );
+        // Where no thread can be had, the closure and the parts in it are
+        // dropped right here.
+        let _ = std::thread::Builder::new()
+            .name("subscriptions-drop".into())
+            .spawn(move || drop(parts));
+    }
+}
