@@ -60,3 +60,19 @@ async fn a_node_that_is_down_is_passed_over() {
     let store = RedisStore::connect(options).await.unwrap();
     assert_eq!(status(&store, KEY).await, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_hangs_is_unavailable_and_back_when_it_is_back() {
+    let cluster = Cluster::start();
+    let publisher = RedisPublisher::new(options(&cluster)).unwrap();
+    publisher.publish(&catalog()).await.unwrap();
+    let short = options(&cluster).with_timeout(Duration::from_millis(500));
+    let store = RedisStore::start(short).unwrap();
+    comes_to(&store, KEY, 200).await;
+    cluster.nodes.iter().for_each(|node| node.stop());
+    assert_eq!(status(&store, KEY).await, 503);
+    assert_eq!(status(&store, WRONG).await, 503);
+    cluster.nodes.iter().for_each(|node| node.go_on());
+    comes_to(&store, KEY, 200).await;
+    comes_to(&store, WRONG, 401).await;
+}

@@ -129,3 +129,16 @@ async fn begun_before_there_is_a_catalog_it_answers_from_the_moment_there_is() {
     publisher(&server).publish(&catalog()).await.unwrap();
     comes_to(&store, KEY, 200).await;
 }
+
+/// Such a refusal repeats what was asked for.
+#[tokio::test]
+async fn a_refused_command_does_not_tell_the_digest() {
+    let refusing = ["--rename-command", "HMGET", ""].map(str::to_owned);
+    let server = Server::start_with(|_| refusing.to_vec());
+    publisher(&server).publish(&catalog()).await.unwrap();
+    let store = RedisStore::start(options(&server)).unwrap();
+    let error = store.find(&KeyDigest::of(KEY)).await.unwrap_err();
+    let (told, digest) = (told(&error), field(KEY));
+    assert!(told.contains("refused"), "{told}");
+    assert!(!told.contains(&digest[..8]), "{told}");
+}
