@@ -44,14 +44,19 @@ pub(super) fn headers(inputs: Inputs<'_>, make: impl FnOnce() -> HeaderMap) -> H
     if inputs.host.is_some_and(|host| host.len() > LONGEST_HOST) {
         return make();
     }
-    LAST.with_borrow_mut(|last| match last {
-        Some(last) if last.inputs() == inputs => last.headers.clone(),
-        _ => {
-            let headers = make();
-            *last = Some(Last::new(inputs, headers.clone()));
-            headers
-        }
-    })
+    // A thread that is ending remembers nothing any more.
+    if let Ok(Some(headers)) = LAST.try_with(|last| recall(&last.borrow(), inputs)) {
+        return headers;
+    }
+    let headers = make();
+    let last = Last::new(inputs, headers.clone());
+    let _ = LAST.try_with(|place| place.replace(Some(last)));
+    headers
+}
+
+fn recall(last: &Option<Last>, inputs: Inputs<'_>) -> Option<HeaderMap> {
+    let last = last.as_ref()?;
+    (last.inputs() == inputs).then(|| last.headers.clone())
 }
 
 impl Last {

@@ -62,13 +62,16 @@ impl Published {
     #[inline]
     pub(crate) fn load(&self) -> Arc<Catalog> {
         let number = self.number.load(Ordering::Acquire);
-        REMEMBER.with_borrow_mut(|remembered| {
+        let remembered = REMEMBER.try_with(|remembered| {
+            let remembered = &mut *remembered.borrow_mut();
             let known = remembered.iter_mut().find(|known| known.id == self.id);
             match known {
                 Some(known) => known.handle(number, self),
                 None => self.introduce(remembered),
             }
-        })
+        });
+        // A thread that is ending remembers nothing any more.
+        remembered.unwrap_or_else(|_| self.new_handle().1)
     }
 
     #[cold]
