@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -521,4 +522,37 @@ fn opening_needs_no_runtime() {
         std::thread::park();
     };
     assert!(store.catalog().api("one").is_some());
+}
+
+#[test]
+fn a_long_load_tells_how_far_it_has_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("catalog.json");
+    let entries: Vec<String> = (0..50_000)
+        .map(|n| format!(r#"{{"id":"s{n}","scope":"/apis","primary_key":"{n:032}"}}"#))
+        .collect();
+    let text = format!(
+        r#"{{"apis":[{{"id":"echo","path":"/echo"}}],"subscriptions":[{}]}}"#,
+        entries.join(",")
+    );
+    fs::write(&path, &text).unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let teller = Arc::clone(&told);
+    let store = FileStore::options()
+        .with_watch(false)
+        .with_progress(move |progress| teller.lock().unwrap().push(progress))
+        .open_blocking(&path)
+        .unwrap();
+    assert_eq!(store.catalog().subscription_count(), 50_000);
+    let told = told.lock().unwrap();
+    assert!(told.len() >= 3, "{told:?}");
+    assert!(told.is_sorted_by_key(|progress| (progress.entries, progress.read)));
+    for progress in &*told {
+        assert_eq!(progress.length, text.len() as u64);
+        let expected = progress.length * progress.entries / 50_000;
+        assert!(
+            progress.read.abs_diff(expected) < progress.length / 100,
+            "{progress:?}"
+        );
+    }
 }

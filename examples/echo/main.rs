@@ -15,8 +15,10 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tower_subscription_key::document::LoadProgress;
 use tower_subscription_key::store::file::FileStatus;
 use tower_subscription_key::{FileStore, SubscriptionKeyLayer};
 use tracing::Level;
@@ -56,12 +58,37 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Hidden where nobody watches.
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("loading {bar:40} {percent} %, {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn draw(bar: &ProgressBar, load: LoadProgress) {
+    // What is loaded again later is told in a line of its own.
+    if !bar.is_finished() {
+        bar.set_length(load.length);
+        bar.set_position(load.read);
+        bar.set_message(format!("{} subscriptions", load.entries));
+    }
+}
+
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     let catalog = flags
         .catalog
         .as_deref()
         .unwrap_or(Path::new(SHIPPED_CATALOG));
-    let store = FileStore::open(catalog).await?;
+    let bar = progress_bar();
+    let drawn = bar.clone();
+    let store = FileStore::options()
+        .with_progress(move |load| draw(&drawn, load))
+        .open(catalog)
+        .await;
+    bar.finish_and_clear();
+    let store = store?;
     tokio::spawn(tell_changes(store.subscribe()));
     let keys = SubscriptionKeyLayer::new(store)
         .strip_key(flags.strip)

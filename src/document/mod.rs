@@ -98,6 +98,20 @@ impl Format {
 /// not of this machine, and its environment is none of the document's business.
 type Environment<'e> = Option<&'e dyn Fn(&str) -> Option<OsString>>;
 
+/// How far the loading of a long document has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoadProgress {
+    /// Entries of the list that is being read.
+    pub entries: u64,
+    /// Bytes of the document that have been read.
+    pub read: u64,
+    /// Bytes of the whole document.
+    pub length: u64,
+}
+
+type Progress<'p> = &'p dyn Fn(LoadProgress);
+
 /// The fields of an answer about one key.
 const OWNER: &str = "subscription";
 const SLOT: &str = "slot";
@@ -147,9 +161,13 @@ pub fn parse_owner(
 /// The quick way: what is in a document, before the rules between its entries
 /// are looked at. `None` where only [`explain`] can tell what it is.
 #[cfg(feature = "file")]
-pub(crate) fn builder(format: Format, document: &[u8]) -> Option<CatalogBuilder> {
+pub(crate) fn builder(
+    format: Format,
+    document: &[u8],
+    progress: Progress<'_>,
+) -> Option<CatalogBuilder> {
     let text = utf8(document).ok()?;
-    builder_with(format, text, Some(&|name| std::env::var_os(name)))
+    builder_with(format, text, Some(&|name| std::env::var_os(name)), progress)
 }
 
 /// The thorough way, which knows where everything stands.
@@ -168,7 +186,7 @@ fn parse_with(
     environment: Environment<'_>,
 ) -> Result<Catalog, DocumentError> {
     let text = utf8(document)?;
-    let builder = builder_with(format, text, environment);
+    let builder = builder_with(format, text, environment, &|_| {});
     match builder.map(CatalogBuilder::build) {
         Some(Ok(catalog)) => Ok(catalog),
         Some(Err(_)) | None => explain_with(format, text, environment),
@@ -186,9 +204,10 @@ fn builder_with(
     format: Format,
     text: &str,
     environment: Environment<'_>,
+    progress: Progress<'_>,
 ) -> Option<CatalogBuilder> {
     match format {
-        Format::Json => stream::builder(text, environment),
+        Format::Json => stream::builder(text, environment, progress),
         #[cfg(feature = "file")]
         Format::Toml | Format::Yaml => None,
     }

@@ -51,6 +51,10 @@ impl<'de> Fields<'de> for ApiFields<'de> {
 }
 
 impl<'de> Entry<'de> for ApiFields<'de> {
+    fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     fn enter(self, builder: &mut CatalogBuilder) -> Option<()> {
         let mut api = Api::new(self.id?, self.path?);
         if let Some(name) = self.display_name {
@@ -136,6 +140,10 @@ impl<'de> Fields<'de> for ProductFields<'de> {
 }
 
 impl<'de> Entry<'de> for ProductFields<'de> {
+    fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     fn enter(self, builder: &mut CatalogBuilder) -> Option<()> {
         let apis = self.apis.into_iter().map(|Text(api)| api);
         let mut product = Product::new(self.id?).with_apis(apis);
@@ -210,6 +218,10 @@ impl<'de> Fields<'de> for SubscriptionFields<'de> {
 }
 
 impl<'de> Entry<'de> for SubscriptionFields<'de> {
+    fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     fn enter(self, builder: &mut CatalogBuilder) -> Option<()> {
         // A million times over, moving it from step to step would be felt.
         let mut subscription = Subscription::new(self.id?);

@@ -14,7 +14,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::catalog::{Catalog, CatalogBuilder};
-use crate::document::Environment;
+use crate::document::{Environment, LoadProgress, Progress};
 
 use entities::{ApiFields, ProductFields, SubscriptionFields};
 use values::Name;
@@ -24,16 +24,51 @@ const COMPLAINT: &str = "refused";
 
 /// What is in the document, unless there is anything to complain about. The rules
 /// between its entries are the builder's.
-pub(super) fn builder(text: &str, environment: Environment<'_>) -> Option<CatalogBuilder> {
+pub(super) fn builder(
+    text: &str,
+    environment: Environment<'_>,
+    progress: Progress<'_>,
+) -> Option<CatalogBuilder> {
     let mut builder = Catalog::builder();
     let mut deserializer = serde_json::Deserializer::from_str(text);
+    let context = Context {
+        text,
+        environment,
+        progress,
+    };
     let document = Document {
         builder: &mut builder,
-        environment,
+        context,
     };
     document.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
     Some(builder)
+}
+
+/// What reading needs besides the text that is next.
+#[derive(Clone, Copy)]
+struct Context<'e> {
+    text: &'e str,
+    environment: Environment<'e>,
+    progress: Progress<'e>,
+}
+
+/// So many entries take some hundredths of a second.
+const BETWEEN_REPORTS: u64 = 1 << 14;
+
+impl Context<'_> {
+    /// Tells how far the reading has come, now that the entry with that id is read.
+    fn report(self, entries: u64, id: Option<&str>) {
+        // An id without escapes is borrowed from the text, and tells its place.
+        let place = id.map(|id| id.as_ptr().addr().wrapping_sub(self.text.as_ptr().addr()));
+        if let Some(read) = place.filter(|place| *place <= self.text.len()) {
+            (self.progress)(LoadProgress {
+                entries,
+                read: read as u64,
+                length: self.text.len() as u64,
+            });
+        }
+    }
 }
 
 /// One table of the document while it is read.
@@ -51,6 +86,8 @@ trait Fields<'de>: Default {
 
 /// An entry of one of the three lists.
 trait Entry<'de>: Fields<'de> {
+    fn id(&self) -> Option<&str>;
+
     /// `None` where something is missing, or too much.
     fn enter(self, builder: &mut CatalogBuilder) -> Option<()>;
 }
@@ -107,7 +144,7 @@ fn complaint<E: Error>() -> E {
 
 struct Document<'b, 'e> {
     builder: &'b mut CatalogBuilder,
-    environment: Environment<'e>,
+    context: Context<'e>,
 }
 
 impl<'de> DeserializeSeed<'de> for Document<'_, '_> {
@@ -137,11 +174,11 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
             if std::mem::replace(&mut seen[list], true) {
                 return Err(complaint());
             }
-            let (builder, environment) = (&mut *self.builder, self.environment);
+            let (builder, context) = (&mut *self.builder, self.context);
             match list {
-                0 => map.next_value_seed(List::<ApiFields>::new(builder, environment))?,
-                1 => map.next_value_seed(List::<ProductFields>::new(builder, environment))?,
-                _ => map.next_value_seed(List::<SubscriptionFields>::new(builder, environment))?,
+                0 => map.next_value_seed(List::<ApiFields>::new(builder, context))?,
+                1 => map.next_value_seed(List::<ProductFields>::new(builder, context))?,
+                _ => map.next_value_seed(List::<SubscriptionFields>::new(builder, context))?,
             }
         }
         Ok(())
@@ -151,16 +188,16 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
 /// A list of entries, each of which goes into the builder when it has ended.
 struct List<'b, 'e, F> {
     builder: &'b mut CatalogBuilder,
-    environment: Environment<'e>,
+    context: Context<'e>,
     entry: std::marker::PhantomData<F>,
 }
 
 impl<'b, 'e, F> List<'b, 'e, F> {
-    fn new(builder: &'b mut CatalogBuilder, environment: Environment<'e>) -> Self {
+    fn new(builder: &'b mut CatalogBuilder, context: Context<'e>) -> Self {
         let entry = std::marker::PhantomData;
         Self {
             builder,
-            environment,
+            context,
             entry,
         }
     }
@@ -182,7 +219,13 @@ impl<'de, F: Entry<'de>> Visitor<'de> for List<'_, '_, F> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(entry) = list.next_element_seed(Table::<F>::new(self.environment))? {
+        let mut entries = 0;
+        let environment = self.context.environment;
+        while let Some(entry) = list.next_element_seed(Table::<F>::new(environment))? {
+            entries += 1;
+            if entries % BETWEEN_REPORTS == 0 {
+                self.context.report(entries, entry.id());
+            }
             entry.enter(self.builder).ok_or_else(complaint)?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 /// Whether both take it; that they make the same of it, where they do.
 #[track_caller]
 fn is_taken(text: &str) -> bool {
-    let quick = stream::builder(text, Some(&environment));
+    let quick = stream::builder(text, Some(&environment), &|_| {});
     let quick = quick.and_then(|builder| builder.build().ok());
     let explained = explain_with(Format::Json, text, Some(&environment));
     match (&quick, &explained) {

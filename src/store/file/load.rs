@@ -7,6 +7,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::catalog::Catalog;
 use crate::key::KeyDigest;
+use crate::store::file::options::OnProgress;
 use crate::store::file::source::{Content, Hash, Source};
 use crate::store::file::stamp::Stamp;
 use crate::store::file::{FileError, FileStatus};
@@ -39,8 +40,8 @@ pub(super) enum Outcome {
 
 impl Shared {
     /// Reads the file for the first time.
-    pub(super) fn open(path: &Path) -> Result<(Self, Stamp), FileError> {
-        let source = Source::of(path)?;
+    pub(super) fn open(path: &Path, progress: OnProgress) -> Result<(Self, Stamp), FileError> {
+        let source = Source::of(path, progress)?;
         let content = source.read()?;
         let (used, stamp) = (content.hash(), content.stamp);
         let catalog = source.parse(content)?;

@@ -1,7 +1,9 @@
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::document::LoadProgress;
 use crate::store::file::load::{self, Shared};
 use crate::store::file::watch::Watcher;
 use crate::store::file::{FileError, FileStore};
@@ -24,6 +26,29 @@ pub struct FileStoreOptions {
     pub(super) notifications: bool,
     pub(super) poll_interval: Duration,
     pub(super) settle_time: Duration,
+    progress: OnProgress,
+}
+
+/// Who is told while a long file is loaded.
+#[derive(Clone, Default)]
+pub(super) struct OnProgress(Option<Arc<dyn Fn(LoadProgress) + Send + Sync>>);
+
+impl OnProgress {
+    pub(super) fn tell(&self, progress: LoadProgress) {
+        if let Some(tell) = &self.0 {
+            tell(progress);
+        }
+    }
+}
+
+impl fmt::Debug for OnProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "OnProgress(..)"
+        } else {
+            "None"
+        })
+    }
 }
 
 impl Default for FileStoreOptions {
@@ -33,6 +58,7 @@ impl Default for FileStoreOptions {
             notifications: true,
             poll_interval: Duration::from_millis(500),
             settle_time: Duration::from_millis(50),
+            progress: OnProgress::default(),
         }
     }
 }
@@ -66,6 +92,14 @@ impl FileStoreOptions {
         self
     }
 
+    /// Told again and again while a long JSON file is loaded, also when it is
+    /// loaded again: for a progress bar. Runs on the loading thread. Default:
+    /// nobody; `tracing` is told once a second in any case.
+    pub fn with_progress(mut self, tell: impl Fn(LoadProgress) + Send + Sync + 'static) -> Self {
+        self.progress = OnProgress(Some(Arc::new(tell)));
+        self
+    }
+
     /// [`FileStore::open`] with these options.
     ///
     /// # Errors
@@ -86,7 +120,7 @@ impl FileStoreOptions {
     ///
     /// As there.
     pub fn open_blocking(self, path: impl AsRef<Path>) -> Result<FileStore, FileError> {
-        let (shared, seen) = Shared::open(path.as_ref())?;
+        let (shared, seen) = Shared::open(path.as_ref(), self.progress.clone())?;
         let shared = Arc::new(shared);
         let watcher = self
             .watch

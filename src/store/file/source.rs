@@ -1,16 +1,18 @@
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::catalog::Catalog;
-use crate::document::{self, DocumentError, Format};
+use crate::document::{self, DocumentError, Format, LoadProgress};
 use crate::store::file::FileError;
+use crate::store::file::options::OnProgress;
 use crate::store::file::stamp::Stamp;
 
 /// A file that changes while it is read is read again, so often and after that
@@ -25,6 +27,8 @@ pub(super) struct Source {
     /// Holds also if the process changes its directory.
     pub(super) absolute: PathBuf,
     format: Format,
+    /// Told while a long file is loaded.
+    pub(super) progress: OnProgress,
 }
 
 /// All bytes of a file at one moment.
@@ -43,7 +47,7 @@ impl Content {
 }
 
 impl Source {
-    pub(super) fn of(path: &Path) -> Result<Self, FileError> {
+    pub(super) fn of(path: &Path, progress: OnProgress) -> Result<Self, FileError> {
         let path = path.to_owned();
         let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
         match Format::from_path(&path) {
@@ -51,6 +55,7 @@ impl Source {
                 path,
                 absolute,
                 format,
+                progress,
             }),
             Err(source) => Err(FileError::Format { path, source }),
         }
@@ -98,7 +103,10 @@ impl Source {
     /// possible, it is let go before the one is built, and read again if there is
     /// something to explain after all.
     fn parse_at_once(&self, content: Content) -> Result<Result<Catalog, DocumentError>, FileError> {
-        let Some(builder) = document::builder(self.format, &content.bytes) else {
+        let told = Told::new(self);
+        let Some(builder) =
+            document::builder(self.format, &content.bytes, &|progress| told.tell(progress))
+        else {
             return Ok(document::explain(self.format, &content.bytes));
         };
         drop(content);
@@ -107,6 +115,37 @@ impl Source {
         }
         let again = self.read()?;
         Ok(document::explain(self.format, &again.bytes))
+    }
+}
+
+/// Long loads are told to `tracing` once in so long.
+const BETWEEN_EVENTS: Duration = Duration::from_secs(1);
+
+/// Who is told how a load goes on.
+struct Told<'s> {
+    source: &'s Source,
+    last_event: Cell<Instant>,
+}
+
+impl<'s> Told<'s> {
+    fn new(source: &'s Source) -> Self {
+        Self {
+            source,
+            last_event: Cell::new(Instant::now()),
+        }
+    }
+
+    fn tell(&self, progress: LoadProgress) {
+        if self.last_event.get().elapsed() >= BETWEEN_EVENTS {
+            self.last_event.set(Instant::now());
+            tracing::info!(
+                path = %self.source.path.display(),
+                entries = progress.entries,
+                percent = 100 * progress.read / progress.length.max(1),
+                "catalog file is being loaded"
+            );
+        }
+        self.source.progress.tell(progress);
     }
 }
 
