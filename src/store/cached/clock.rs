@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A moment, in nanoseconds since its [`Clock`] began: half the size of an
+/// A moment, in nanoseconds since long before its [`Clock`] began: half the size of an
 /// `Instant`, and it fits an atomic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(pub(super) u64);
@@ -15,6 +15,12 @@ impl Moment {
 
     pub(super) fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(nanos(duration)))
+    }
+
+    /// How long after that moment, if it is.
+    #[cfg(feature = "document")]
+    pub(super) fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
     pub(super) fn before(self, duration: Duration) -> Self {
@@ -27,12 +33,15 @@ impl Moment {
 pub(super) struct Clock(Instant);
 
 impl Clock {
+    /// 36 years: what is read from the disk is older than the clock.
+    const BEGIN: Moment = Moment(1 << 60);
+
     pub(super) fn start() -> Self {
         Self(Instant::now())
     }
 
     pub(super) fn now(&self) -> Moment {
-        Moment(nanos(self.0.elapsed()))
+        Self::BEGIN.after(self.0.elapsed())
     }
 }
 

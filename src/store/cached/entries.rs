@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
@@ -24,17 +25,30 @@ pub(super) struct Entries {
     refresh_ahead: f64,
     stale_for: Duration,
     jitter: Jitter,
+    /// Whether what is found changed since somebody asked.
+    changed: AtomicBool,
 }
 
 /// A key that was found.
 #[derive(Debug, Clone)]
 struct Entry {
     owner: KeyOwner,
+    #[cfg(feature = "document")]
+    found_at: Moment,
     /// From here on a use asks again in the background.
     refresh_at: Moment,
     fresh_until: Moment,
     /// The last lookup failed, and until here there is no further one.
     held_until: Moment,
+}
+
+/// A found key with all that is to be kept of it.
+#[cfg(feature = "document")]
+pub(super) struct Found {
+    pub(super) key: KeyDigest,
+    pub(super) owner: KeyOwner,
+    pub(super) found_at: Moment,
+    pub(super) fresh_until: Moment,
 }
 
 /// What the cache has to say about a key.
@@ -61,6 +75,7 @@ impl Entries {
             refresh_ahead: settings.refresh_ahead,
             stale_for: settings.stale_for,
             jitter: Jitter::new(settings.jitter),
+            changed: AtomicBool::new(false),
         }
     }
 
@@ -100,6 +115,8 @@ impl Entries {
         let fresh_until = now.after(life);
         let entry = Entry {
             owner,
+            #[cfg(feature = "document")]
+            found_at: now,
             refresh_at: fresh_until.before(part_of(life, self.refresh_ahead)),
             fresh_until,
             held_until: now,
@@ -107,6 +124,20 @@ impl Entries {
         // In this order, so that nobody finds it in neither.
         self.found.insert(key, entry);
         self.unknown.remove(&key);
+        self.set_changed();
+    }
+
+    /// Puts a key in that was fresh until a moment that is over.
+    #[cfg(feature = "document")]
+    pub(super) fn put_old(&self, key: KeyDigest, owner: KeyOwner, fresh_until: Moment) {
+        let entry = Entry {
+            owner,
+            found_at: fresh_until,
+            refresh_at: fresh_until,
+            fresh_until,
+            held_until: fresh_until,
+        };
+        self.found.insert(key, entry);
     }
 
     pub(super) fn put_unknown(&self, key: KeyDigest, now: Moment) {
@@ -114,7 +145,7 @@ impl Entries {
             let until = now.after(self.jitter.spread(self.unknown_for));
             self.unknown.insert(key, until);
         }
-        self.found.remove(&key);
+        self.remove_found(&key);
     }
 
     /// Remembers that a lookup of the key failed, and says what is left to give.
@@ -130,13 +161,20 @@ impl Entries {
     }
 
     pub(super) fn remove(&self, key: &KeyDigest) {
-        self.found.remove(key);
+        self.remove_found(key);
         self.unknown.remove(key);
+    }
+
+    fn remove_found(&self, key: &KeyDigest) {
+        if self.found.remove(key).is_some() {
+            self.set_changed();
+        }
     }
 
     pub(super) fn remove_all(&self) {
         self.found.clear();
         self.unknown.clear();
+        self.set_changed();
     }
 
     /// Removes the keys of that subscription, and all unknown ones: one of them
@@ -146,9 +184,35 @@ impl Entries {
         // Not `retain`, which keeps readers out while it looks through a shard.
         for (key, entry) in self.found.iter() {
             if entry.owner.subscription().id() == id {
-                self.found.remove(&key);
+                self.remove_found(&key);
             }
         }
+    }
+
+    /// After the change, so that whoever takes the mark also sees the change.
+    pub(super) fn set_changed(&self) {
+        self.changed.store(true, Ordering::Release);
+    }
+
+    /// Whether a found key came, changed or went since this was last asked.
+    #[cfg(feature = "document")]
+    pub(super) fn take_changed(&self) -> bool {
+        self.changed.swap(false, Ordering::Acquire)
+    }
+
+    /// All found keys that are fresh, or may be served as stale.
+    #[cfg(feature = "document")]
+    pub(super) fn all_found(&self, now: Moment) -> Vec<Found> {
+        let usable = |(_, entry): &(KeyDigest, Entry)| now < self.stale_until(entry);
+        let found = self.found.iter().filter(usable);
+        found
+            .map(|(key, entry)| Found {
+                key,
+                owner: entry.owner,
+                found_at: entry.found_at,
+                fresh_until: entry.fresh_until,
+            })
+            .collect()
     }
 
     /// How many found and how many unknown keys are held.

@@ -109,4 +109,7 @@ pub enum CacheSettingsError {
          give both at least 1, or take the limit away with `without_unknown_rate`"
     )]
     NoRate,
+    /// A snapshot is saved by a task, and there is nothing that runs it.
+    #[error("a snapshot is kept in a tokio runtime only: build the store in one")]
+    NoRuntime,
 }

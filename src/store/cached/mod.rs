@@ -3,12 +3,16 @@
 
 mod breaker;
 mod clock;
+#[cfg(feature = "document")]
+mod contents;
 mod entries;
 mod error;
 mod flights;
 mod rate;
 mod settings;
 mod shared;
+#[cfg(feature = "document")]
+mod snapshot;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -83,6 +87,13 @@ type LookupResult<E> = Result<Option<KeyOwner>, CachedStoreError<E>>;
 /// asked for keys, and this has nothing to do around it. A `peek` of the store
 /// inside is not used.
 ///
+/// # A restart during an outage
+///
+/// With `keep_snapshot` (feature `document`, for stores that hold APIs and
+/// products) the found keys are also kept in a file, digests only. After a
+/// restart they are past their lifetime: rows as above, and the time for stale
+/// answers goes on from where it was.
+///
 /// # Behind a flood
 ///
 /// The rate is one for all callers. While wrong keys use it up, good keys that
@@ -149,6 +160,27 @@ impl<S: SubscriptionStore> CachedStore<S> {
         WeakCachedStore(Arc::downgrade(&self.shared))
     }
 
+    /// As of when the snapshot is: the one that was saved last, or, before the
+    /// first, the one that was loaded at the start. `None`: there is neither.
+    ///
+    /// A snapshot is saved when something changed. It may also be old because
+    /// nothing did, or because the store has not answered since.
+    #[cfg(feature = "document")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
+    #[must_use]
+    pub fn snapshot_saved_at(&self) -> Option<std::time::SystemTime> {
+        self.shared.keeper.as_ref()?.saved_at()
+    }
+
+    /// How old the snapshot is: see [`snapshot_saved_at`](Self::snapshot_saved_at).
+    #[cfg(feature = "document")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
+    #[must_use]
+    pub fn snapshot_age(&self) -> Option<std::time::Duration> {
+        let saved_at = self.snapshot_saved_at()?;
+        Some(saved_at.elapsed().unwrap_or_default())
+    }
+
     /// What it did so far, and what it holds.
     #[must_use]
     pub fn stats(&self) -> CacheStats {
@@ -193,8 +225,7 @@ impl<S: SubscriptionStore> SubscriptionStore for CachedStore<S> {
     }
 
     fn holdings(&self) -> Result<Holdings, Self::Error> {
-        let holdings = self.shared.store.holdings();
-        holdings.map_err(|error| CachedStoreError::Store(Arc::new(error)))
+        self.shared.holdings()
     }
 }
 

@@ -1,8 +1,17 @@
 use std::fmt;
+#[cfg(feature = "document")]
+use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "document")]
+use tokio::runtime::Handle;
+
 use super::breaker::BreakerSettings;
+#[cfg(feature = "document")]
+use super::shared::Shared;
 use super::{CacheSettingsError, CachedStore};
+#[cfg(feature = "document")]
+use crate::store::SnapshotFile;
 use crate::store::SubscriptionStore;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -101,12 +110,23 @@ impl BreakerSettings {
 pub struct CachedStoreBuilder<S> {
     store: S,
     settings: Settings,
+    #[cfg(feature = "document")]
+    snapshot: Option<SnapshotFile>,
+    #[cfg(feature = "document")]
+    save_every: Duration,
 }
 
 impl<S: SubscriptionStore> CachedStoreBuilder<S> {
     pub(super) fn new(store: S) -> Self {
         let settings = Settings::default();
-        Self { store, settings }
+        Self {
+            store,
+            settings,
+            #[cfg(feature = "document")]
+            snapshot: None,
+            #[cfg(feature = "document")]
+            save_every: Duration::from_secs(30),
+        }
     }
 
     /// How many found keys are held, about. Default: 100 000.
@@ -210,15 +230,75 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
         self
     }
 
-    /// The store, if its settings can work.
+    /// Keeps what is cached in that file, and starts with it: APIs, products and
+    /// found subscriptions, with digests and never with keys. Give a path, or a
+    /// [`SnapshotFile`] that also names its source. Its directory must be there.
+    /// Default: no file.
+    ///
+    /// At the start its keys are past their lifetime: they are asked for, and
+    /// served stale where that fails. The time for it,
+    /// [`stale_for`](Self::stale_for), is not longer than without the restart: it
+    /// began when the file was saved, or when they were last fresh before. For so
+    /// long its APIs and products also stand in for those of a store that did not
+    /// yet say its own. Keys that are not in it get a 503, as ever. Choose
+    /// `stale_for` longer than the outages that a restart is to survive.
+    ///
+    /// A file that is broken, too old or of another source is not used, and an
+    /// event says why; it is replaced by the next one saved. An invalidated key
+    /// is in the file until then.
+    ///
+    /// Only for stores that hold [`Interfaces`](crate::store::Holdings::Interfaces):
+    /// of others nothing is saved, and an event says so once. A subscription
+    /// whose scopes name nothing there is left out.
+    #[cfg(feature = "document")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
+    pub fn keep_snapshot(mut self, file: impl Into<SnapshotFile>) -> Self {
+        self.snapshot = Some(file.into());
+        self
+    }
+
+    /// How often the snapshot is saved if something changed, by
+    /// [`jitter`](Self::jitter) more or less. Default: 30 seconds.
+    #[cfg(feature = "document")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
+    pub fn snapshot_interval(mut self, interval: Duration) -> Self {
+        self.save_every = interval;
+        self
+    }
+
+    /// The store, if its settings can work. With a snapshot, call it in a tokio
+    /// runtime: it reads the file, and blocks for so long.
     ///
     /// # Errors
     ///
     /// [`CacheSettingsError`] with a sentence that says what to do.
     pub fn build(self) -> Result<CachedStore<S>, CacheSettingsError> {
         self.settings.check()?;
+        #[cfg(feature = "document")]
+        if let Some(file) = self.snapshot {
+            return build_with_snapshot(self.store, self.settings, file, self.save_every);
+        }
         Ok(CachedStore::with_settings(self.store, self.settings))
     }
+}
+
+#[cfg(feature = "document")]
+fn build_with_snapshot<S: SubscriptionStore>(
+    store: S,
+    settings: Settings,
+    file: SnapshotFile,
+    save_every: Duration,
+) -> Result<CachedStore<S>, CacheSettingsError> {
+    if save_every.is_zero() {
+        let setting = "snapshot_interval";
+        return Err(CacheSettingsError::NoTime { setting });
+    }
+    let runtime = Handle::try_current().map_err(|_| CacheSettingsError::NoRuntime)?;
+    let mut shared = Shared::new(store, settings);
+    shared.restore(file);
+    let shared = Arc::new(shared);
+    shared.keep_saving(&runtime, save_every);
+    Ok(CachedStore { shared })
 }
 
 impl<S> fmt::Debug for CachedStoreBuilder<S> {

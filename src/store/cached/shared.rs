@@ -9,21 +9,25 @@ use super::entries::{Cached, Entries};
 use super::flights::{Answer, Flight, Flights, Landing};
 use super::rate::Rate;
 use super::settings::Settings;
+#[cfg(feature = "document")]
+use super::snapshot::Keeper;
 use super::stats::{CacheStats, Counters};
 use super::{CachedStoreError, LookupResult};
 use crate::key::KeyDigest;
-use crate::store::{KeyOwner, Peek, SubscriptionStore};
+use crate::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
 
 /// All that the handles of one cached store share.
 pub(super) struct Shared<S: SubscriptionStore> {
     pub(super) store: S,
     pub(super) settings: Settings,
-    entries: Entries,
+    pub(super) entries: Entries,
     flights: Flights<S::Error>,
     breaker: Breaker,
     rate: Option<Rate>,
     counters: Counters,
-    clock: Clock,
+    pub(super) clock: Clock,
+    #[cfg(feature = "document")]
+    pub(super) keeper: Option<Keeper>,
 }
 
 /// How a request goes on that was not answered at once.
@@ -52,8 +56,22 @@ impl<S: SubscriptionStore> Shared<S> {
                 .map(|(per_second, burst)| Rate::new(per_second, burst)),
             counters: Counters::default(),
             clock: Clock::start(),
+            #[cfg(feature = "document")]
+            keeper: None,
             settings,
         }
+    }
+
+    /// What the store holds; what the snapshot does, while that cannot be told.
+    pub(super) fn holdings(&self) -> Result<Holdings, CachedStoreError<S::Error>> {
+        let holdings = self.store.holdings();
+        #[cfg(feature = "document")]
+        if let Some(keeper) = &self.keeper
+            && let Some(saved) = keeper.instead(holdings.is_ok(), || self.clock.now())
+        {
+            return Ok(Holdings::Interfaces(saved));
+        }
+        holdings.map_err(|error| CachedStoreError::Store(Arc::new(error)))
     }
 
     /// What can be said without a lookup. Waits for nothing.

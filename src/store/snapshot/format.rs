@@ -1,5 +1,6 @@
 //! What stands in the file.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
@@ -16,20 +17,33 @@ const KIND: &str = "tower-subscription-key 1";
 pub(super) struct Header {
     pub(super) saved_at: SystemTime,
     pub(super) source: String,
+    #[cfg(feature = "cache")]
+    pub(super) confirmed: Confirmed,
 }
+
+/// When subscriptions, by their ids, were last good that were not when the file
+/// was saved.
+pub(super) type Confirmed = HashMap<String, SystemTime>;
 
 pub(super) fn write(
     writer: impl Write,
     catalog: &Catalog,
     saved_at: SystemTime,
     source: &str,
+    confirmed: &Confirmed,
 ) -> io::Result<()> {
     let mut hashing = Hashing {
         writer,
         hash: Sha256::new(),
     };
     let saved_at = document::time_to_text(saved_at);
-    let header = json!({ "snapshot": KIND, "saved_at": saved_at, "source": source });
+    let mut header = json!({ "snapshot": KIND, "saved_at": saved_at, "source": source });
+    if !confirmed.is_empty() {
+        let texts = confirmed
+            .iter()
+            .map(|(id, time)| (id.clone(), document::time_to_text(*time).into()));
+        header["confirmed"] = Value::Object(texts.collect());
+    }
     writeln!(hashing, "{header}")?;
     document::write(catalog, &mut hashing)?;
     writeln!(hashing)?;
@@ -53,8 +67,21 @@ pub(super) fn read(content: &[u8]) -> Option<(Header, &[u8])> {
     let header = Header {
         saved_at: document::time_from_text(header.get("saved_at")?.as_str()?)?,
         source: header.get("source")?.as_str()?.to_owned(),
+        #[cfg(feature = "cache")]
+        confirmed: confirmed(&header)?,
     };
     Some((header, document))
+}
+
+#[cfg(feature = "cache")]
+fn confirmed(header: &Value) -> Option<Confirmed> {
+    let Some(confirmed) = header.get("confirmed") else {
+        return Some(Confirmed::new());
+    };
+    let times = confirmed.as_object()?.iter();
+    times
+        .map(|(id, time)| Some((id.clone(), document::time_from_text(time.as_str()?)?)))
+        .collect()
 }
 
 /// What stands before the last line, with the break between them, and the line.

@@ -41,6 +41,7 @@ use std::time::{Duration, SystemTime};
 use crate::catalog::Catalog;
 
 pub use error::SnapshotError;
+use format::Confirmed;
 
 /// A file for the last good version of a catalog.
 #[derive(Debug, Clone)]
@@ -55,6 +56,8 @@ pub struct SnapshotFile {
 pub struct Snapshot {
     catalog: Catalog,
     saved_at: SystemTime,
+    #[cfg(feature = "cache")]
+    confirmed: Confirmed,
 }
 
 impl Snapshot {
@@ -74,6 +77,13 @@ impl Snapshot {
     #[must_use]
     pub fn saved_at(&self) -> SystemTime {
         self.saved_at
+    }
+
+    /// When that subscription is known to have been current.
+    #[cfg(feature = "cache")]
+    pub(crate) fn confirmed_at(&self, subscription: &str) -> SystemTime {
+        let confirmed = self.confirmed.get(subscription);
+        confirmed.map_or(self.saved_at, |at| self.saved_at.min(*at))
     }
 }
 
@@ -118,21 +128,36 @@ impl SnapshotFile {
     /// [`SnapshotError::Write`]. The file is then as it was.
     pub fn save(&self, catalog: &Catalog) -> Result<SystemTime, SnapshotError> {
         let saved_at = SystemTime::now();
-        self.replace(catalog, saved_at)
-            .map(|()| saved_at)
+        self.save_as_of(catalog, saved_at, &Confirmed::new())?;
+        Ok(saved_at)
+    }
+
+    /// The same, as of then, with subscriptions that were last current before.
+    pub(crate) fn save_as_of(
+        &self,
+        catalog: &Catalog,
+        saved_at: SystemTime,
+        confirmed: &Confirmed,
+    ) -> Result<(), SnapshotError> {
+        self.replace(catalog, saved_at, confirmed)
             .map_err(|source| SnapshotError::Write {
                 path: self.path.clone(),
                 source,
             })
     }
 
-    fn replace(&self, catalog: &Catalog, saved_at: SystemTime) -> io::Result<()> {
+    fn replace(
+        &self,
+        catalog: &Catalog,
+        saved_at: SystemTime,
+        confirmed: &Confirmed,
+    ) -> io::Result<()> {
         // Two stores of one process would write to the same place.
         static SAVING: Mutex<()> = Mutex::new(());
         let _alone = SAVING.lock().unwrap_or_else(PoisonError::into_inner);
         let beside = self.beside()?;
         let written = create(&beside)
-            .and_then(|file| self.write(file, catalog, saved_at))
+            .and_then(|file| self.write(file, catalog, saved_at, confirmed))
             .and_then(|()| fs::rename(&beside, &self.path));
         if written.is_err() {
             // It is of no use, and the reason for that is what is to be told.
@@ -142,9 +167,15 @@ impl SnapshotFile {
         sync_directory(&self.path)
     }
 
-    fn write(&self, file: File, catalog: &Catalog, saved_at: SystemTime) -> io::Result<()> {
+    fn write(
+        &self,
+        file: File,
+        catalog: &Catalog,
+        saved_at: SystemTime,
+        confirmed: &Confirmed,
+    ) -> io::Result<()> {
         let mut writer = BufWriter::with_capacity(1 << 16, file);
-        format::write(&mut writer, catalog, saved_at, &self.source)?;
+        format::write(&mut writer, catalog, saved_at, &self.source, confirmed)?;
         let file = writer
             .into_inner()
             .map_err(io::IntoInnerError::into_error)?;
@@ -189,7 +220,12 @@ impl SnapshotFile {
             return Err(SnapshotError::TooOld { path, saved_at });
         }
         match crate::document::parse_foreign(document) {
-            Ok(catalog) => Ok(Some(Snapshot { catalog, saved_at })),
+            Ok(catalog) => Ok(Some(Snapshot {
+                catalog,
+                saved_at,
+                #[cfg(feature = "cache")]
+                confirmed: header.confirmed,
+            })),
             Err(source) => {
                 let path = path();
                 Err(SnapshotError::Document { path, source })
@@ -203,6 +239,24 @@ impl SnapshotFile {
             return Err(io::Error::other("this is not a regular file"));
         }
         fs::read(&self.path)
+    }
+}
+
+impl From<PathBuf> for SnapshotFile {
+    fn from(path: PathBuf) -> Self {
+        Self::new(path)
+    }
+}
+
+impl From<&Path> for SnapshotFile {
+    fn from(path: &Path) -> Self {
+        Self::new(path)
+    }
+}
+
+impl From<&str> for SnapshotFile {
+    fn from(path: &str) -> Self {
+        Self::new(path)
     }
 }
 

@@ -109,7 +109,8 @@ fn a_file_that_is_too_old_is_refused_and_so_is_one_of_the_future() {
         (SystemTime::now() - 2 * hour, false),
         (SystemTime::now() + 2 * hour, false),
     ] {
-        file.replace(&catalog("one"), saved_at).unwrap();
+        file.save_as_of(&catalog("one"), saved_at, &Confirmed::new())
+            .unwrap();
         let loaded = bounded.load();
         match loaded {
             Ok(Some(_)) => assert!(is_used),

@@ -7,6 +7,8 @@ mod lifetimes;
 mod outage;
 mod settings;
 mod single_flight;
+#[cfg(feature = "document")]
+mod snapshot;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
