@@ -17,7 +17,7 @@ use crate::catalog::{Catalog, CatalogBuilder};
 use crate::document::{Environment, LoadProgress, Progress};
 
 use entities::{ApiFields, ProductFields, SubscriptionFields};
-use values::Name;
+use values::OneOf;
 
 /// Never seen by anyone.
 const COMPLAINT: &str = "refused";
@@ -125,9 +125,7 @@ impl<'de, F: Fields<'de>> Visitor<'de> for Table<'_, F> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<F, A::Error> {
         let mut seen = 0_u32;
-        while let Some(Name(name)) = map.next_key()? {
-            let field = F::NAMES.iter().position(|known| *known == name);
-            let field = field.ok_or_else(complaint)?;
+        while let Some(field) = map.next_key_seed(OneOf(F::NAMES))? {
             if seen & 1 << field != 0 {
                 return Err(complaint());
             }
@@ -141,6 +139,9 @@ impl<'de, F: Fields<'de>> Visitor<'de> for Table<'_, F> {
 fn complaint<E: Error>() -> E {
     E::custom(COMPLAINT)
 }
+
+/// What a document holds, in any order.
+const LISTS: [&str; 3] = ["apis", "products", "subscriptions"];
 
 struct Document<'b, 'e> {
     builder: &'b mut CatalogBuilder,
@@ -163,14 +164,8 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = [false; 3];
-        while let Some(Name(name)) = map.next_key()? {
-            let list = match name {
-                "apis" => 0,
-                "products" => 1,
-                "subscriptions" => 2,
-                _ => return Err(complaint()),
-            };
+        let mut seen = [false; LISTS.len()];
+        while let Some(list) = map.next_key_seed(OneOf(&LISTS))? {
             if std::mem::replace(&mut seen[list], true) {
                 return Err(complaint());
             }

@@ -11,12 +11,28 @@ use crate::document::limits::MAX_DEPTH;
 use crate::document::read;
 use crate::document::stream::complaint;
 
-/// A name of a field. One that is written with escapes is left to the tree.
-pub(super) struct Name<'de>(pub(super) &'de str);
+/// Reads the name of a field: where it stands among those that are known.
+#[derive(Clone, Copy)]
+pub(super) struct OneOf(pub(super) &'static [&'static str]);
 
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <&str>::deserialize(deserializer).map(Name)
+impl<'de> DeserializeSeed<'de> for OneOf {
+    type Value = usize;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for OneOf {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a known name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<usize, E> {
+        let known = self.0.iter().position(|known| *known == name);
+        known.ok_or_else(complaint)
     }
 }
 

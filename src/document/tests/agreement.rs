@@ -166,6 +166,18 @@ fn on_every_kind_of_value() {
 }
 
 #[test]
+fn on_names_and_text_written_with_escapes() {
+    for text in [
+        r#"{"ap\u0069s": [{"\u0069d": "a", "p\u0061th": "\/\u0061"}]}"#,
+        r#"{"apis": [{"id": "a", "path": "", "key\u005fnames": {"que\u0072y": "\u006b"}}]}"#,
+        r#"{"apis": [{"id": "a", "path": ""}], "subscriptions": [
+            {"id": "\u0073", "scope": "\u002f", "primary_key": {"v\u0061lue": "\u006b"}}]}"#,
+    ] {
+        assert!(is_taken(text), "{text}");
+    }
+}
+
+#[test]
 fn on_documents_that_are_wrong_as_a_whole() {
     for text in [
         "",
@@ -176,6 +188,8 @@ fn on_documents_that_are_wrong_as_a_whole() {
         "{\"apis\": null}",
         "{\"api\": []}",
         r#"{"apis": [{"id": "a", "path": "/a"}], "apis": []}"#,
+        r#"{"apis": [{"id": "a", "path": "/a"}], "\u0061pis": []}"#,
+        r#"{"apis": [{"id": "a", "\u0069d": "a", "path": "/a"}]}"#,
         r#"{"apis": [{"id": "a", "path": "/a"}], "x": 1}"#,
         r#"{"apis": [{"id": "a", "path": "/a"}]} x"#,
         r#"{"apis": [{"id": "a", "path": "/a"}],}"#,
