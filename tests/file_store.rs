@@ -524,35 +524,70 @@ fn opening_needs_no_runtime() {
     assert!(store.catalog().api("one").is_some());
 }
 
-#[test]
-fn a_long_load_tells_how_far_it_has_come() {
+/// A JSON catalog that is read in parts.
+fn long_catalog(entry: impl Fn(usize) -> String) -> String {
+    let entries: Vec<String> = (0..LONG_CATALOG).map(entry).collect();
+    format!(
+        "{{\"apis\":[{{\"id\":\"echo\",\"path\":\"/echo\"}}],\"subscriptions\":[\n{}\n]}}",
+        entries.join(",\n")
+    )
+}
+
+const LONG_CATALOG: usize = 50_000;
+
+fn plain_entry(n: usize) -> String {
+    format!(r#"{{"id":"s{n}","scope":"/apis","primary_key":"{n:032}"}}"#)
+}
+
+fn open_long(text: &str, options: FileStoreOptions) -> Result<FileStore, FileError> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("catalog.json");
-    let entries: Vec<String> = (0..50_000)
-        .map(|n| format!(r#"{{"id":"s{n}","scope":"/apis","primary_key":"{n:032}"}}"#))
-        .collect();
-    let text = format!(
-        r#"{{"apis":[{{"id":"echo","path":"/echo"}}],"subscriptions":[{}]}}"#,
-        entries.join(",")
-    );
-    fs::write(&path, &text).unwrap();
+    fs::write(&path, text).unwrap();
+    options.with_watch(false).open_blocking(&path)
+}
+
+#[test]
+fn a_long_load_tells_how_far_it_has_come() {
+    let text = long_catalog(plain_entry);
     let told = Arc::new(Mutex::new(Vec::new()));
     let teller = Arc::clone(&told);
-    let store = FileStore::options()
-        .with_watch(false)
-        .with_progress(move |progress| teller.lock().unwrap().push(progress))
-        .open_blocking(&path)
-        .unwrap();
-    assert_eq!(store.catalog().subscription_count(), 50_000);
+    let options =
+        FileStore::options().with_progress(move |progress| teller.lock().unwrap().push(progress));
+    let store = open_long(&text, options).unwrap();
+    assert_eq!(store.catalog().subscription_count(), LONG_CATALOG);
     let told = told.lock().unwrap();
     assert!(told.len() >= 3, "{told:?}");
-    assert!(told.is_sorted_by_key(|progress| (progress.entries, progress.read)));
-    for progress in &*told {
-        assert_eq!(progress.length, text.len() as u64);
-        let expected = progress.length * progress.entries / 50_000;
-        assert!(
-            progress.read.abs_diff(expected) < progress.length / 100,
-            "{progress:?}"
-        );
+    assert!(told.is_sorted_by_key(|progress| (progress.read, progress.entries)));
+    let length = text.len() as u64;
+    assert!(told.iter().all(|progress| progress.length == length));
+    assert_eq!(told.last().unwrap().read, length);
+}
+
+#[test]
+fn a_long_catalog_keeps_its_order_and_all_that_is_in_it() {
+    // Each entry looks as if others began in it.
+    let entry = |n| {
+        let metadata = r#"{"a":[{"id":"x"},{"id":"y"}],"b":"},{\"id\":"}"#;
+        format!(r#"{{"id":"s{n}","scope":"/apis/echo","metadata":{metadata},"primary_key":"{n}"}}"#)
+    };
+    for entry in [&plain_entry as &dyn Fn(usize) -> String, &entry] {
+        let store = open_long(&long_catalog(entry), FileStore::options()).unwrap();
+        let catalog = store.catalog();
+        let ids = catalog.subscriptions().map(|s| s.id().to_owned());
+        assert!(ids.eq((0..LONG_CATALOG).map(|n| format!("s{n}"))));
     }
+}
+
+#[test]
+fn what_is_wrong_in_a_long_catalog_is_told_where_it_stands() {
+    let entry = |n| match n {
+        45_000 => r#"{"id":"s45000","scope":"/nope","primary_key":"k"}"#.to_owned(),
+        // As if it were between two parts of the file.
+        49_000 => plain_entry(1),
+        _ => plain_entry(n),
+    };
+    let error = open_long(&long_catalog(entry), FileStore::options()).unwrap_err();
+    let document = error.document().unwrap();
+    let lines: Vec<usize> = document.issues().iter().map(|i| i.line()).collect();
+    assert_eq!(lines, [45_002, 49_002, 49_002], "{error}");
 }

@@ -52,6 +52,20 @@ impl CatalogBuilder {
         self.subscriptions.push(subscription);
     }
 
+    /// How many APIs, products and subscriptions there are.
+    #[cfg(feature = "document")]
+    pub(crate) fn len(&self) -> usize {
+        self.apis.len() + self.products.len() + self.subscriptions.len()
+    }
+
+    /// Adds everything that is in another builder.
+    #[cfg(feature = "document")]
+    pub(crate) fn append(&mut self, other: Self) {
+        self.apis.extend(other.apis);
+        self.products.extend(other.products);
+        self.subscriptions.append(other.subscriptions);
+    }
+
     /// The catalog, if everything in it fits together.
     ///
     /// # Errors

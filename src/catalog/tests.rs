@@ -123,7 +123,6 @@ fn everything_that_is_wrong_is_told_at_once_and_in_order() {
             Field::Key(KeySlot::Secondary),
             IssueKind::KeyLength,
         ),
-        ("subscription 5 first", Field::Id, IssueKind::DuplicateId),
         (
             "subscription 5 first",
             Field::Scope(2),
@@ -131,6 +130,7 @@ fn everything_that_is_wrong_is_told_at_once_and_in_order() {
                 scope: Scope::Product("nope".into()),
             },
         ),
+        ("subscription 5 first", Field::Id, IssueKind::DuplicateId),
     ];
     let expected = expected.map(|(place, field, kind)| (place.to_owned(), field, kind));
     assert_eq!(refused(refusal.clone()), expected);

@@ -56,6 +56,9 @@ use crate::document::tree::Node;
 
 use read::key_field;
 
+#[cfg(feature = "file")]
+pub(crate) use stream::{PART_BYTES, last_cut};
+
 pub use error::{DocumentError, DocumentIssue, UnknownFormat};
 pub use write::{owner_to_json, to_json, write};
 
@@ -96,21 +99,7 @@ impl Format {
 
 /// Where the values of environment variables come from. `None`: the document is
 /// not of this machine, and its environment is none of the document's business.
-type Environment<'e> = Option<&'e dyn Fn(&str) -> Option<OsString>>;
-
-/// How far the loading of a long document has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LoadProgress {
-    /// Entries of the list that is being read.
-    pub entries: u64,
-    /// Bytes of the document that have been read.
-    pub read: u64,
-    /// Bytes of the whole document.
-    pub length: u64,
-}
-
-type Progress<'p> = &'p dyn Fn(LoadProgress);
+type Environment<'e> = Option<&'e (dyn Fn(&str) -> Option<OsString> + Sync)>;
 
 /// The fields of an answer about one key.
 const OWNER: &str = "subscription";
@@ -158,26 +147,25 @@ pub fn parse_owner(
     explained(Format::Json, utf8(document.as_ref())?, read::owner)
 }
 
-/// The quick way: what is in a document, before the rules between its entries
-/// are looked at. `None` where only [`explain`] can tell what it is.
+/// The quick way through a long JSON document that comes in parts: what is in it,
+/// before the rules between its entries are looked at. `told` learns of the
+/// entries and bytes so far. `None` where only [`parse`] can tell what it is.
+///
+/// A part begins where the document does or where [`last_cut`] says.
+///
+/// # Errors
+///
+/// The first error of `parts`.
 #[cfg(feature = "file")]
-pub(crate) fn builder(
-    format: Format,
-    document: &[u8],
-    progress: Progress<'_>,
-) -> Option<CatalogBuilder> {
-    let text = utf8(document).ok()?;
-    builder_with(format, text, Some(&|name| std::env::var_os(name)), progress)
-}
-
-/// The thorough way, which knows where everything stands.
-#[cfg(feature = "file")]
-pub(crate) fn explain(format: Format, document: &[u8]) -> Result<Catalog, DocumentError> {
-    explain_with(
-        format,
-        utf8(document)?,
-        Some(&|name| std::env::var_os(name)),
-    )
+pub(crate) fn builder_of_parts<T, E>(
+    parts: impl Iterator<Item = Result<T, E>>,
+    told: impl FnMut(u64, u64),
+) -> Result<Option<CatalogBuilder>, E>
+where
+    T: AsRef<[u8]> + Send,
+{
+    let environment = |name: &str| std::env::var_os(name);
+    stream::builder_of_parts(parts, Some(&environment), told)
 }
 
 fn parse_with(
@@ -185,11 +173,14 @@ fn parse_with(
     document: &[u8],
     environment: Environment<'_>,
 ) -> Result<Catalog, DocumentError> {
-    let text = utf8(document)?;
-    let builder = builder_with(format, text, environment, &|_| {});
-    match builder.map(CatalogBuilder::build) {
+    let quick = match format {
+        Format::Json => stream::builder(document, environment),
+        #[cfg(feature = "file")]
+        Format::Toml | Format::Yaml => None,
+    };
+    match quick.map(CatalogBuilder::build) {
         Some(Ok(catalog)) => Ok(catalog),
-        Some(Err(_)) | None => explain_with(format, text, environment),
+        Some(Err(_)) | None => explain_with(format, utf8(document)?, environment),
     }
 }
 
@@ -200,19 +191,7 @@ fn utf8(document: &[u8]) -> Result<&str, DocumentError> {
     }
 }
 
-fn builder_with(
-    format: Format,
-    text: &str,
-    environment: Environment<'_>,
-    progress: Progress<'_>,
-) -> Option<CatalogBuilder> {
-    match format {
-        Format::Json => stream::builder(text, environment, progress),
-        #[cfg(feature = "file")]
-        Format::Toml | Format::Yaml => None,
-    }
-}
-
+/// The thorough way, which knows where everything stands.
 fn explain_with(
     format: Format,
     text: &str,

@@ -124,20 +124,29 @@ impl FromStr for KeyDigest {
     /// Reads 64 hex digits of either case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits: &[u8; 64] = text.as_bytes().try_into().map_err(|_| DigestParseError)?;
+        // Without a branch for each digit, many are read at once.
+        let nibbles = digits.map(nibble);
+        if nibbles.iter().fold(0, |all, nibble| all | nibble) > 15 {
+            return Err(DigestParseError);
+        }
         let mut digest = [0; 32];
-        for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+        for (byte, pair) in digest.iter_mut().zip(nibbles.chunks_exact(2)) {
+            *byte = pair[0] << 4 | pair[1];
         }
         Ok(Self(digest))
     }
 }
 
-fn nibble(digit: u8) -> Result<u8, DigestParseError> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        b'A'..=b'F' => Ok(digit - b'A' + 10),
-        _ => Err(DigestParseError),
+/// The value of a hex digit; of anything else more than 15.
+fn nibble(digit: u8) -> u8 {
+    let decimal = digit.wrapping_sub(b'0');
+    let letter = (digit | 0x20).wrapping_sub(b'a');
+    if decimal < 10 {
+        decimal
+    } else if letter < 6 {
+        letter + 10
+    } else {
+        u8::MAX
     }
 }
 
@@ -164,6 +173,20 @@ mod tests {
         let hex = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
         assert_eq!(KeyDigest::of("test").to_hex(), hex);
         assert_eq!(hex.to_uppercase().parse(), Ok(KeyDigest::of("test")));
+    }
+
+    #[test]
+    fn takes_hex_digits_of_either_case_and_nothing_else() {
+        for byte in 0..=127u8 {
+            for at in [0, 1, 31, 62, 63] {
+                let mut text = [b'0'; 64];
+                text[at] = byte;
+                let digest = str::from_utf8(&text).unwrap().parse::<KeyDigest>();
+                let value = char::from(byte).to_digit(16);
+                let read = digest.map(|d| u32::from(d.as_bytes()[at / 2]) >> (4 * (1 - at % 2)));
+                assert_eq!(read.ok(), value, "{byte} at {at}");
+            }
+        }
     }
 
     #[test]

@@ -1,12 +1,10 @@
+mod ids;
 mod packer;
 mod table;
 mod word;
 
-use std::hash::{BuildHasher, RandomState};
 use std::mem;
 use std::time::SystemTime;
-
-use hashbrown::HashTable;
 
 use crate::catalog::{
     Claim, Interfaces, KeySlot, Metadata, Scopes, State, Subscription, SubscriptionKey, Target,
@@ -17,6 +15,7 @@ use crate::key::KeyDigest;
 pub(crate) use packer::Packer;
 pub(super) use packer::{check, check_keys_differ};
 
+use ids::IdTable;
 use table::{KeyTable, Slot};
 
 /// Many subscriptions, immutable and packed: a slot for each key, a few words
@@ -26,8 +25,7 @@ pub(crate) struct Subscriptions {
     table: KeyTable,
     records: Vec<Record>,
     ids: String,
-    by_id: HashTable<u32>,
-    id_hash: RandomState,
+    by_id: IdTable,
     details: Vec<Detail>,
 }
 
@@ -136,9 +134,7 @@ impl Subscriptions {
     }
 
     pub(crate) fn by_id(&self, id: &str) -> Option<u32> {
-        let hash = self.id_hash.hash_one(id);
-        let same = |at: &u32| self.id(*at) == id;
-        self.by_id.find(hash, same).copied()
+        self.by_id.get(id, &self.records, &self.ids)
     }
 
     pub(crate) fn id(&self, at: u32) -> &str {
@@ -231,7 +227,7 @@ impl Drop for Subscriptions {
         if self.records.len() <= DROPPED_AT_ONCE {
             return;
         }
-        let (table, _) = KeyTable::build(&[]);
+        let (table, _) = KeyTable::build(Vec::new());
         let parts = (
             mem::replace(&mut self.table, table),
             mem::take(&mut self.records),

@@ -1,10 +1,11 @@
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::mem;
+use std::panic::resume_unwind;
+use std::thread;
 
-use hashbrown::HashTable;
+use hashbrown::HashMap;
 
 use crate::catalog::id::check_id;
+use crate::catalog::packed::ids::IdTable;
 use crate::catalog::packed::table::{KeyTable, Slot};
 use crate::catalog::packed::{Detail, NONE, Record, Subscriptions, id_of, word};
 use crate::catalog::{Entity, Field, Interfaces, Issue, IssueKind, Scope, Subscription, Target};
@@ -18,10 +19,10 @@ const MAX_COUNT: usize = 1 << 28;
 pub(crate) struct Packer {
     records: Vec<Record>,
     ids: String,
-    by_id: HashTable<u32>,
-    id_hash: RandomState,
     details: Vec<Detail>,
     keys: Vec<Slot>,
+    /// Keys of other packers, whose subscriptions are counted from there.
+    more_keys: Vec<(u32, Vec<Slot>)>,
     /// Each scope once. APIs and products may come later, so that scopes are
     /// counted now and resolved at the end.
     scopes: HashMap<Scope, u32>,
@@ -75,27 +76,62 @@ impl Packer {
         });
     }
 
-    /// Enters all ids at once: a table that grows with them would be built anew
-    /// twenty times on the way to a million.
-    fn enter_ids(&mut self) {
-        self.by_id = HashTable::with_capacity(self.records.len());
-        for at in 0..self.records.len() as u32 {
-            self.enter_id(at);
-        }
+    #[cfg(feature = "document")]
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
     }
 
-    fn enter_id(&mut self, at: u32) {
-        let (records, ids, id_hash) = (&self.records, &self.ids, &self.id_hash);
-        let id = id_of(records, ids, at);
-        let hash = id_hash.hash_one(id);
-        let same = |other: &u32| id_of(records, ids, *other) == id;
-        if self.by_id.find(hash, same).is_some() {
-            let id = id.to_owned();
-            self.refuse(at as usize, &id, Field::Id, IssueKind::DuplicateId);
+    /// Takes what another packer took, as if it had come here after the rest.
+    #[cfg(feature = "document")]
+    pub(crate) fn append(&mut self, other: Self) {
+        let at = self.records.len();
+        let fits = at + other.records.len() <= MAX_COUNT
+            && self.ids.len() + other.ids.len() <= NONE as usize;
+        if !fits {
+            self.refuse(at, "", Field::Whole, IssueKind::TooLarge);
             return;
         }
-        let hasher = |other: &u32| id_hash.hash_one(id_of(records, ids, *other));
-        self.by_id.insert_unique(hash, at, hasher);
+        let (first, id_start) = (at as u32, self.ids.len() as u32);
+        let details = self.details.len() as u32;
+        let counts = self.count_all(other.scopes);
+        let records = other.records.into_iter().map(|mut record| {
+            record.id_start += id_start;
+            if record.detail != NONE {
+                record.detail += details;
+            }
+            if let Some(count) = counts.get(record.scope as usize) {
+                record.scope = *count;
+            }
+            record
+        });
+        self.records.extend(records);
+        self.ids.push_str(&other.ids);
+        self.details.extend(other.details);
+        for (at, scopes) in other.detail_scopes {
+            let scopes = scopes.iter().map(|count| counts[*count as usize]);
+            self.detail_scopes.push((at + first, scopes.collect()));
+        }
+        self.more_keys.push((first, other.keys));
+        for (theirs, keys) in other.more_keys {
+            self.more_keys.push((theirs + first, keys));
+        }
+        self.issues
+            .extend(other.issues.into_iter().map(|mut issue| {
+                if let Entity::Subscription { index, .. } = &mut issue.entity {
+                    *index += at;
+                }
+                issue
+            }));
+    }
+
+    /// Counts another packer's scopes, and tells which count each has here.
+    #[cfg(feature = "document")]
+    fn count_all(&mut self, theirs: HashMap<Scope, u32>) -> Vec<u32> {
+        let mut counts = vec![NONE; theirs.len()];
+        for (scope, count) in theirs {
+            counts[count as usize] = self.count(&scope);
+        }
+        counts
     }
 
     fn count(&mut self, scope: &Scope) -> u32 {
@@ -117,16 +153,27 @@ impl Packer {
         });
     }
 
-    /// Resolves the scopes and builds the table.
+    /// Resolves the scopes and builds the tables.
     pub(crate) fn finish(
         mut self,
         interfaces: &Interfaces,
         issues: &mut Vec<Issue>,
     ) -> Subscriptions {
-        self.enter_ids();
+        self.records.shrink_to_fit();
+        self.ids.shrink_to_fit();
+        self.details.shrink_to_fit();
         self.resolve_scopes(interfaces);
-        self.settle_keys();
-        let (table, collisions) = KeyTable::build(&mem::take(&mut self.keys));
+        let keys = self.settled_keys();
+        let (records, ids) = (&self.records, &self.ids);
+        let ((table, collisions), (by_id, repeated)) = side_by_side(
+            records.len(),
+            || KeyTable::build(keys),
+            || IdTable::build(records, ids),
+        );
+        for at in repeated {
+            let id = id_of(&self.records, &self.ids, at).to_owned();
+            self.refuse(at as usize, &id, Field::Id, IssueKind::DuplicateId);
+        }
         for collision in collisions {
             self.refuse_collision(collision.first, collision.second);
         }
@@ -139,15 +186,11 @@ impl Packer {
             _ => 0,
         });
         issues.append(&mut self.issues);
-        self.records.shrink_to_fit();
-        self.ids.shrink_to_fit();
-        self.details.shrink_to_fit();
         Subscriptions {
             table,
             records: self.records,
             ids: self.ids,
-            by_id: self.by_id,
-            id_hash: self.id_hash,
+            by_id,
             details: self.details,
         }
     }
@@ -189,17 +232,24 @@ impl Packer {
         }
     }
 
-    fn settle_keys(&mut self) {
-        for key in &mut self.keys {
-            let record = self.records[key.subscription as usize];
-            let detail = self.details.get(record.detail as usize);
-            let settled = detail.is_none_or(Detail::is_settled);
-            key.word |= match record.scope {
-                NONE => 0,
-                scope if settled => word::settled(scope),
-                scope => scope,
-            };
+    /// All keys, with what their words tell of their subscriptions.
+    fn settled_keys(&mut self) -> Vec<Vec<Slot>> {
+        let mut runs = vec![(0, mem::take(&mut self.keys))];
+        runs.append(&mut self.more_keys);
+        for (first, keys) in &mut runs {
+            for key in keys {
+                key.subscription += *first;
+                let record = self.records[key.subscription as usize];
+                let detail = self.details.get(record.detail as usize);
+                let settled = detail.is_none_or(Detail::is_settled);
+                key.word |= match record.scope {
+                    NONE => 0,
+                    scope if settled => word::settled(scope),
+                    scope => scope,
+                };
+            }
         }
+        runs.into_iter().map(|(_, keys)| keys).collect()
     }
 
     fn refuse_collision(&mut self, first: Slot, second: Slot) {
@@ -214,6 +264,31 @@ impl Packer {
         let field = Field::Key(word::slot(second.word));
         self.refuse(second.subscription as usize, &this, field, kind);
     }
+}
+
+/// Up to so many subscriptions, a thread costs more than it saves.
+const ALONE: usize = 10_000;
+
+/// Does both, the second on a thread of its own where that is worth it and one
+/// can be had.
+fn side_by_side<A, B: Send>(
+    subscriptions: usize,
+    first: impl FnOnce() -> A,
+    second: impl Fn() -> B + Sync,
+) -> (A, B) {
+    if subscriptions <= ALONE {
+        return (first(), second());
+    }
+    thread::scope(|scope| {
+        let beside = thread::Builder::new().name("subscriptions-build".into());
+        let beside = beside.spawn_scoped(scope, &second);
+        let first = first();
+        let second = match beside {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(_) => second(),
+        };
+        (first, second)
+    })
 }
 
 /// A second key that is the first one again.

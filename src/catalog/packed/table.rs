@@ -53,9 +53,11 @@ pub(super) struct Collision {
 }
 
 impl KeyTable {
-    /// The table of those keys. Of equal ones it keeps the first, and tells.
-    pub(super) fn build(keys: &[Slot]) -> (Self, Vec<Collision>) {
-        let places = (keys.len() * 3 / 2).max(1);
+    /// The table of those keys, run after run. Of equal ones it keeps the first,
+    /// and tells.
+    pub(super) fn build(runs: Vec<Vec<Slot>>) -> (Self, Vec<Collision>) {
+        let keys: usize = runs.iter().map(Vec::len).sum();
+        let places = (keys * 3 / 2).max(1);
         let mut table = Self {
             tags: vec![NO_TAG; places],
             slots: vec![EMPTY; places],
@@ -63,8 +65,8 @@ impl KeyTable {
             seed: Seed::random(),
         };
         let mut collisions = Vec::new();
-        for key in keys {
-            collisions.extend(table.insert(*key));
+        for key in runs.into_iter().flatten() {
+            collisions.extend(table.insert(key));
         }
         table.close();
         (table, collisions)
@@ -174,7 +176,7 @@ mod tests {
     fn finds_every_key_and_no_other_at_any_size() {
         for size in [0, 1, 2, 3, 10, 1_000, 20_000] {
             let keys: Vec<Slot> = (0..size).map(key).collect();
-            let (table, collisions) = KeyTable::build(&keys);
+            let (table, collisions) = KeyTable::build(vec![keys]);
             assert!(collisions.is_empty());
             for n in 0..size {
                 let found = table
@@ -202,7 +204,7 @@ mod tests {
             word: 0,
         };
         let keys: Vec<Slot> = (0..50).map(slot).collect();
-        let (table, collisions) = KeyTable::build(&keys);
+        let (table, collisions) = KeyTable::build(vec![keys]);
         assert!(collisions.is_empty());
         for n in 0..50 {
             assert_eq!(
@@ -212,7 +214,7 @@ mod tests {
         }
         assert!(table.get(&digest(50)).is_none());
 
-        let (_, collisions) = KeyTable::build(&[slot(1), slot(2), slot(1)]);
+        let (_, collisions) = KeyTable::build(vec![vec![slot(1)], vec![slot(2), slot(1)]]);
         let pairs: Vec<_> = collisions
             .iter()
             .map(|c| (c.first.subscription, c.second.subscription))

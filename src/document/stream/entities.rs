@@ -43,7 +43,10 @@ impl<'de> Fields<'de> for ApiFields<'de> {
             "path" => self.path = text(map)?,
             "display_name" => self.display_name = text(map)?,
             "subscription_required" => self.subscription_required = Some(map.next_value()?),
-            "key_names" => self.key_names = map.next_value_seed(Table::new(environment))?,
+            "key_names" => map.next_value_seed(Table {
+                environment,
+                fields: &mut self.key_names,
+            })?,
             _ => self.metadata = Some(map.next_value()?),
         }
         Ok(())
@@ -51,10 +54,6 @@ impl<'de> Fields<'de> for ApiFields<'de> {
 }
 
 impl<'de> Entry<'de> for ApiFields<'de> {
-    fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-
     fn enter(self, builder: &mut CatalogBuilder) -> Option<()> {
         let mut api = Api::new(self.id?, self.path?);
         if let Some(name) = self.display_name {
@@ -140,10 +139,6 @@ impl<'de> Fields<'de> for ProductFields<'de> {
 }
 
 impl<'de> Entry<'de> for ProductFields<'de> {
-    fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-
     fn enter(self, builder: &mut CatalogBuilder) -> Option<()> {
         let apis = self.apis.into_iter().map(|Text(api)| api);
         let mut product = Product::new(self.id?).with_apis(apis);
@@ -218,10 +213,6 @@ impl<'de> Fields<'de> for SubscriptionFields<'de> {
 }
 
 impl<'de> Entry<'de> for SubscriptionFields<'de> {
-    fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-
     fn enter(self, builder: &mut CatalogBuilder) -> Option<()> {
         // A million times over, moving it from step to step would be felt.
         let mut subscription = Subscription::new(self.id?);

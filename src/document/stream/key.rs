@@ -35,8 +35,12 @@ impl<'de> Visitor<'de> for Key<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        let table = Table::<KeyFields>::new(self.0);
-        let fields = table.deserialize(MapAccessDeserializer::new(map))?;
+        let mut fields = KeyFields::default();
+        let table = Table {
+            environment: self.0,
+            fields: &mut fields,
+        };
+        table.deserialize(MapAccessDeserializer::new(map))?;
         let key = fields.source.ok_or_else(complaint)?;
         Ok(match fields.expires_at {
             Some(end) => key.with_expiry(end),

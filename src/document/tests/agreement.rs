@@ -1,13 +1,20 @@
 //! The quick way through JSON takes exactly what the tree takes.
 
 use super::*;
+use crate::catalog::Scope;
 use crate::document::{explain_with, stream};
 use proptest::prelude::*;
 
 /// Whether both take it; that they make the same of it, where they do.
 #[track_caller]
 fn is_taken(text: &str) -> bool {
-    let quick = stream::builder(text, Some(&environment), &|_| {});
+    is_taken_in_parts(text, text.len())
+}
+
+/// The same, cut into parts of about that many bytes.
+#[track_caller]
+fn is_taken_in_parts(text: &str, bytes: usize) -> bool {
+    let quick = stream::builder_by(text.as_bytes(), bytes, Some(&environment));
     let quick = quick.and_then(|builder| builder.build().ok());
     let explained = explain_with(Format::Json, text, Some(&environment));
     match (&quick, &explained) {
@@ -136,6 +143,79 @@ proptest! {
     fn on_documents_that_are_nearly_right(text in document()) {
         is_taken(&text);
     }
+}
+
+/// Documents with what looks like a place to cut where none is.
+fn misleading() -> impl Strategy<Value = String> {
+    let metadata = prop::sample::select(vec![
+        r#"{"a": [{"id": 1}, {"id": "},{\"id\": 2"}, {"scope": "/"}]}"#,
+        r#"{"a": "}, {\"id\":"}"#,
+        r#"{"},\n{": [{}, {}]}"#,
+        "{}",
+    ]);
+    let subscription = (metadata, "[a-d]{1,3}", any::<bool>()).prop_map(|(metadata, id, wide)| {
+        let space = if wide { "\n\t " } else { "" };
+        format!(
+            r#"{{{space}"id":"{id}","scope":"/","metadata":{metadata},"primary_key":"{id}"}}{space}"#
+        )
+    });
+    let lists = (
+        list(subscription, 12),
+        list(entry(PRODUCT, 1), 3),
+        any::<bool>(),
+        prop::sample::select(vec!["", "", "", r#","subscriptions":[]"#, ",", "]", " x"]),
+    );
+    lists.prop_map(|(subscriptions, products, first, end)| {
+        let apis = r#""apis":[{"id":"a","path":"/a"}]"#;
+        let lists = match first {
+            true => format!(r#""subscriptions": {subscriptions} , "products":{products}, {apis}"#),
+            false => format!(r#"{apis}, "products":{products}, "subscriptions": {subscriptions}"#),
+        };
+        format!("{{{lists}{end}}}")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn on_documents_in_parts(text in prop_oneof![misleading(), document()], bytes in 1..300_usize) {
+        is_taken_in_parts(&text, bytes);
+    }
+}
+
+#[test]
+fn a_document_in_parts_is_read_in_order() {
+    let subscription = |n: usize| {
+        format!(
+            r#"{{"id": "s-{n}", "scope": "/apis/{}", "owner": "o", "primary_key": "{n}"}}"#,
+            n % 2
+        )
+    };
+    let subscriptions: Vec<String> = (0..500).map(subscription).collect();
+    let text = format!(
+        r#"{{"subscriptions": [{}], "apis": [{{"id": "1", "path": "/1"}}, {{"id": "0", "path": "/0"}}]}}"#,
+        subscriptions.join(",\n")
+    );
+    let parts: Vec<&[u8]> = stream::cut(text.as_bytes(), 1_000).collect();
+    assert!(parts.len() > 20);
+    assert_eq!(parts.concat(), text.as_bytes());
+    let parts = parts.into_iter().map(Ok::<_, std::convert::Infallible>);
+    let (mut most, mut last) = (0, 0);
+    let builder = stream::builder_of_parts(parts, None, |entries, bytes| {
+        most = entries.max(most);
+        last = bytes;
+    });
+    let catalog = builder.unwrap().unwrap().build().unwrap();
+    let ids: Vec<String> = catalog.subscriptions().map(|s| s.id().to_owned()).collect();
+    let expected: Vec<String> = (0..500).map(|n| format!("s-{n}")).collect();
+    assert_eq!(ids, expected);
+    assert_eq!(
+        catalog.subscription("s-7").unwrap().scopes(),
+        [Scope::Api("1".into())]
+    );
+    assert!(most <= 500);
+    assert_eq!(last, text.len() as u64);
 }
 
 /// Wraps one subscription.

@@ -7,7 +7,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::catalog::Catalog;
 use crate::key::KeyDigest;
-use crate::store::file::options::OnProgress;
+use crate::store::file::progress::OnProgress;
 use crate::store::file::source::{Content, Hash, Source};
 use crate::store::file::stamp::Stamp;
 use crate::store::file::{FileError, FileStatus};
@@ -43,7 +43,7 @@ impl Shared {
     pub(super) fn open(path: &Path, progress: OnProgress) -> Result<(Self, Stamp), FileError> {
         let source = Source::of(path, progress)?;
         let content = source.read()?;
-        let (used, stamp) = (content.hash(), content.stamp);
+        let (used, stamp) = (content.hash, content.stamp);
         let catalog = source.parse(content)?;
         tell_version(path, 1, &catalog);
         let status = FileStatus {
@@ -92,7 +92,7 @@ impl Shared {
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.tried = None;
         match self.source.read() {
-            Ok(content) => self.try_content(&mut history, content.hash(), content),
+            Ok(content) => self.try_content(&mut history, content.hash, content),
             Err(error) => self.refuse(gone(error)),
         }
         let status = self.status();
@@ -114,7 +114,7 @@ impl Shared {
                 return Outcome::Later;
             }
         };
-        let (hash, stamp) = (content.hash(), content.stamp);
+        let (hash, stamp) = (content.hash, content.stamp);
         if history.tried != Some(hash) {
             if history.used == hash {
                 history.tried = Some(hash);

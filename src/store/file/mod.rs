@@ -31,6 +31,8 @@
 mod error;
 mod load;
 mod options;
+mod parts;
+mod progress;
 mod signs;
 mod source;
 mod stamp;
@@ -50,6 +52,7 @@ use crate::store::{Holdings, KeyOwner, SubscriptionStore};
 
 pub use error::FileError;
 pub use options::FileStoreOptions;
+pub use progress::LoadProgress;
 pub use status::FileStatus;
 
 use load::Shared;

@@ -1,10 +1,9 @@
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::document::LoadProgress;
 use crate::store::file::load::{self, Shared};
+use crate::store::file::progress::{LoadProgress, OnProgress};
 use crate::store::file::watch::Watcher;
 use crate::store::file::{FileError, FileStore};
 
@@ -27,28 +26,6 @@ pub struct FileStoreOptions {
     pub(super) poll_interval: Duration,
     pub(super) settle_time: Duration,
     progress: OnProgress,
-}
-
-/// Who is told while a long file is loaded.
-#[derive(Clone, Default)]
-pub(super) struct OnProgress(Option<Arc<dyn Fn(LoadProgress) + Send + Sync>>);
-
-impl OnProgress {
-    pub(super) fn tell(&self, progress: LoadProgress) {
-        if let Some(tell) = &self.0 {
-            tell(progress);
-        }
-    }
-}
-
-impl fmt::Debug for OnProgress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() {
-            "OnProgress(..)"
-        } else {
-            "None"
-        })
-    }
 }
 
 impl Default for FileStoreOptions {
@@ -96,7 +73,7 @@ impl FileStoreOptions {
     /// loaded again: for a progress bar. Runs on the loading thread. Default:
     /// nobody; `tracing` is told once a second in any case.
     pub fn with_progress(mut self, tell: impl Fn(LoadProgress) + Send + Sync + 'static) -> Self {
-        self.progress = OnProgress(Some(Arc::new(tell)));
+        self.progress = OnProgress::new(tell);
         self
     }
 

@@ -1,24 +1,28 @@
-use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::catalog::Catalog;
-use crate::document::{self, DocumentError, Format, LoadProgress};
+use crate::catalog::{Catalog, CatalogBuilder};
+use crate::document::{self, Format};
 use crate::store::file::FileError;
-use crate::store::file::options::OnProgress;
+use crate::store::file::parts::Parts;
+use crate::store::file::progress::{LoadProgress, OnProgress, Told};
 use crate::store::file::stamp::Stamp;
 
 /// A file that changes while it is read is read again, so often and after that
 /// long.
 const READS: usize = 10;
 const BETWEEN_READS: Duration = Duration::from_millis(20);
+
+/// A JSON document of more bytes is never held in memory as a whole, unless there
+/// is something to explain.
+const LONG: u64 = 2 * document::PART_BYTES as u64;
 
 /// The file, and what language it is in.
 pub(super) struct Source {
@@ -28,22 +32,25 @@ pub(super) struct Source {
     pub(super) absolute: PathBuf,
     format: Format,
     /// Told while a long file is loaded.
-    pub(super) progress: OnProgress,
+    progress: OnProgress,
 }
 
-/// All bytes of a file at one moment.
+/// SHA-256.
+pub(super) type Hash = [u8; 32];
+
+/// What the file held at one moment.
 pub(super) struct Content {
-    bytes: Zeroizing<Vec<u8>>,
+    body: Body,
+    pub(super) hash: Hash,
     /// The file before it was read.
     pub(super) stamp: Stamp,
 }
 
-pub(super) type Hash = [u8; 32];
-
-impl Content {
-    pub(super) fn hash(&self) -> Hash {
-        Sha256::digest(&*self.bytes).into()
-    }
+enum Body {
+    Text(Zeroizing<Vec<u8>>),
+    /// What was made of a long text while it was read. `None`: it takes all of the
+    /// text to tell what it is.
+    Read(Option<Box<CatalogBuilder>>),
 }
 
 impl Source {
@@ -61,7 +68,27 @@ impl Source {
         }
     }
 
+    /// Reads the file. Of a long one the most is done on the way.
     pub(super) fn read(&self) -> Result<Content, FileError> {
+        let read = || {
+            self.read_by(|file, length| {
+                if self.format == Format::Json && length > LONG {
+                    return self.read_in_parts(file, length);
+                }
+                let text = read_whole(file, length)?;
+                let hash = Sha256::digest(&*text).into();
+                Ok((Body::Text(text), hash))
+            })
+        };
+        let ((body, hash), stamp) = self.guarded(read)?;
+        Ok(Content { body, hash, stamp })
+    }
+
+    /// Reads the file until it stays as it is meanwhile.
+    fn read_by<T>(
+        &self,
+        read: impl Fn(&File, u64) -> io::Result<T>,
+    ) -> Result<(T, Stamp), FileError> {
         let path = || self.path.clone();
         for _ in 0..READS {
             let metadata = fs::metadata(&self.absolute);
@@ -70,13 +97,27 @@ impl Source {
             if !metadata.is_file() {
                 return Err(FileError::NotAFile { path: path() });
             }
-            let content = read_once(&self.absolute);
+            let content = steady(&self.absolute, &read);
             match content.map_err(|error| self.unreadable(error))? {
                 Some(content) => return Ok(content),
                 None => thread::sleep(BETWEEN_READS),
             }
         }
         Err(FileError::Unsteady { path: path() })
+    }
+
+    /// Reads a long text without ever holding all of it.
+    fn read_in_parts(&self, file: &File, length: u64) -> io::Result<(Body, Hash)> {
+        let mut parts = Parts::of(file);
+        let mut told = Told::new(&self.path, &self.progress);
+        let builder = document::builder_of_parts(parts.by_ref(), |entries, read| {
+            told.tell(LoadProgress {
+                entries,
+                read,
+                length,
+            });
+        })?;
+        Ok((Body::Read(builder.map(Box::new)), parts.hash()?))
     }
 
     fn unreadable(&self, source: io::Error) -> FileError {
@@ -88,76 +129,46 @@ impl Source {
     }
 
     pub(super) fn parse(&self, content: Content) -> Result<Catalog, FileError> {
-        // A fault in a parser must not end the watching without a word.
-        let parsed = catch_unwind(AssertUnwindSafe(|| self.parse_at_once(content)));
-        let path = || self.path.clone();
-        let broken = |_| Err(FileError::Broken { path: path() });
-        let refused = |source| FileError::Document {
-            path: path(),
+        self.guarded(|| match content.body {
+            Body::Text(text) => self.parse_text(&text),
+            Body::Read(builder) => match builder.map(|builder| builder.build()) {
+                Some(Ok(catalog)) => Ok(catalog),
+                Some(Err(_)) | None => self.parse_text(&self.read_by(read_whole)?.0),
+            },
+        })
+    }
+
+    fn parse_text(&self, text: &[u8]) -> Result<Catalog, FileError> {
+        document::parse(self.format, text).map_err(|source| FileError::Document {
+            path: self.path.clone(),
             source,
-        };
-        parsed.unwrap_or_else(broken)?.map_err(refused)
+        })
     }
 
-    /// The text of a large catalog is as large as the catalog. Where that is
-    /// possible, it is let go before the one is built, and read again if there is
-    /// something to explain after all.
-    fn parse_at_once(&self, content: Content) -> Result<Result<Catalog, DocumentError>, FileError> {
-        let told = Told::new(self);
-        let Some(builder) =
-            document::builder(self.format, &content.bytes, &|progress| told.tell(progress))
-        else {
-            return Ok(document::explain(self.format, &content.bytes));
-        };
-        drop(content);
-        if let Ok(catalog) = builder.build() {
-            return Ok(Ok(catalog));
-        }
-        let again = self.read()?;
-        Ok(document::explain(self.format, &again.bytes))
+    /// A fault in a parser must not end the watching without a word.
+    fn guarded<T>(&self, work: impl FnOnce() -> Result<T, FileError>) -> Result<T, FileError> {
+        let path = self.path.clone();
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(FileError::Broken { path }))
     }
 }
 
-/// Long loads are told to `tracing` once in so long.
-const BETWEEN_EVENTS: Duration = Duration::from_secs(1);
-
-/// Who is told how a load goes on.
-struct Told<'s> {
-    source: &'s Source,
-    last_event: Cell<Instant>,
-}
-
-impl<'s> Told<'s> {
-    fn new(source: &'s Source) -> Self {
-        Self {
-            source,
-            last_event: Cell::new(Instant::now()),
-        }
-    }
-
-    fn tell(&self, progress: LoadProgress) {
-        if self.last_event.get().elapsed() >= BETWEEN_EVENTS {
-            self.last_event.set(Instant::now());
-            tracing::info!(
-                path = %self.source.path.display(),
-                entries = progress.entries,
-                percent = 100 * progress.read / progress.length.max(1),
-                "catalog file is being loaded"
-            );
-        }
-        self.source.progress.tell(progress);
-    }
-}
-
-/// `None` where the file changed meanwhile.
-fn read_once(absolute: &Path) -> io::Result<Option<Content>> {
-    let mut file = File::open(absolute)?;
+/// What was read, unless the file changed meanwhile.
+fn steady<T>(
+    absolute: &Path,
+    read: impl FnOnce(&File, u64) -> io::Result<T>,
+) -> io::Result<Option<(T, Stamp)>> {
+    let file = File::open(absolute)?;
     let before = file.metadata()?;
     let stamp = Stamp::from(&before);
+    let content = read(&file, before.len())?;
+    let is_steady = Stamp::from(&file.metadata()?) == stamp;
+    Ok(is_steady.then_some((content, stamp)))
+}
+
+fn read_whole(mut file: &File, length: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     // One byte more than needed: what grows leaves copies of keys behind.
-    let capacity = usize::try_from(before.len()).unwrap_or_default() + 1;
+    let capacity = usize::try_from(length).unwrap_or_default() + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
     file.read_to_end(&mut bytes)?;
-    let is_steady = Stamp::from(&file.metadata()?) == stamp;
-    Ok(is_steady.then_some(Content { bytes, stamp }))
+    Ok(bytes)
 }
