@@ -4,8 +4,11 @@ use http::{HeaderMap, Uri};
 /// The host and port that the request names. A target in absolute form (and
 /// every target of HTTP/2) names it before the `Host` header does; the first of
 /// two headers counts.
+///
+/// A target without a scheme names none: `GET echo&subscription-key=K`, which
+/// lacks its slash, reads as an authority, and the answer would repeat the key.
 pub(super) fn named_host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a [u8]> {
-    let named = match uri.authority() {
+    let named = match uri.scheme().and(uri.authority()) {
         Some(authority) => authority.as_str().as_bytes(),
         None => headers.get(HOST)?.as_bytes(),
     };
@@ -63,15 +66,28 @@ mod tests {
     }
 
     #[test]
-    fn a_target_with_an_authority_names_it_before_the_header() {
+    fn a_target_in_absolute_form_names_it_before_the_header() {
         for (target, host) in [
             ("http://target.example/echo", "target.example"),
             ("https://target.example:8443/echo", "target.example:8443"),
             ("http://user:secret@target.example/echo", "target.example"),
             ("http://user@[::1]:8080/", "[::1]:8080"),
-            ("target.example:443", "target.example:443"),
         ] {
             assert_eq!(named(target, &[b"header.example"]).as_deref(), Some(host));
+        }
+    }
+
+    #[test]
+    fn a_target_without_a_scheme_is_no_host_and_is_not_repeated() {
+        for target in [
+            "target.example:443",
+            "echo",
+            "subscription-key=K",
+            "echo&subscription-key=K",
+        ] {
+            let host = named(target, &[b"header.example"]);
+            assert_eq!(host.as_deref(), Some("header.example"), "{target}");
+            assert_eq!(named(target, &[]), None, "{target}");
         }
     }
 

@@ -58,6 +58,16 @@ fn without_a_host_the_realm_is_the_path() {
 }
 
 #[test]
+fn a_target_that_lacks_its_slash_is_not_repeated() {
+    let echo = Echo::with_catalog(CATALOG, &[]);
+    for target in ["subscription-key=K", "echo&subscription-key=K"] {
+        let answer = echo.get(target, &[]);
+        let realm = "https://api.example:81/";
+        assert_eq!(answer, denial(MISSING, realm, HEADER), "{target}");
+    }
+}
+
+#[test]
 fn whatever_is_wrong_with_a_key_is_told_in_the_same_bytes() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     let unknown = echo.get("/echo", &[(HEADER, "unknown")]);

@@ -50,11 +50,11 @@ impl Reader<'_, '_> {
         fields.only(&API);
         fields.needs("id", NEEDS_ID);
         fields.needs("path", NEEDS_PATH);
-        let id = fields.text("id");
+        let id = fields.id();
         // In the place of a path that is none stands one that no other has.
         let path = fields.text("path").map(str::to_owned);
         let path = path.unwrap_or_else(|| format!("/\0{}", subject.place()));
-        let mut api = Api::new(id.unwrap_or_default(), path);
+        let mut api = Api::new(id, path);
         if let Some(name) = fields.text("display_name") {
             api = api.with_display_name(name);
         }
@@ -67,10 +67,8 @@ impl Reader<'_, '_> {
         if let Some(names) = fields.inner("key_names") {
             api = key_names(api, names);
         }
-        if id.is_some() {
-            self.places.apis.push(subject.place());
-            self.builder.push_api(api);
-        }
+        self.places.apis.push(subject.place());
+        self.builder.push_api(api);
     }
 
     pub(super) fn product(&mut self, subject: Subject<'_>, node: &Node) {
@@ -79,9 +77,9 @@ impl Reader<'_, '_> {
         };
         fields.only(&PRODUCT);
         fields.needs("id", NEEDS_ID);
-        let id = fields.text("id");
+        let id = fields.id();
         let apis = fields.texts("apis").into_iter().map(|(_, api)| api);
-        let mut product = Product::new(id.unwrap_or_default()).with_apis(apis);
+        let mut product = Product::new(id).with_apis(apis);
         if let Some(name) = fields.text("display_name") {
             product = product.with_display_name(name);
         }
@@ -94,10 +92,8 @@ impl Reader<'_, '_> {
         if let Some(metadata) = fields.metadata() {
             product = product.with_metadata(metadata);
         }
-        if id.is_some() {
-            self.places.products.push(subject.place());
-            self.builder.push_product(product);
-        }
+        self.places.products.push(subject.place());
+        self.builder.push_product(product);
     }
 
     pub(super) fn subscription(&mut self, subject: Subject<'_>, node: &Node) {
@@ -107,7 +103,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// The subscription as far as it could be read, if it has an id.
+    /// The subscription as far as it could be read, if it is a table.
     pub(super) fn read_subscription(
         &mut self,
         subject: Subject<'_>,
@@ -116,8 +112,7 @@ impl Reader<'_, '_> {
         let mut fields = Fields::of(subject, node, self.issues)?;
         fields.only(&SUBSCRIPTION);
         fields.needs("id", NEEDS_ID);
-        let id = fields.text("id");
-        let mut subscription = Subscription::new(id.unwrap_or_default());
+        let mut subscription = Subscription::new(fields.id());
         for scope in fields.scopes() {
             subscription = subscription.with_scope(scope);
         }
@@ -133,8 +128,7 @@ impl Reader<'_, '_> {
         if let Some(key) = fields.key(KeySlot::Secondary, self.environment) {
             subscription = subscription.with_secondary_key(key);
         }
-        subscription = optional(subscription, &mut fields);
-        id.is_some().then_some(subscription)
+        Some(optional(subscription, &mut fields))
     }
 }
 
@@ -182,6 +176,15 @@ fn optional(mut subscription: Subscription, fields: &mut Fields<'_, '_>) -> Subs
 }
 
 impl Fields<'_, '_> {
+    /// The id. In the place of one that is none stands its place, which no id can
+    /// be (`#`), so that what else is wrong with the entry is told at once, too.
+    fn id(&mut self) -> String {
+        match self.text("id") {
+            Some(id) => id.to_owned(),
+            None => format!("#{}", self.subject().place() + 1),
+        }
+    }
+
     /// What `scope` or `scopes` name, in the order that [`scope_places`] has.
     fn scopes(&mut self) -> Vec<Scope> {
         let node = self.node();

@@ -42,6 +42,10 @@ impl<'n> Subject<'n> {
     pub(super) fn place(&self) -> usize {
         self.place
     }
+
+    pub(super) fn has_id(&self) -> bool {
+        self.id.is_some()
+    }
 }
 
 /// `subscription "contoso"`, or `subscription number 3` where it has no id.
@@ -98,6 +102,10 @@ impl<'n, 'i> Fields<'n, 'i> {
             self.refuse_kind(node, field, "a table");
         }
         is_table
+    }
+
+    pub(super) fn subject(&self) -> Subject<'n> {
+        self.subject
     }
 
     pub(super) fn node(&self) -> &'n Node {

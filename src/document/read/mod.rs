@@ -58,7 +58,7 @@ struct Reader<'e, 'i> {
     places: Places,
 }
 
-/// Where in its list each entry of the builder stands. One without an id is in
+/// Where in its list each entry of the builder stands. One that is no table is in
 /// the document and not in the builder.
 #[derive(Default)]
 struct Places {

@@ -62,7 +62,12 @@ fn subscription(node: &Node, issues: &mut Issues) -> Option<Subscription> {
     let subscription = reader.read_subscription(subject, node)?;
     for issue in subscription.issues() {
         // The shape was refused for the others already.
-        if matches!(issue.kind, IssueKind::Id(_) | IssueKind::SameKeys) {
+        let is_told = match issue.kind {
+            IssueKind::Id(_) => !subject.has_id(),
+            IssueKind::SameKeys => false,
+            _ => true,
+        };
+        if !is_told {
             issues.push(node.at, issue.to_string());
         }
     }

@@ -48,6 +48,9 @@ impl Teller<'_> {
     fn is_told_already(&self, issue: &Issue) -> bool {
         match &issue.kind {
             IssueKind::NoScope | IssueKind::NoKey | IssueKind::KeyLength => true,
+            IssueKind::Id(_) | IssueKind::DuplicateId => self
+                .entry(&issue.entity)
+                .is_some_and(|(subject, _)| !subject.has_id()),
             IssueKind::NoApis => {
                 self.apis_unread || !self.root.get(APIS).map_or(&[][..], Node::list).is_empty()
             }

@@ -278,6 +278,46 @@ fn all_problems_are_told_at_once_and_in_their_order() {
     );
 }
 
+/// Each `id` but the first of its list is missing, or none.
+const WITHOUT_IDS: &str = r#"{
+  "apis": [
+    { "id": "a", "path": "/a" },
+    { "path": "/a/" },
+    { "id": 5, "path": "b" }
+  ],
+  "products": [
+    { "id": "p", "apis": ["a"], "subscription_required": false },
+    { "apis": ["a", "c"], "subscription_required": false }
+  ],
+  "subscriptions": [
+    { "id": "s", "scope": "/", "primary_key": "k1" },
+    { "scope": "/apis/c", "primary_key": "k1" },
+    { "scope": "/", "primary_key": "k2", "secondary_key": "k2" }
+  ]
+}"#;
+
+#[test]
+fn what_has_no_id_is_told_all_its_other_problems_too() {
+    assert_told(
+        Format::Json,
+        WITHOUT_IDS,
+        &[
+            "4:5: API number 2: `id` is missing",
+            "4:15: API number 2, path: API \"a\" has the same path",
+            "5:13: API number 3, id: must be text",
+            "5:24: API number 3, path: a path is empty or begins with `/`",
+            "9:5: product number 2: `id` is missing",
+            "9:21: product number 2, apis: there is no API \"c\"",
+            "9:52: product number 2, subscription_required: API \"a\" is already in the open product \"p\"",
+            "13:5: subscription number 2: `id` is missing",
+            "13:16: subscription number 2, scope: /apis/c names nothing",
+            "13:42: subscription number 2, primary_key: this key is already the primary key of subscription \"s\"",
+            "14:5: subscription number 3: `id` is missing",
+            "14:59: subscription number 3, secondary_key: both keys are the same",
+        ],
+    );
+}
+
 #[test]
 fn places_are_right_in_yaml_too_behind_other_alphabets() {
     let text = "\
@@ -307,6 +347,7 @@ subscriptions:
             "3:53: API \"écho\": unknown field `colour`",
             "5:9: API number 2, id: must be text, not a number",
             "5:9: API number 3, id: must be text, not a number",
+            "6:11: API number 3, path: API \"#2\" has the same path",
             "10:18: product \"продукт\", apis: there is no API \"値\"",
             "10:27: product \"продукт\", apis: there is no API \"nope\"",
             "14:18: subscription \"s\", primary_key: must be text,",
