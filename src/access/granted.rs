@@ -33,6 +33,7 @@ pub struct Access {
 
 impl Access {
     /// A key that did not open anything leaves no trace in the context.
+    #[inline]
     pub(crate) fn new(catalog: Arc<Catalog>, admission: Admission, holder: Option<Holder>) -> Self {
         Self {
             catalog,

@@ -61,6 +61,7 @@ where
     Inner: Service<Request<B>>,
     S: SubscriptionStore,
 {
+    #[inline]
     pub(super) fn refused(response: Response<Bytes>) -> Self {
         let response = Some(response);
         let kind = Kind::Refused { response };

@@ -74,14 +74,14 @@ impl<S: SubscriptionStore> Gate<S> {
         }
         let digest = match context.presented {
             Presented::Key(digest) if context.api.is_some() => digest,
-            _ => return self.settle(request, context, None),
+            _ => return self.settle_unowned(request, context),
         };
         if has_all_keys {
             return self.settle_packed(request, context, &digest);
         }
         match self.store.peek(&digest) {
             Peek::Found(owner) => self.settle(request, context, Some(owner)),
-            Peek::Absent => self.settle(request, context, None),
+            Peek::Absent => self.settle_unowned(request, context),
             Peek::Unknown => Step::Find(digest, context),
         }
     }
@@ -130,7 +130,7 @@ impl<S: SubscriptionStore> Gate<S> {
         digest: &KeyDigest,
     ) -> Step {
         match context.catalog.find(digest) {
-            None => self.settle(request, context, None),
+            None => self.settle_unowned(request, context),
             Some(Found { claim, holder }) => {
                 let holder = Some((holder, claim.slot));
                 let decision = self.decide(&context, Owner::Known(claim));
@@ -146,15 +146,21 @@ impl<S: SubscriptionStore> Gate<S> {
         context: Context,
         owner: Option<KeyOwner>,
     ) -> Step {
-        let known = owner
-            .as_ref()
-            .map(|owner| claim(owner.subscription(), owner.slot()));
-        let decision = self.decide(&context, known.map_or(Owner::Nobody, Owner::Known));
-        let holder = owner.map(|owner| {
-            let slot = owner.slot();
-            (Holder::Shared(owner.into_subscription()), slot)
-        });
+        let Some(owner) = owner else {
+            return self.settle_unowned(request, context);
+        };
+        let slot = owner.slot();
+        let known = Owner::Known(claim(owner.subscription(), slot));
+        let decision = self.decide(&context, known);
+        let holder = Some((Holder::Shared(owner.into_subscription()), slot));
         self.conclude(request, context, holder, decision, None)
+    }
+
+    /// Decides where nobody owns the key, or there is none.
+    #[inline(never)]
+    fn settle_unowned<B>(&self, request: &mut Request<B>, context: Context) -> Step {
+        let decision = self.decide(&context, Owner::Nobody);
+        self.conclude(request, context, None, decision, None)
     }
 
     #[inline]
@@ -169,7 +175,7 @@ impl<S: SubscriptionStore> Gate<S> {
         answer(&question, Timestamp::now)
     }
 
-    #[inline]
+    #[inline(always)]
     fn conclude<B>(
         &self,
         request: &mut Request<B>,
@@ -181,11 +187,7 @@ impl<S: SubscriptionStore> Gate<S> {
         match decision {
             Decision::Admit(admission) => self.admit(request, context, holder, admission),
             Decision::Pass => self.pass_unseen(request, &context),
-            Decision::Deny(reason) => {
-                let denial = context.deny(holder, reason);
-                observe::denied(&denial, cause);
-                self.refuse(request, denial)
-            }
+            Decision::Deny(reason) => self.deny(request, context, holder, reason, cause),
         }
     }
 
@@ -239,6 +241,22 @@ impl<S: SubscriptionStore> Gate<S> {
         self.refuse(request, Denial::new(None, None, None, reason, false))
     }
 
+    /// Out of the way of those who are let in.
+    #[inline(never)]
+    fn deny<B>(
+        &self,
+        request: &Request<B>,
+        context: Context,
+        holder: Option<(Holder, KeySlot)>,
+        reason: DenialReason,
+        cause: Option<&(dyn Error + 'static)>,
+    ) -> Step {
+        let denial = context.deny(holder, reason);
+        observe::denied(&denial, cause);
+        self.refuse(request, denial)
+    }
+
+    #[inline(always)]
     fn refuse<B>(&self, request: &Request<B>, denial: Denial) -> Step {
         let api = denial.api();
         let names = self.settings.names(api);

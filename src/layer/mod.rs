@@ -231,7 +231,7 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// The realm in `WWW-Authenticate`, instead of the API's URL.
     #[must_use]
     pub fn realm(mut self, realm: &str) -> Self {
-        let set = self.settings.response.challenge.set_realm(realm);
+        let set = Arc::make_mut(&mut self.settings.response.challenge).set_realm(realm);
         self.settings.accept(set);
         self
     }
@@ -239,7 +239,7 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// The scheme word in `WWW-Authenticate`.
     #[must_use]
     pub fn challenge_scheme(mut self, scheme: &str) -> Self {
-        let set = self.settings.response.challenge.set_scheme(scheme);
+        let set = Arc::make_mut(&mut self.settings.response.challenge).set_scheme(scheme);
         self.settings.accept(set);
         self
     }

@@ -57,13 +57,17 @@ fn record(access: &Access, span: &Span) {
 /// service's trouble and not the client's.
 #[inline]
 pub(super) fn denied(denial: &Denial, cause: Option<&(dyn Error + 'static)>) {
-    let reason = denial.reason().as_str();
-    let api = denial.api().map(Api::id);
+    // Within the macros, so that nothing is looked up where nobody listens.
     match cause {
-        Some(error) => error!(reason, api.id = api, error, "refused: {denial}"),
+        Some(error) => error!(
+            reason = denial.reason().as_str(),
+            api.id = denial.api().map(Api::id),
+            error,
+            "refused: {denial}"
+        ),
         None => info!(
-            reason,
-            api.id = api,
+            reason = denial.reason().as_str(),
+            api.id = denial.api().map(Api::id),
             subscription.id = denial.subscription().map(|s| s.id()),
             key.slot = denial.key_slot().map(|slot| slot.as_str()),
             "denied: {denial}"

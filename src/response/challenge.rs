@@ -3,9 +3,16 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::RequestHead;
-use super::host::named_host;
 use super::quoted::Quoted;
+
+/// What the value names of a request.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) host: Option<&'a [u8]>,
+    /// The path of the API in the catalog, without a trailing slash.
+    pub(super) api_path: Option<&'a str>,
+    pub(super) key_place: KeyPlace<'a>,
+}
 
 /// Where clients are told to put their key.
 #[derive(Debug, Clone, Copy)]
@@ -94,20 +101,12 @@ impl ChallengeSettings {
         Ok(())
     }
 
-    pub(super) fn scheme(&self) -> &str {
-        &self.scheme
-    }
-
-    pub(super) fn realm(&self) -> Option<&str> {
-        self.realm.as_deref()
-    }
-
     /// The value for this request. `None` cannot happen, as every part is made
     /// of bytes that a header can hold; it spares a panic.
-    pub(super) fn value(&self, request: &RequestHead<'_>) -> Option<HeaderValue> {
-        let realm = self.realm_for(request);
-        let name = Quoted::new(request.key_place.name);
-        let kind = request.key_place.kind.as_str();
+    pub(super) fn value(&self, asked: &Asked<'_>) -> Option<HeaderValue> {
+        let realm = self.realm_for(asked);
+        let name = Quoted::new(asked.key_place.name);
+        let kind = asked.key_place.kind.as_str();
         let quotes = r#" realm="",name="",type="""#.len();
         let len = self.scheme.len() + realm.len() + name.len() + kind.len() + quotes;
 
@@ -125,14 +124,14 @@ impl ChallengeSettings {
         HeaderValue::from_maybe_shared(Bytes::from(out)).ok()
     }
 
-    fn realm_for<'a>(&'a self, request: &RequestHead<'a>) -> Realm<'a> {
+    fn realm_for<'a>(&'a self, asked: &Asked<'a>) -> Realm<'a> {
         match &self.realm {
             Some(realm) => Realm {
                 origin: "",
                 host: realm.as_bytes(),
                 path: Quoted::empty(),
             },
-            None => Realm::of(request),
+            None => Realm::of(asked),
         }
     }
 }
@@ -146,10 +145,10 @@ struct Realm<'a> {
 }
 
 impl<'a> Realm<'a> {
-    fn of(request: &RequestHead<'a>) -> Self {
-        let path = request.api_path.filter(|path| !path.is_empty());
+    fn of(asked: &Asked<'a>) -> Self {
+        let path = asked.api_path.filter(|path| !path.is_empty());
         let path = Quoted::new(path.unwrap_or("/"));
-        let (origin, host) = match named_host(request.uri, request.headers) {
+        let (origin, host) = match asked.host {
             Some(host) => ("https://", host),
             None => ("", &b""[..]),
         };
@@ -175,10 +174,9 @@ fn is_token_byte(byte: u8) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use http::header::HOST;
-    use http::{HeaderMap, Uri};
     use proptest::prelude::*;
 
+    use super::super::host;
     use super::*;
 
     const HEADER: KeyPlace<'_> = KeyPlace {
@@ -188,21 +186,16 @@ mod tests {
 
     fn value_of(
         settings: &ChallengeSettings,
-        host: Option<&[u8]>,
+        authority: Option<&[u8]>,
         api_path: Option<&str>,
         key_place: KeyPlace<'_>,
     ) -> HeaderValue {
-        let mut headers = HeaderMap::new();
-        if let Some(host) = host {
-            headers.insert(HOST, HeaderValue::from_bytes(host).unwrap());
-        }
-        let request = RequestHead {
-            headers: &headers,
-            uri: &Uri::from_static("/echo/resource"),
+        let asked = Asked {
+            host: authority.and_then(host::host),
             api_path,
             key_place,
         };
-        settings.value(&request).unwrap()
+        settings.value(&asked).unwrap()
     }
 
     fn realm(settings: &ChallengeSettings, host: Option<&[u8]>, path: Option<&str>) -> Vec<u8> {

@@ -1,10 +1,10 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::Refusal;
 use super::quoted::percent_encoded;
-use super::refusal::roomy_headers;
+use super::refusal::{response, roomy_headers};
 
 const PREFIX: &[u8] = b"application/grpc";
 
@@ -26,9 +26,7 @@ pub(super) fn answer(content_type: &HeaderValue, refusal: Refusal) -> Response<B
     if let Ok(message) = HeaderValue::from_maybe_shared(encoded(refusal.message())) {
         headers.insert(GRPC_MESSAGE, message);
     }
-    let mut response = Response::new(Bytes::new());
-    *response.headers_mut() = headers;
-    response
+    response(StatusCode::OK, headers, Bytes::new())
 }
 
 /// `UNAUTHENTICATED`, or `UNAVAILABLE`.

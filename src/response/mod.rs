@@ -55,7 +55,7 @@ pub use refusal::{Refusal, Refused};
 #[derive(Clone)]
 pub(crate) struct ResponseSettings {
     pub(crate) format: Arc<dyn RefusalFormat>,
-    pub(crate) challenge: ChallengeSettings,
+    pub(crate) challenge: Arc<ChallengeSettings>,
     pub(crate) retry_after: Duration,
 }
 
@@ -63,7 +63,7 @@ impl Default for ResponseSettings {
     fn default() -> Self {
         Self {
             format: Arc::new(AzureJson),
-            challenge: ChallengeSettings::default(),
+            challenge: Arc::default(),
             retry_after: Duration::from_secs(5),
         }
     }

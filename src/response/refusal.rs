@@ -1,11 +1,13 @@
 use std::fmt;
+use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 
-use super::host::named_host;
+use super::challenge::Asked;
+use super::host;
 use super::memo::{self, Inputs};
 use super::{RequestHead, ResponseSettings};
 
@@ -81,9 +83,11 @@ impl<'a> Refused<'a> {
     #[must_use]
     pub fn challenge(&self) -> Option<HeaderValue> {
         match self.refusal {
-            Refusal::MissingKey | Refusal::InvalidKey => {
-                self.settings.challenge.value(&self.request)
-            }
+            Refusal::MissingKey | Refusal::InvalidKey => self.settings.challenge.value(&Asked {
+                host: self.authority().and_then(host::host),
+                api_path: self.request.api_path,
+                key_place: self.request.key_place,
+            }),
             Refusal::Unavailable => None,
         }
     }
@@ -121,26 +125,26 @@ impl<'a> Refused<'a> {
     /// `Retry-After` that belong to the refusal.
     #[must_use]
     pub fn response(&self, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Bytes> {
-        let mut response = Response::new(body.into());
-        *response.status_mut() = self.refusal.status();
-        *response.headers_mut() = match self.refusal {
+        let headers = match self.refusal {
             Refusal::MissingKey | Refusal::InvalidKey => self.challenging(content_type),
             Refusal::Unavailable => self.postponing(content_type),
         };
-        response
+        response(self.refusal.status(), headers, body.into())
+    }
+
+    fn authority(&self) -> Option<&'a [u8]> {
+        host::authority(self.request.uri, self.request.headers)
     }
 
     fn challenging(&self, content_type: HeaderValue) -> HeaderMap {
         let inputs = Inputs {
             content_type: &content_type,
-            scheme: self.settings.challenge.scheme(),
-            realm: self.settings.challenge.realm(),
-            host: named_host(self.request.uri, self.request.headers),
+            settings: &self.settings.challenge,
+            authority: self.authority(),
             api_path: self.request.api_path,
-            key_name: self.request.key_place.name,
-            key_kind: self.request.key_place.kind,
+            key_place: self.request.key_place,
         };
-        memo::headers(inputs, || {
+        memo::headers(&inputs, || {
             let mut headers = roomy_headers();
             headers.insert(CONTENT_TYPE, content_type.clone());
             headers.extend(self.challenge().map(|value| (WWW_AUTHENTICATE, value)));
@@ -148,6 +152,7 @@ impl<'a> Refused<'a> {
         })
     }
 
+    #[cold]
     fn postponing(&self, content_type: HeaderValue) -> HeaderMap {
         let mut headers = roomy_headers();
         headers.insert(CONTENT_TYPE, content_type);
@@ -163,6 +168,15 @@ impl fmt::Debug for Refused<'_> {
             .field("refusal", &self.refusal)
             .finish_non_exhaustive()
     }
+}
+
+pub(super) fn response(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    // The map that makes room is new and owns nothing: dropping it is work for
+    // nothing.
+    mem::forget(mem::replace(response.headers_mut(), headers));
+    response
 }
 
 /// Room for our headers and the two that servers add, so that the map need not

@@ -89,6 +89,49 @@ fn azures_answers_are_exact_to_the_byte() {
 }
 
 #[test]
+fn each_client_is_told_the_host_that_it_named() {
+    let settings = ResponseSettings::default();
+    let told = |target: &'static str, host: Option<&'static str>| {
+        let host = host.map(|host| (HOST, HeaderValue::from_static(host)));
+        let request = RequestHead {
+            headers: &host.into_iter().collect(),
+            uri: &Uri::from_static(target),
+            api_path: Some("/echo"),
+            key_place: KeyPlace {
+                name: "key",
+                kind: KeyKind::Header,
+            },
+        };
+        let response = refuse(&settings, Refusal::InvalidKey, request);
+        let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap();
+        challenge.split('"').nth(1).unwrap().to_owned()
+    };
+    for _ in 0..2 {
+        for (target, host, realm) in [
+            ("/", Some("api.example"), "https://api.example/echo"),
+            ("/", Some("api.examplf"), "https://api.examplf/echo"),
+            ("/", Some("API.example"), "https://API.example/echo"),
+            ("/", Some("api.example:1"), "https://api.example:1/echo"),
+            ("/", Some("me:pw@api.example"), "https://api.example/echo"),
+            ("/", Some("you:pw@api.example"), "https://api.example/echo"),
+            ("/", Some("api example"), "/echo"),
+            ("/", Some(""), "/echo"),
+            ("/", None, "/echo"),
+            (
+                "http://b.example/",
+                Some("a.example"),
+                "https://b.example/echo",
+            ),
+            ("http://me@b.example/", None, "https://b.example/echo"),
+        ] {
+            for _ in 0..2 {
+                assert_eq!(told(target, host), realm, "{target} {host:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn problem_details_say_the_same_in_their_own_words() {
     let settings = with_format(ProblemJson);
     for (refusal, title, header) in [
