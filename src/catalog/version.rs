@@ -296,6 +296,9 @@ impl Catalog {
         if let Some(by) = self.user_of_api(at) {
             return Some(Err(in_use(entity, by)));
         }
+        if self.apis().nth(1).is_none() {
+            return Some(Err(refused(entity, IssueKind::LastApi)));
+        }
         let mut apis = self.interfaces.api_places();
         apis[at.0 as usize].gone = true;
         Some(self.with_interfaces(apis, self.interfaces.product_places()))
@@ -357,7 +360,12 @@ fn put<T>(places: &mut Vec<Place<T>>, at: Option<u32>, value: T) {
 }
 
 fn in_use(entity: Entity, by: Entity) -> CatalogError {
-    let (field, kind) = (Field::Whole, IssueKind::InUse { by });
+    refused(entity, IssueKind::InUse { by })
+}
+
+/// The refusal of a removal.
+fn refused(entity: Entity, kind: IssueKind) -> CatalogError {
+    let field = Field::Whole;
     CatalogError::of(Issue {
         entity,
         field,
