@@ -12,7 +12,7 @@ use crate::key::KeyDigest;
 
 /// APIs, products and subscriptions as one consistent, immutable version.
 ///
-/// A changed catalog is another one; a request is decided on the one it met.
+/// A changed catalog is another one; a request is decided on one, never on two.
 /// Cloning is cheap and copies nothing.
 ///
 /// ```
@@ -119,6 +119,13 @@ impl Catalog {
 
     pub(crate) fn interfaces(&self) -> &Interfaces {
         &self.interfaces
+    }
+
+    /// Whether its APIs and products are those of the other: the very same, or
+    /// equal ones in the same order.
+    pub(crate) fn has_interfaces_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.interfaces, &other.interfaces)
+            || self.apis().eq(other.apis()) && self.products().eq(other.products())
     }
 
     pub(crate) fn packed(&self) -> &Subscriptions {
