@@ -121,11 +121,10 @@ impl Catalog {
         &self.interfaces
     }
 
-    /// Whether its APIs and products are those of the other: the very same, or
-    /// equal ones in the same order.
+    /// Whether its APIs and products are the very same as those of the other.
+    /// Equal ones may have come back after others were there in between.
     pub(crate) fn has_interfaces_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.interfaces, &other.interfaces)
-            || self.apis().eq(other.apis()) && self.products().eq(other.products())
     }
 
     pub(crate) fn packed(&self) -> &Subscriptions {

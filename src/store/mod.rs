@@ -199,6 +199,9 @@ pub enum Holdings {
     /// Keys only: APIs and products are the layer's.
     Keys,
     /// APIs and products. Subscriptions are asked for one by one.
+    ///
+    /// As long as they do not change, hand out the same catalog, or clones of it:
+    /// one that is built anew is another version.
     Interfaces(Arc<Catalog>),
     /// Everything: no key is asked for, because the catalog has them all.
     Everything(Arc<Catalog>),

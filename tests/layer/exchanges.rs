@@ -152,19 +152,35 @@ async fn a_key_that_the_new_version_refuses_is_refused_though_the_old_one_had_le
 }
 
 #[tokio::test]
-async fn the_same_apis_and_products_in_another_catalog_are_no_other_version() {
+async fn a_clone_is_no_other_version() {
+    let (catalog, owner) = version("old", "new");
+    let (store, mut lookups) = Exchanged::new(catalog.clone());
+    let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
+    let request = sending(&layer, keyed("/guarded", KEY));
+    let lookup = lookups.next().await;
+    store.exchange(catalog);
+    lookup.answer(Some(owner));
+    let access = request.await.unwrap().access();
+    assert_eq!(access.product().unwrap().id(), "old");
+    assert!(lookups.are_over());
+}
+
+/// What was found may be of the version in between.
+#[tokio::test]
+async fn the_same_version_come_back_is_another() {
     let (before, owner) = version("old", "new");
-    let (same, _) = version("old", "new");
+    let (between, found_between) = version("new", "old");
+    let (again, _) = version("old", "new");
     let (store, mut lookups) = Exchanged::new(before);
     let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
     let request = sending(&layer, keyed("/guarded", KEY));
     let lookup = lookups.next().await;
-    store.exchange(same);
-    lookup.answer(Some(owner));
-    assert_eq!(
-        request.await.unwrap().access().product().unwrap().id(),
-        "old"
-    );
+    store.exchange(between);
+    store.exchange(again);
+    lookup.answer(Some(found_between));
+    lookups.next().await.answer(Some(owner));
+    let access = request.await.unwrap().access();
+    assert_eq!(access.product().unwrap().id(), "old");
     assert!(lookups.are_over());
 }
 

@@ -5,6 +5,7 @@
 mod cluster;
 mod conformance;
 mod emptied;
+mod exchanges;
 mod outages;
 mod publishing;
 mod pushes;
