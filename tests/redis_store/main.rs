@@ -9,6 +9,7 @@ mod exchanges;
 mod outages;
 mod publishing;
 mod pushes;
+mod restarts;
 mod server;
 mod support;
 mod tls;
