@@ -207,6 +207,9 @@ pub enum IssueKind {
         /// The first that refers to it.
         by: Entity,
     },
+    /// The only API cannot be removed: a catalog has at least one.
+    #[error("it is the only API, and a catalog without any opens nothing: add another one first")]
+    LastApi,
     /// More subscriptions, keys or text than one catalog can hold.
     #[error("a catalog holds at most 268 million subscriptions and 4 GiB of ids")]
     TooLarge,

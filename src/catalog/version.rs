@@ -12,7 +12,7 @@ use crate::key::KeyDigest;
 
 /// APIs, products and subscriptions as one consistent, immutable version.
 ///
-/// A changed catalog is another one; a request is decided on the one it met.
+/// A changed catalog is another one; a request is decided on one, never on two.
 /// Cloning is cheap and copies nothing.
 ///
 /// ```
@@ -119,6 +119,12 @@ impl Catalog {
 
     pub(crate) fn interfaces(&self) -> &Interfaces {
         &self.interfaces
+    }
+
+    /// Whether its APIs and products are the very same as those of the other.
+    /// Equal ones may have come back after others were there in between.
+    pub(crate) fn has_interfaces_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.interfaces, &other.interfaces)
     }
 
     pub(crate) fn packed(&self) -> &Subscriptions {
@@ -296,6 +302,9 @@ impl Catalog {
         if let Some(by) = self.user_of_api(at) {
             return Some(Err(in_use(entity, by)));
         }
+        if self.apis().nth(1).is_none() {
+            return Some(Err(refused(entity, IssueKind::LastApi)));
+        }
         let mut apis = self.interfaces.api_places();
         apis[at.0 as usize].gone = true;
         Some(self.with_interfaces(apis, self.interfaces.product_places()))
@@ -357,7 +366,12 @@ fn put<T>(places: &mut Vec<Place<T>>, at: Option<u32>, value: T) {
 }
 
 fn in_use(entity: Entity, by: Entity) -> CatalogError {
-    let (field, kind) = (Field::Whole, IssueKind::InUse { by });
+    refused(entity, IssueKind::InUse { by })
+}
+
+/// The refusal of a removal.
+fn refused(entity: Entity, kind: IssueKind) -> CatalogError {
+    let field = Field::Whole;
     CatalogError::of(Issue {
         entity,
         field,

@@ -47,3 +47,10 @@ pub enum ConfigError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
 }
+
+/// Why a request was given up whose key was looked up several times.
+#[derive(Debug, thiserror::Error)]
+#[error("the store exchanged its catalog during each of {lookups} lookups")]
+pub(super) struct Exchanged {
+    pub(super) lookups: u32,
+}

@@ -11,7 +11,7 @@ use tower_service::Service;
 use tracing::Span;
 
 use crate::key::KeyDigest;
-use crate::layer::gate::{Context, Gate, Step};
+use crate::layer::gate::{BodyElsewhere, Context, Gate, Step};
 use crate::response::ResponseBody;
 use crate::store::{KeyOwner, SubscriptionStore};
 
@@ -48,8 +48,11 @@ pin_project! {
 struct Held<Inner, S, B> {
     ready: Inner,
     gate: Arc<Gate<S>>,
-    request: Request<B>,
+    request: Request<BodyElsewhere>,
+    body: B,
     context: Context,
+    /// This one included.
+    lookups: u32,
 }
 
 type Asking<Inner, S, B> = Waiting<Inner, S, B, Finding<S>>;
@@ -82,20 +85,16 @@ where
         digest: KeyDigest,
         context: Context,
     ) -> Self {
-        let asked = Arc::clone(&gate);
+        let (head, body) = request.into_parts();
         let held = Held {
             ready,
             gate,
-            request,
+            request: Request::from_parts(head, BodyElsewhere),
+            body,
             context,
+            lookups: 1,
         };
-        let waiting = Waiting {
-            held: Some(held),
-            lookup: async move { asked.find(&digest).await },
-        };
-        let waiting: Pin<Box<Asking<Inner, S, B>>> = Box::pin(waiting);
-        let kind = Kind::Waiting { waiting };
-        Self { kind }
+        held.wait(digest)
     }
 }
 
@@ -141,13 +140,37 @@ where
     Inner: Service<Request<B>>,
     S: SubscriptionStore,
 {
+    fn wait(self, digest: KeyDigest) -> ResponseFuture<Inner, S, B> {
+        let asked = Arc::clone(&self.gate);
+        let waiting = Waiting {
+            held: Some(self),
+            lookup: async move { asked.find(&digest).await },
+        };
+        let waiting: Pin<Box<Asking<Inner, S, B>>> = Box::pin(waiting);
+        let kind = Kind::Waiting { waiting };
+        ResponseFuture { kind }
+    }
+
     fn resume(mut self, answer: FindResult<S>) -> ResponseFuture<Inner, S, B> {
-        let step = self.gate.resume(&mut self.request, self.context, answer);
-        match step {
-            Step::Pass(span) => ResponseFuture::passed(&mut self.ready, self.request, span),
+        let request = &mut self.request;
+        match self
+            .gate
+            .resume(request, self.context, answer, self.lookups)
+        {
+            Step::Pass(span) => {
+                let (head, BodyElsewhere) = self.request.into_parts();
+                let request = Request::from_parts(head, self.body);
+                ResponseFuture::passed(&mut self.ready, request, span)
+            }
             Step::Refuse(response) => ResponseFuture::refused(response),
             Step::Find(digest, context) => {
-                ResponseFuture::waiting(self.ready, self.gate, self.request, digest, context)
+                let lookups = self.lookups + 1;
+                let held = Self {
+                    context,
+                    lookups,
+                    ..self
+                };
+                held.wait(digest)
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::access::{Access, Admission, Decision, Denial, DenialReason, Owner, Qu
 use crate::catalog::{ApiIndex, Catalog, Found, Holder, KeySlot, Timestamp, claim};
 use crate::key::{KeyDigest, Presented, strip, take};
 use crate::layer::ConfigError;
+use crate::layer::error::Exchanged;
 use crate::layer::observe;
 use crate::layer::settings::{Settings, is_preflight};
 use crate::response::{Refusal, RequestHead, refuse};
@@ -21,6 +22,17 @@ pub(super) struct Gate<S> {
     store: Arc<S>,
     settings: Settings,
 }
+
+/// A body that waits beside its request.
+///
+/// What is done after a wait needs none. Done to requests of this type, it is
+/// compiled once for all bodies, and apart from what is done before.
+#[derive(Debug)]
+pub(super) struct BodyElsewhere;
+
+/// How often the key of one request is looked up, at most: a store that exchanges
+/// its catalog all the time must not keep it for ever.
+const MOST_LOOKUPS: u32 = 4;
 
 /// What happens to a request next.
 pub(super) enum Step {
@@ -105,20 +117,45 @@ impl<S: SubscriptionStore> Gate<S> {
         })
     }
 
-    /// Takes the request to its end, by what the store answered after a wait.
-    pub(super) fn resume<B>(
+    /// Takes the request further, by what the store answered after a wait: the
+    /// `lookups`-th for it.
+    ///
+    /// An answer counts for the APIs and products that the request met. Where the
+    /// store has others by now, it may be about those, and the request is begun
+    /// anew: it still has its key, and its headers are at most marked sensitive.
+    pub(super) fn resume(
+        &self,
+        request: &mut Request<BodyElsewhere>,
+        context: Context,
+        answer: Result<Option<KeyOwner>, S::Error>,
+        lookups: u32,
+    ) -> Step {
+        match answer {
+            Ok(owner) if self.is_current(&context) => self.settle(request, context, owner),
+            Ok(_) if lookups < MOST_LOOKUPS => self.begin(request),
+            Ok(_) => self.unanswered(request, context, &Exchanged { lookups }),
+            Err(error) => self.unanswered(request, context, &error),
+        }
+    }
+
+    /// Whether the store still has the APIs and products that the request met.
+    fn is_current(&self, context: &Context) -> bool {
+        let Ok(holdings) = self.store.holdings() else {
+            return false;
+        };
+        let now = self.settings.interfaces(holdings);
+        now.is_ok_and(|now| now.has_interfaces_of(&context.catalog))
+    }
+
+    /// Decides without knowing whose the key is.
+    fn unanswered<B>(
         &self,
         request: &mut Request<B>,
         context: Context,
-        answer: Result<Option<KeyOwner>, S::Error>,
+        cause: &(dyn Error + 'static),
     ) -> Step {
-        match answer {
-            Ok(owner) => self.settle(request, context, owner),
-            Err(error) => {
-                let decision = self.decide(&context, Owner::Unavailable);
-                self.conclude(request, context, None, decision, Some(&error))
-            }
-        }
+        let decision = self.decide(&context, Owner::Unavailable);
+        self.conclude(request, context, None, decision, Some(cause))
     }
 
     /// Decides by the catalog, which has all keys.

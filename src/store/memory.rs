@@ -103,7 +103,8 @@ impl MemoryStore {
     ///
     /// # Errors
     ///
-    /// [`CatalogError`] where a product or a subscription still names it.
+    /// [`CatalogError`] where a product or a subscription still names it, or it is
+    /// the only one: a catalog without any API is none.
     pub fn remove_api(&self, id: &str) -> Result<bool, CatalogError> {
         self.shared.remove(|catalog| catalog.without_api(id))
     }

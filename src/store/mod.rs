@@ -46,6 +46,9 @@
 //! - A subscription is returned as it stands, in whatever state: that it is
 //!   suspended or expired is for the decision to find and for the operator to
 //!   read.
+//! - A store that has APIs and products exchanges them
+//!   ([`holdings`](SubscriptionStore::holdings)) before it answers by the new ones:
+//!   what `find` says belongs to what `holdings` says at that moment.
 //! - [`find`](SubscriptionStore::find) is polled by the request's task and
 //!   dropped when the client goes away: at any await.
 //!
@@ -129,8 +132,11 @@ pub trait SubscriptionStore: Send + Sync + 'static {
         Peek::Unknown
     }
 
-    /// What the store holds in memory besides: asked once for each request,
-    /// before anything else, so that a request is decided on one version.
+    /// What the store holds in memory besides. A request asks for it before
+    /// anything else, and after it waited for [`find`](Self::find): where the APIs
+    /// and products are no longer the same, what was found may belong to the new
+    /// ones, and the request begins anew on them. So it is decided on one version.
+    /// After four lookups that all ended so it gets a 503.
     ///
     /// Default: [`Holdings::Keys`], nothing.
     ///
@@ -193,6 +199,9 @@ pub enum Holdings {
     /// Keys only: APIs and products are the layer's.
     Keys,
     /// APIs and products. Subscriptions are asked for one by one.
+    ///
+    /// As long as they do not change, hand out the same catalog, or clones of it:
+    /// one that is built anew is another version.
     Interfaces(Arc<Catalog>),
     /// Everything: no key is asked for, because the catalog has them all.
     Everything(Arc<Catalog>),

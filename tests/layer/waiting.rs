@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::future::{Future, pending};
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use http::StatusCode;
 use tower::{Layer, Service, ServiceExt};
-use tower_subscription_key::catalog::{Api, Catalog, KeySlot};
+use tower_subscription_key::catalog::{Catalog, KeySlot};
 use tower_subscription_key::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
 use tower_subscription_key::{
     BoxStore, DenialReason, InapplicableKey, KeyDigest, MemoryStore, SubscriptionKeyLayer,
@@ -176,8 +176,7 @@ fn a_client_that_goes_away_takes_its_question_with_it() {
 
 /// Has APIs, and answers some keys at once.
 struct Quick {
-    catalog: Mutex<Option<Arc<Catalog>>>,
-    next: Option<Arc<Catalog>>,
+    catalog: Option<Arc<Catalog>>,
     asked: AtomicUsize,
 }
 
@@ -186,9 +185,6 @@ impl SubscriptionStore for Quick {
 
     async fn find(&self, _: &KeyDigest) -> Result<Option<KeyOwner>, Down> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        if let Some(next) = &self.next {
-            *self.catalog.lock().unwrap() = Some(Arc::clone(next));
-        }
         Ok(Some(KeyOwner::new(contoso(), KeySlot::Primary)))
     }
 
@@ -203,22 +199,21 @@ impl SubscriptionStore for Quick {
     }
 
     fn holdings(&self) -> Result<Holdings, Down> {
-        let catalog = self.catalog.lock().unwrap().clone();
+        let catalog = self.catalog.clone();
         catalog.map(Holdings::Interfaces).ok_or(Down)
     }
 }
 
-fn quick(catalog: Option<Catalog>, next: Option<Catalog>) -> Arc<Quick> {
+fn quick(catalog: Option<Catalog>) -> Arc<Quick> {
     Arc::new(Quick {
-        catalog: Mutex::new(catalog.map(Arc::new)),
-        next: next.map(Arc::new),
+        catalog: catalog.map(Arc::new),
         asked: AtomicUsize::new(0),
     })
 }
 
 #[tokio::test]
 async fn a_store_that_knows_at_once_is_not_waited_for() {
-    let store = quick(Some(catalog()), None);
+    let store = quick(Some(catalog()));
     let layer = SubscriptionKeyLayer::new(Arc::clone(&store))
         .check()
         .unwrap();
@@ -235,29 +230,13 @@ async fn a_store_that_knows_at_once_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_store_that_does_not_know_its_apis_is_503_for_everyone() {
-    let layer = SubscriptionKeyLayer::new(quick(None, None)).pass_preflights(true);
+    let layer = SubscriptionKeyLayer::new(quick(None)).pass_preflights(true);
     let layer = layer.unknown_path(UnknownPath::Pass).check().unwrap();
     for request in [get("/"), get("/lax"), keyed("/guarded", KEY)] {
         let answer = send(&layer, request).await;
         assert_eq!(answer.header("retry-after"), "5");
         assert_eq!(answer.refused(StatusCode::SERVICE_UNAVAILABLE), UNAVAILABLE);
     }
-}
-
-#[tokio::test]
-async fn a_request_is_decided_on_the_version_it_met() {
-    let next = Catalog::builder()
-        .api(Api::new("renamed", "/guarded"))
-        .build();
-    let store = quick(Some(catalog()), Some(next.unwrap()));
-    let layer = SubscriptionKeyLayer::new(store);
-    let access = send(&layer, keyed("/guarded", "slowly found"))
-        .await
-        .access();
-    assert_eq!(access.api().id(), "guarded");
-    assert_eq!(access.product().unwrap().id(), "starter");
-    let denial = send(&layer, keyed("/guarded", "slowly found")).await;
-    assert_eq!(denial.denied(), INVALID, "the next one meets the next");
 }
 
 #[tokio::test]

@@ -5,9 +5,11 @@
 mod cluster;
 mod conformance;
 mod emptied;
+mod exchanges;
 mod outages;
 mod publishing;
 mod pushes;
+mod restarts;
 mod server;
 mod support;
 mod tls;

@@ -1,6 +1,3 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use tower_subscription_key::KeyDigest;
 use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
 use tower_subscription_key::store::redis::{
@@ -42,75 +39,6 @@ async fn a_published_catalog_takes_the_place_of_all_before_and_leaves_nothing_be
     assert_eq!(names, ["{tsk}:catalog"]);
     let lives: i64 = server.run(&["TTL", "{tsk}:catalog"]);
     assert_eq!(lives, -1, "a catalog does not go away by itself");
-}
-
-/// Both versions open the API to the key, by different products: whoever took
-/// the subscription from one and the products from the other would refuse it.
-fn versions() -> [Catalog; 2] {
-    [("a", "b"), ("b", "a")].map(|(full, bare)| {
-        Catalog::builder()
-            .api(Api::new("echo", "/echo"))
-            .product(Product::new(full).with_apis(["echo"]))
-            .product(Product::new(bare))
-            .subscription(
-                Subscription::new("contoso")
-                    .with_scope(Scope::Product(full.into()))
-                    .with_primary_key(KEY),
-            )
-            .build()
-            .unwrap()
-    })
-}
-
-/// Exchanges the catalogs under requests.
-async fn exchange(publisher: &RedisPublisher, store: impl SubscriptionStore + Clone) {
-    let [one, two] = versions();
-    publisher.publish(&one).await.unwrap();
-    comes_to(&store, KEY, 200).await;
-    let done = Arc::new(AtomicBool::new(false));
-    let asking: Vec<_> = (0..4)
-        .map(|_| {
-            let (store, done) = (store.clone(), Arc::clone(&done));
-            tokio::spawn(async move {
-                let mut let_in = 0;
-                while !done.load(Ordering::Relaxed) {
-                    match status(&store, KEY).await {
-                        200 => let_in += 1,
-                        503 => {}
-                        other => panic!("a good key got {other}"),
-                    }
-                    // What is answered from memory would let nobody else run.
-                    tokio::task::yield_now().await;
-                }
-                let_in
-            })
-        })
-        .collect();
-    for _ in 0..10 {
-        publisher.publish(&two).await.unwrap();
-        comes_to(&store, KEY, 200).await;
-        publisher.publish(&one).await.unwrap();
-        comes_to(&store, KEY, 200).await;
-    }
-    done.store(true, Ordering::Relaxed);
-    for asking in asking {
-        assert!(asking.await.unwrap() > 0);
-    }
-    comes_to(&store, KEY, 200).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_good_key_is_never_refused_while_catalogs_are_exchanged() {
-    let (_server, publisher, store) = served().await;
-    exchange(&publisher, store).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nor_is_one_that_is_cached() {
-    let (_server, publisher, store) = served().await;
-    let hour = std::time::Duration::from_secs(3600);
-    let cache = store.cached_with(|cache| cache.found_for(hour).without_breaker());
-    exchange(&publisher, cache.unwrap()).await;
 }
 
 #[tokio::test]

@@ -200,6 +200,12 @@ impl Entries {
         self.changed.swap(false, Ordering::Acquire)
     }
 
+    /// Whether there is something for the next one who takes the mark.
+    #[cfg(feature = "document")]
+    pub(super) fn has_changed(&self) -> bool {
+        self.changed.load(Ordering::Acquire)
+    }
+
     /// All found keys that are fresh, or may be served as stale.
     #[cfg(feature = "document")]
     pub(super) fn all_found(&self, now: Moment) -> Vec<Found> {

@@ -92,7 +92,7 @@ type LookupResult<E> = Result<Option<KeyOwner>, CachedStoreError<E>>;
 /// With `keep_snapshot` (feature `document`, for stores that hold APIs and
 /// products) the found keys are also kept in a file, digests only. After a
 /// restart they are past their lifetime: rows as above, and the time for stale
-/// answers goes on from where it was.
+/// answers goes on from where it was. What is invalidated leaves the file at once.
 ///
 /// # Behind a flood
 ///

@@ -244,8 +244,18 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
     /// `stale_for` longer than the outages that a restart is to survive.
     ///
     /// A file that is broken, too old or of another source is not used, and an
-    /// event says why; it is replaced by the next one saved. An invalidated key
-    /// is in the file until then.
+    /// event says why; it is replaced by the next one saved.
+    ///
+    /// An invalidated key leaves the file at once, and not with the next
+    /// [interval](Self::snapshot_interval): as soon as the file is written again.
+    /// Where invalidations come faster than that can be done, they share a writing,
+    /// with a rest of ten times what it took in between. What a lookup finds anew
+    /// is in the file after the interval.
+    ///
+    /// The last handle that is dropped writes what is not in the file yet, and
+    /// blocks its thread for so long. So it does not matter whether a service ends
+    /// or crashes, but for keys found within the last interval, and for what was
+    /// invalidated in the moment of the crash.
     ///
     /// Only for stores that hold [`Interfaces`](crate::store::Holdings::Interfaces):
     /// of others nothing is saved, and an event says so once. A subscription

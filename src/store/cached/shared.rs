@@ -262,9 +262,12 @@ impl<S: SubscriptionStore> Shared<S> {
     }
 
     pub(super) fn invalidate_key(&self, key: &KeyDigest) {
-        let mut flights = self.flights.around(key);
-        flights.remove(key);
-        self.entries.remove(key);
+        {
+            let mut flights = self.flights.around(key);
+            flights.remove(key);
+            self.entries.remove(key);
+        }
+        self.save_soon();
     }
 
     /// Lookups are disowned first: one that lands afterwards cannot bring back
@@ -272,11 +275,23 @@ impl<S: SubscriptionStore> Shared<S> {
     pub(super) fn invalidate_subscription(&self, id: &str) {
         self.flights.disown_all();
         self.entries.remove_subscription(id);
+        self.save_soon();
     }
 
     pub(super) fn invalidate_all(&self) {
         self.flights.disown_all();
         self.entries.remove_all();
+        self.save_soon();
+    }
+
+    /// What was invalidated is not to be in the snapshot any longer than need be.
+    fn save_soon(&self) {
+        #[cfg(feature = "document")]
+        if let Some(keeper) = &self.keeper
+            && self.entries.has_changed()
+        {
+            keeper.hurry();
+        }
     }
 
     pub(super) fn stats(&self) -> CacheStats {

@@ -1,11 +1,14 @@
 //! The last good contents in a file, for a start while the far end is down.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, spawn_blocking};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, error, info, warn};
 
 use super::clock::Moment;
@@ -23,6 +26,8 @@ pub(super) struct Keeper {
     /// older than what is known.
     answered: AtomicBool,
     saved: Mutex<Saved>,
+    /// Wakes the task up before its time.
+    hurry: Arc<Notify>,
     task: OnceLock<AbortHandle>,
 }
 
@@ -64,6 +69,12 @@ impl Keeper {
         (now() < stand_in.until).then(|| Arc::clone(&stand_in.interfaces))
     }
 
+    /// Has what changed saved at once. What is said many times before that happens
+    /// is done together.
+    pub(super) fn hurry(&self) {
+        self.hurry.notify_one();
+    }
+
     fn saved(&self) -> MutexGuard<'_, Saved> {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,7 +84,7 @@ impl Keeper {
     fn has_saved(&self, interfaces: &Catalog) -> bool {
         let saved = self.saved();
         let before = saved.interfaces.as_ref();
-        before.is_some_and(|before| std::ptr::eq(before.interfaces(), interfaces.interfaces()))
+        before.is_some_and(|before| before.has_interfaces_of(interfaces))
     }
 
     fn tell_that_nothing_is_kept(&self) {
@@ -144,6 +155,7 @@ impl<S: SubscriptionStore> Shared<S> {
                 interfaces,
                 told_that_nothing_is_kept: false,
             }),
+            hurry: Arc::default(),
             task: OnceLock::new(),
         });
     }
@@ -155,6 +167,7 @@ impl<S: SubscriptionStore> Shared<S> {
             return None;
         };
         let interfaces = Arc::new(contents::interfaces_of(snapshot.catalog())?);
+        let mut read = 0;
         for subscription in snapshot.catalog().subscriptions() {
             let confirmed_at = snapshot.confirmed_at(subscription.id());
             let Some(fresh_until) = self.moment_of(confirmed_at) else {
@@ -164,9 +177,15 @@ impl<S: SubscriptionStore> Shared<S> {
             for (slot, key) in subscription.keys() {
                 let owner = KeyOwner::new(Arc::clone(&subscription), slot);
                 self.entries.put_old(*key.digest(), owner, fresh_until);
+                read += 1;
             }
         }
         let (keys, _) = self.entries.counts();
+        if keys < read {
+            // The file has keys for which there is no room here: it is to be
+            // replaced, and at once when one of those is invalidated.
+            self.entries.set_changed();
+        }
         let age = saved_at.elapsed().unwrap_or_default();
         warn!(
             path,
@@ -186,12 +205,13 @@ impl<S: SubscriptionStore> Shared<S> {
         (off < self.settings.stale_for).then(|| self.clock.now().before(age.unwrap_or_default()))
     }
 
-    /// Saves at intervals, until the last handle is gone.
+    /// Saves at intervals, and in a hurry, until the last handle is gone.
     pub(super) fn keep_saving(self: &Arc<Self>, runtime: &Handle, every: Duration) {
-        let task = runtime.spawn(save_again_and_again(Arc::downgrade(self), every));
         if let Some(keeper) = &self.keeper {
+            let hurry = Arc::clone(&keeper.hurry);
+            let saving = save_again_and_again(Arc::downgrade(self), hurry, every);
             // This is called once.
-            let _ = keeper.task.set(task.abort_handle());
+            let _ = keeper.task.set(runtime.spawn(saving).abort_handle());
         }
     }
 
@@ -235,23 +255,47 @@ impl<S: SubscriptionStore> Shared<S> {
     }
 }
 
-async fn save_again_and_again<S: SubscriptionStore>(shared: Weak<Shared<S>>, every: Duration) {
+/// With the last handle the last changes go to the disk. Blocks for so long: left
+/// to a task or a thread, they would be lost with the process that ends now.
+impl<S: SubscriptionStore> Drop for Shared<S> {
+    fn drop(&mut self) {
+        // A store that panics must not do so while another panic is under way.
+        if catch_unwind(AssertUnwindSafe(|| self.save())).is_err() {
+            tell_of_panic();
+        }
+    }
+}
+
+/// So many times as long as saving took nothing is saved again: a large file must
+/// not keep the disk busy because invalidations come one after the other.
+const REST: u32 = 10;
+
+async fn save_again_and_again<S: SubscriptionStore>(
+    shared: Weak<Shared<S>>,
+    hurry: Arc<Notify>,
+    every: Duration,
+) {
     loop {
         let pause = |shared: Arc<Shared<S>>| shared.entries.jitter().spread(every);
         let Some(pause) = shared.upgrade().map(pause) else {
             return;
         };
-        tokio::time::sleep(pause).await;
+        // Whichever comes first.
+        let _ = timeout(pause, hurry.notified()).await;
         let Some(shared) = shared.upgrade() else {
             return;
         };
+        let begun = Instant::now();
         match spawn_blocking(move || shared.save()).await {
             Ok(()) => {}
-            Err(error) if error.is_panic() => {
-                error!("what is cached is not kept: the store behind the cache panicked");
-            }
+            Err(error) if error.is_panic() => tell_of_panic(),
             // The runtime is shutting down.
             Err(_) => return,
         }
+        sleep(begun.elapsed().saturating_mul(REST).min(every)).await;
     }
+}
+
+fn tell_of_panic() {
+    error!("what is cached is not kept: the store behind the cache panicked");
 }

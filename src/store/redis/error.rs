@@ -78,8 +78,7 @@ pub enum RedisStoreError {
         /// Everything that is wrong, where it is not what its digest says.
         source: Option<DocumentError>,
     },
-    /// What the subscription opens changed while the request was on its way: the
-    /// next try is decided on the new catalog.
+    /// The catalog was changed each time that the key was asked for.
     #[error("the catalog was changed while it was asked")]
     Changed,
     /// The options cannot work.

@@ -73,11 +73,15 @@
 //!
 //! # Changes while requests are on their way
 //!
-//! A request is decided on the APIs and products that were there when it began. If
-//! Redis answers with an owner from a newer catalog, it is used where the
-//! subscription's scopes mean the same in both; else that request gets a 503
-//! ([`RedisStoreError::Changed`]), and so do those with such a key in the tenth of
-//! a second after.
+//! A request is decided on one catalog: if another one takes its place while the
+//! request waits for Redis, it begins anew on that, and its key is asked for again.
+//!
+//! An owner comes from the newest catalog in Redis, whose APIs and products are
+//! read first where they are not in use yet. Where its scopes mean something else
+//! than a moment before, it comes a tenth of a second after that exchange, so that
+//! no request which began on the old catalog finds it in the cache. If the catalog
+//! is exchanged again and again meanwhile, the request gets a 503
+//! ([`RedisStoreError::Changed`]).
 
 mod error;
 mod layout;

@@ -3,19 +3,24 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
+use tokio::time::sleep_until;
 use tracing::{debug, error};
 
 use super::error::RedisStoreError;
 use super::message::Invalidation;
-use super::source::{Interfaces, Source, Version};
+use super::source::{Answer, Interfaces, Source, Version};
 use crate::key::KeyDigest;
 use crate::store::{Holdings, KeyOwner, Published};
+
+/// How often a key is asked for while the catalog is exchanged each time.
+const ATTEMPTS: u32 = 4;
 
 type Watcher = dyn Fn(&Invalidation) + Send + Sync;
 
 /// What a store and its listening task share.
 pub(super) struct Shared {
     pub(super) source: Source,
+    /// What is in use: `None` before the first reading, and during an exchange.
     loaded: ArcSwapOption<Version>,
     /// The same for requests, from the first reading on.
     published: OnceLock<Published>,
@@ -78,28 +83,40 @@ impl Shared {
         RedisStoreError::NotLoaded { source }
     }
 
-    /// The request behind this lookup was begun on the interfaces that are loaded
-    /// now, or were shortly before. What Redis says may belong to others.
+    /// Whose the key is, by the interfaces that are in use when this returns: what
+    /// Redis says may belong to newer ones, and these are then put in use first.
     pub(super) async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, RedisStoreError> {
-        let begun_on = self.loaded.load().as_ref().map(|loaded| loaded.possible());
-        let answer = self.source.find(key).await?;
-        let Some((subscription, slot)) = answer.owner else {
-            return Ok(None);
-        };
-        for begun_on in begun_on.iter().flatten() {
-            if begun_on.digest != answer.interfaces {
+        for _ in 0..ATTEMPTS {
+            let answer = self.source.find(key).await?;
+            if !self.is_in_use(&answer.interfaces) {
                 self.refresh(Some(&answer.interfaces)).await?;
-                let now = self.loaded.load();
-                let now = now.as_ref().map(|loaded| &loaded.interfaces);
-                let agrees = |now: &Arc<Interfaces>| {
-                    now.digest == answer.interfaces && now.agree(begun_on, &subscription)
-                };
-                if !now.is_some_and(agrees) {
-                    return Err(RedisStoreError::Changed);
-                }
+            }
+            if self.is_in_use(&answer.interfaces) {
+                return Ok(self.owner(answer).await);
             }
         }
-        Ok(Some(KeyOwner::new(subscription, slot)))
+        Err(RedisStoreError::Changed)
+    }
+
+    fn is_in_use(&self, digest: &str) -> bool {
+        let loaded = self.loaded.load();
+        let loaded = loaded.as_ref();
+        loaded.is_some_and(|loaded| loaded.interfaces.digest == digest)
+    }
+
+    /// The owner, once it can do no harm to requests that began on interfaces that
+    /// were replaced a moment ago, and find it in a cache that others filled.
+    async fn owner(&self, answer: Answer) -> Option<KeyOwner> {
+        let (subscription, slot) = answer.owner?;
+        let harmless_at = {
+            let loaded = self.loaded.load();
+            let loaded = loaded.as_ref();
+            loaded.and_then(|loaded| loaded.settled_for(&subscription))
+        };
+        if let Some(at) = harmless_at {
+            sleep_until(at).await;
+        }
+        Some(KeyOwner::new(subscription, slot))
     }
 
     /// Reads the interfaces, unless those that are wanted were read meanwhile.
@@ -112,11 +129,7 @@ impl Shared {
         if self.loaded_digest().as_ref() == Some(&interfaces.digest) {
             return Ok(());
         }
-        // Before: what was found for the old ones is not to meet the new ones.
-        if self.is_loaded() {
-            self.tell(&Invalidation::All);
-        }
-        self.publish(interfaces);
+        self.exchange(interfaces);
         Ok(())
     }
 
@@ -128,7 +141,7 @@ impl Shared {
         self.tell(&Invalidation::All);
         let interfaces = unread.read()?;
         if self.loaded_digest().as_ref() != Some(&interfaces.digest) {
-            self.publish(interfaces);
+            self.exchange(interfaces);
         }
         Ok(())
     }
@@ -140,23 +153,30 @@ impl Shared {
             .map(|loaded| loaded.interfaces.digest.clone())
     }
 
-    fn publish(&self, interfaces: Interfaces) {
+    /// Puts these in use instead of those before. Only one does so at a time.
+    ///
+    /// In between none are in use, and no lookup is answered: what was found for
+    /// the old ones is forgotten before the new ones can be met, and what is found
+    /// for the new ones comes after.
+    fn exchange(&self, interfaces: Interfaces) {
         debug!(digest = %interfaces.digest, "APIs and products were read from Redis");
         let catalog = interfaces.catalog.clone();
-        let before = self.loaded.load_full();
-        let version = match before {
-            Some(before) => before.next(interfaces),
-            None => Version::first(interfaces),
-        };
-        // First: whoever meets the new catalog is looked up for by it.
-        self.loaded.store(Some(Arc::new(version)));
+        let before = self.loaded.swap(None);
         match self.published.get() {
-            Some(published) => published.publish(catalog),
+            Some(published) => {
+                self.tell(&Invalidation::All);
+                published.publish(catalog);
+            }
             None => {
                 // Only one reads at a time: nobody was faster.
                 let _ = self.published.set(Published::new(catalog));
             }
         }
+        let version = match before {
+            Some(before) => before.next(interfaces),
+            None => Version::first(interfaces),
+        };
+        self.loaded.store(Some(Arc::new(version)));
     }
 
     pub(super) fn watch(&self, watcher: Arc<Watcher>) {

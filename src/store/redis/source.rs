@@ -1,7 +1,8 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{Cmd, Value, cmd, from_redis_value};
+use tokio::time::Instant;
 
 use super::error::RedisStoreError;
 use super::layout::{
@@ -171,14 +172,14 @@ impl Interfaces {
 }
 
 /// The interfaces that were read last, and those that were replaced shortly
-/// before: a request that is only now being looked up for may have begun on them.
+/// before: a request may have begun on them that only now looks into a cache.
 pub(super) struct Version {
     pub(super) interfaces: Arc<Interfaces>,
     replaced: Vec<(Instant, Arc<Interfaces>)>,
 }
 
-/// How long after it began a request may come to its lookup. Mostly that takes a
-/// microsecond.
+/// How long after it began a request may come to look into a cache. Mostly that
+/// takes a microsecond.
 const SHORTLY: Duration = Duration::from_millis(100);
 
 impl Version {
@@ -190,7 +191,7 @@ impl Version {
     }
 
     pub(super) fn next(&self, interfaces: Interfaces) -> Self {
-        let mut replaced: Vec<_> = self.recent().collect();
+        let mut replaced: Vec<_> = self.recent().cloned().collect();
         replaced.push((Instant::now(), Arc::clone(&self.interfaces)));
         let interfaces = Arc::new(interfaces);
         Self {
@@ -199,17 +200,17 @@ impl Version {
         }
     }
 
-    fn recent(&self) -> impl Iterator<Item = (Instant, Arc<Interfaces>)> {
-        let recent = self
-            .replaced
-            .iter()
-            .filter(|(at, _)| at.elapsed() < SHORTLY);
-        recent.cloned()
+    fn recent(&self) -> impl Iterator<Item = &(Instant, Arc<Interfaces>)> {
+        let replaced = self.replaced.iter();
+        replaced.filter(|(at, _)| at.elapsed() < SHORTLY)
     }
 
-    /// All that a request may have begun on which comes to its lookup now.
-    pub(super) fn possible(&self) -> Vec<Arc<Interfaces>> {
-        let recent = self.recent().map(|(_, interfaces)| interfaces);
-        recent.chain([Arc::clone(&self.interfaces)]).collect()
+    /// When nobody looks at that subscription any more by interfaces by which it
+    /// opens something else. `None`: nobody does.
+    pub(super) fn settled_for(&self, subscription: &Subscription) -> Option<Instant> {
+        self.recent()
+            .filter(|(_, interfaces)| !interfaces.agree(&self.interfaces, subscription))
+            .map(|(at, _)| *at + SHORTLY)
+            .max()
     }
 }

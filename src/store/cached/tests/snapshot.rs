@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::SystemTime;
 
 use http::{Request, Response, StatusCode};
@@ -21,6 +21,8 @@ struct Remote {
     far: Far,
     apis: Arc<Catalog>,
     is_reached: Arc<AtomicBool>,
+    /// How often it was asked what it holds: for each request, and each saving.
+    held: Arc<AtomicUsize>,
 }
 
 impl Remote {
@@ -48,6 +50,7 @@ impl SubscriptionStore for Remote {
     }
 
     fn holdings(&self) -> Result<Holdings, Down> {
+        self.held.fetch_add(1, Ordering::SeqCst);
         match self.is_reached.load(Ordering::SeqCst) {
             // Another handle each time, as threads may get.
             true => Ok(Holdings::Interfaces(Arc::new(Catalog::clone(&self.apis)))),
@@ -66,6 +69,7 @@ fn remote() -> Remote {
         far: Far::with_contoso(),
         apis: apis("echo"),
         is_reached: Arc::new(AtomicBool::new(true)),
+        held: Arc::default(),
     }
 }
 
@@ -85,13 +89,21 @@ fn place() -> Place {
 
 impl Place {
     fn open<S: SubscriptionStore + Clone>(&self, store: &S) -> CachedStore<S> {
+        self.builder(store).build().unwrap()
+    }
+
+    /// One that saves nothing for as long as its interval is what it waits for.
+    fn open_lazy<S: SubscriptionStore + Clone>(&self, store: &S) -> CachedStore<S> {
+        let lazy = self.builder(store).snapshot_interval(3600 * SECOND);
+        lazy.build().unwrap()
+    }
+
+    fn builder<S: SubscriptionStore + Clone>(&self, store: &S) -> CachedStoreBuilder<S> {
         CachedStore::builder(store.clone())
             .jitter(0.0)
             .stale_for(300 * SECOND)
             .without_breaker()
             .keep_snapshot(self.path.as_path())
-            .build()
-            .unwrap()
     }
 
     fn content(&self) -> String {
@@ -123,6 +135,14 @@ async fn next_save<S: SubscriptionStore>(store: &CachedStore<S>) {
         }
     }
     panic!("nothing was saved");
+}
+
+/// Lets go on whatever can, and what is saved because of that be saved: far less
+/// than an interval passes.
+async fn soon() {
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 async fn status<S: SubscriptionStore>(store: &CachedStore<S>, key: &str) -> StatusCode {
@@ -278,6 +298,96 @@ async fn an_invalidated_key_is_not_served_and_leaves_the_file() {
         let again = place.open(&remote);
         assert_eq!(status(&again, "good").await, 503);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_is_in_the_file_long_before_the_interval_is_over() {
+    for invalidate in [
+        |store: &CachedStore<Remote>| store.invalidate_key(&digest("good")),
+        |store: &CachedStore<Remote>| store.invalidate_subscription("contoso"),
+        |store: &CachedStore<Remote>| store.invalidate_all(),
+    ] {
+        let place = place();
+        let remote = saved(&place).await.restart_during_outage();
+        let store = place.open_lazy(&remote);
+        soon().await;
+        assert_eq!(place.saved().subscription_count(), 1);
+        invalidate(&store);
+        soon().await;
+        assert_eq!(place.saved().subscription_count(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_invalidations_are_saved_at_once() {
+    let place = place();
+    let remote = remote();
+    let store = place.open_lazy(&remote);
+    let keys: Vec<_> = (0..100).map(|number| format!("key {number}")).collect();
+    for key in &keys {
+        let subscription = Subscription::new(key.replace(' ', "-")).with_scope(Scope::AllApis);
+        remote.far.put(key, subscription);
+        assert_eq!(status(&store, key).await, 200);
+    }
+    soon().await;
+    let before = remote.held.load(Ordering::SeqCst);
+    for key in &keys {
+        store.invalidate_key(&digest(key));
+    }
+    soon().await;
+    // The second finds that the first left nothing to do.
+    let savings = remote.held.load(Ordering::SeqCst) - before;
+    assert!((1..=2).contains(&savings), "{savings}");
+    assert_eq!(place.saved().subscription_count(), 0);
+    // One that nobody has is nothing to be saved.
+    store.invalidate_key(&digest("unheard of"));
+    soon().await;
+    assert_eq!(remote.held.load(Ordering::SeqCst), before + savings);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_of_the_file_that_finds_no_room_can_be_invalidated() {
+    let place = place();
+    let remote = remote();
+    let store = place.open_lazy(&remote);
+    let keys: Vec<_> = (0..100).map(|number| format!("key {number}")).collect();
+    for key in &keys {
+        let subscription = Subscription::new(key.replace(' ', "-")).with_scope(Scope::AllApis);
+        remote.far.put(key, subscription);
+        assert_eq!(status(&store, key).await, 200);
+    }
+    drop(store);
+    assert_eq!(place.saved().subscription_count(), 100);
+    let remote = remote.restart_during_outage();
+    let small = place.builder(&remote).capacity(10);
+    let small = small.snapshot_interval(3600 * SECOND).build().unwrap();
+    let mut left_out = Vec::new();
+    for key in &keys {
+        if status(&small, key).await == 503 {
+            left_out.push(key);
+        }
+    }
+    small.invalidate_key(&digest(left_out[0]));
+    soon().await;
+    assert!(!place.content().contains(&digest(left_out[0]).to_hex()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_handle_saves_what_is_not_in_the_file_yet() {
+    let place = place();
+    let remote = remote();
+    let store = place.open_lazy(&remote);
+    assert_eq!(status(&store, "good").await, 200);
+    let another = store.clone();
+    drop(store);
+    assert_eq!(place.content(), "");
+    drop(another);
+    assert_eq!(place.saved().subscription_count(), 1);
+    let store = place.open_lazy(&remote.restart_during_outage());
+    assert_eq!(status(&store, "good").await, 200);
+    store.invalidate_subscription("contoso");
+    drop(store);
+    assert_eq!(place.saved().subscription_count(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use super::steps::{APIS, KEYS, SUBSCRIPTIONS, Step, change, now, step};
 use crate::MemoryStore;
 use crate::access::Policy;
 use crate::access::tests::naive::{Plain, told};
-use crate::catalog::{Api, Catalog, CatalogError, Field, KeySlot, Scope, Subscription};
+use crate::catalog::{Api, Catalog, CatalogError, Field, IssueKind, KeySlot, Scope, Subscription};
 use crate::key::{KeyDigest, Presented};
 
 /// The store under test, what should be in it, and what was put aside.
@@ -58,7 +58,10 @@ impl Life {
             }
             Step::RemoveApi(id) => {
                 let there = model.api(id).is_some();
-                let users = model.users(Some(id), &Scope::Api((*id).into()));
+                let mut users = model.users(Some(id), &Scope::Api((*id).into()));
+                if there && users.is_empty() && model.apis.len() == 1 {
+                    users.push(format!("{:?}", IssueKind::LastApi));
+                }
                 if removed(store.remove_api(id), there, users, &format!("api {id}")) {
                     model.apis.retain(|api| api.id() != *id);
                 }
@@ -80,8 +83,7 @@ impl Life {
                 steps.iter().for_each(|step| other.take(step));
                 let catalog = other.model.build();
                 *model = other.model;
-                // The last API can be taken away, but no catalog begins without.
-                store.replace(catalog.unwrap_or_else(|_| other.store.catalog()));
+                store.replace(catalog.unwrap());
             }
             Step::Keep => self.kept = Some((store.catalog(), model.clone())),
             Step::PutBack => {
@@ -202,4 +204,24 @@ fn packing_that_began_before_an_older_version_came_back_loses_nothing() {
         life.take(&step);
         life.check();
     }
+}
+
+#[test]
+fn the_last_api_stays() {
+    let store = MemoryStore::new(Life::begin().model.build().unwrap());
+    let error = store.remove_api("a0").unwrap_err();
+    assert_eq!(error.issues()[0].kind, IssueKind::LastApi);
+    assert_eq!(
+        error.to_string().lines().nth(1),
+        Some(
+            "  API \"a0\", as a whole: it is the only API, and a catalog without any opens \
+             nothing: add another one first"
+        )
+    );
+    assert!(store.catalog().api("a0").is_some());
+    assert_eq!(store.remove_api("none"), Ok(false));
+    store.put_api(Api::new("a1", "/a1")).unwrap();
+    assert_eq!(store.remove_api("a0"), Ok(true));
+    let left = store.remove_api("a1").unwrap_err();
+    assert_eq!(left.issues()[0].kind, IssueKind::LastApi);
 }

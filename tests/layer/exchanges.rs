@@ -1,0 +1,270 @@
+//! A store exchanges its catalog while a request waits for it: the request is
+//! decided on one version, whatever the lookup that was under way found.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use http::{Request, StatusCode};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
+use tower_subscription_key::key::KeyHeader;
+use tower_subscription_key::store::{Holdings, KeyOwner, SubscriptionStore};
+use tower_subscription_key::{
+    BoxStore, DenialReason, KeyDigest, SubscriptionKeyLayer, UnknownPath,
+};
+
+use crate::support::{Answer, Down, HEADER, INVALID, KEY, OTHER, keyed, send, with};
+
+/// A store whose lookups the test answers.
+struct Exchanged {
+    holdings: Mutex<Holdings>,
+    is_down: AtomicBool,
+    lookups: mpsc::UnboundedSender<Lookup>,
+}
+
+struct Lookup {
+    key: KeyDigest,
+    answer: oneshot::Sender<Option<KeyOwner>>,
+}
+
+impl Exchanged {
+    fn new(catalog: Catalog) -> (Arc<Self>, Lookups) {
+        let (lookups, asked) = mpsc::unbounded_channel();
+        let store = Self {
+            holdings: Mutex::new(Holdings::Interfaces(Arc::new(catalog))),
+            is_down: AtomicBool::new(false),
+            lookups,
+        };
+        (Arc::new(store), Lookups(asked))
+    }
+
+    fn exchange(&self, catalog: Catalog) {
+        *self.holdings.lock().unwrap() = Holdings::Interfaces(Arc::new(catalog));
+    }
+}
+
+impl SubscriptionStore for Exchanged {
+    type Error = Down;
+
+    async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Down> {
+        let (answer, answered) = oneshot::channel();
+        let lookup = Lookup { key: *key, answer };
+        self.lookups.send(lookup).map_err(|_| Down)?;
+        answered.await.map_err(|_| Down)
+    }
+
+    fn holdings(&self) -> Result<Holdings, Down> {
+        match self.is_down.load(Ordering::Relaxed) {
+            true => Err(Down),
+            false => Ok(self.holdings.lock().unwrap().clone()),
+        }
+    }
+}
+
+struct Lookups(mpsc::UnboundedReceiver<Lookup>);
+
+impl Lookups {
+    async fn next(&mut self) -> Lookup {
+        self.0.recv().await.unwrap()
+    }
+
+    /// Whether nobody asked more than was answered.
+    fn are_over(&mut self) -> bool {
+        self.0.try_recv().is_err()
+    }
+}
+
+impl Lookup {
+    fn answer(self, owner: Option<Subscription>) {
+        let owner = owner.map(|owner| KeyOwner::new(owner, KeySlot::Primary));
+        self.answer.send(owner).unwrap();
+    }
+}
+
+fn sending<S: SubscriptionStore>(
+    layer: &SubscriptionKeyLayer<S>,
+    request: Request<()>,
+) -> JoinHandle<Answer> {
+    let layer = layer.clone();
+    tokio::spawn(async move { send(&layer, request).await })
+}
+
+/// The API is in one product, and the subscription is to that one. Whoever took
+/// the product from one version and the subscription from the other would refuse
+/// the key.
+fn version(full: &str, bare: &str) -> (Catalog, Subscription) {
+    let catalog = Catalog::builder()
+        .api(Api::new("guarded", "/guarded"))
+        .product(Product::new(full).with_apis(["guarded"]))
+        .product(Product::new(bare))
+        .build();
+    (catalog.unwrap(), to(full))
+}
+
+fn to(product: &str) -> Subscription {
+    Subscription::new("contoso")
+        .with_scope(Scope::Product(product.into()))
+        .with_primary_key(KEY)
+}
+
+#[tokio::test]
+async fn a_good_key_is_let_in_on_the_new_version_whatever_was_found_meanwhile() {
+    for found_first in [Some(to("old")), Some(to("new")), None] {
+        for boxed in [false, true] {
+            let (before, _) = version("old", "new");
+            let (after, owner) = version("new", "old");
+            let (store, mut lookups) = Exchanged::new(before);
+            let request = match boxed {
+                false => sending(
+                    &SubscriptionKeyLayer::new(Arc::clone(&store)),
+                    keyed("/guarded", KEY),
+                ),
+                true => {
+                    let store = BoxStore::new(Arc::clone(&store));
+                    sending(&SubscriptionKeyLayer::new(store), keyed("/guarded", KEY))
+                }
+            };
+            let lookup = lookups.next().await;
+            store.exchange(after);
+            lookup.answer(found_first.clone());
+            lookups.next().await.answer(Some(owner));
+            let access = request.await.unwrap().access();
+            assert_eq!(access.product().unwrap().id(), "new");
+            assert_eq!(access.subscription().unwrap().id(), "contoso");
+            assert!(lookups.are_over());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_the_new_version_refuses_is_refused_though_the_old_one_had_let_it_in() {
+    let (before, owner) = version("old", "new");
+    let (after, _) = version("new", "old");
+    let (store, mut lookups) = Exchanged::new(before);
+    let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
+    let request = sending(&layer, keyed("/guarded", KEY));
+    let lookup = lookups.next().await;
+    store.exchange(after);
+    lookup.answer(Some(owner.clone()));
+    lookups.next().await.answer(Some(owner));
+    assert_eq!(request.await.unwrap().denied(), INVALID);
+}
+
+#[tokio::test]
+async fn a_clone_is_no_other_version() {
+    let (catalog, owner) = version("old", "new");
+    let (store, mut lookups) = Exchanged::new(catalog.clone());
+    let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
+    let request = sending(&layer, keyed("/guarded", KEY));
+    let lookup = lookups.next().await;
+    store.exchange(catalog);
+    lookup.answer(Some(owner));
+    let access = request.await.unwrap().access();
+    assert_eq!(access.product().unwrap().id(), "old");
+    assert!(lookups.are_over());
+}
+
+/// What was found may be of the version in between.
+#[tokio::test]
+async fn the_same_version_come_back_is_another() {
+    let (before, owner) = version("old", "new");
+    let (between, found_between) = version("new", "old");
+    let (again, _) = version("old", "new");
+    let (store, mut lookups) = Exchanged::new(before);
+    let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
+    let request = sending(&layer, keyed("/guarded", KEY));
+    let lookup = lookups.next().await;
+    store.exchange(between);
+    store.exchange(again);
+    lookup.answer(Some(found_between));
+    lookups.next().await.answer(Some(owner));
+    let access = request.await.unwrap().access();
+    assert_eq!(access.product().unwrap().id(), "old");
+    assert!(lookups.are_over());
+}
+
+#[tokio::test]
+async fn a_store_that_exchanges_its_catalog_every_time_is_503_in_the_end() {
+    let (store, mut lookups) = Exchanged::new(version("0", "bare").0);
+    let layer = SubscriptionKeyLayer::new(Arc::clone(&store)).denial_extension(true);
+    let request = sending(&layer, keyed("/guarded", KEY));
+    for round in 1..=4 {
+        let (next, owner) = version(&round.to_string(), "bare");
+        let lookup = lookups.next().await;
+        store.exchange(next);
+        lookup.answer(Some(owner));
+    }
+    let answer = request.await.unwrap();
+    let denial = answer.denial.clone().unwrap();
+    assert_eq!(denial.reason(), DenialReason::StoreUnavailable);
+    assert_eq!(answer.header("retry-after"), "5");
+    answer.refused(StatusCode::SERVICE_UNAVAILABLE);
+    assert!(lookups.are_over());
+}
+
+#[tokio::test]
+async fn a_store_that_lost_its_catalog_is_503() {
+    let (before, owner) = version("old", "new");
+    let (store, mut lookups) = Exchanged::new(before);
+    let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
+    let request = sending(&layer, keyed("/guarded", KEY));
+    let lookup = lookups.next().await;
+    store.is_down.store(true, Ordering::Relaxed);
+    lookup.answer(Some(owner));
+    let answer = request.await.unwrap();
+    answer.refused(StatusCode::SERVICE_UNAVAILABLE);
+    assert!(lookups.are_over());
+}
+
+#[tokio::test]
+async fn what_needs_no_lookup_any_more_is_settled_at_once() {
+    let elsewhere = Catalog::builder().api(Api::new("elsewhere", "/elsewhere"));
+    let elsewhere = Holdings::Interfaces(Arc::new(elsewhere.build().unwrap()));
+    let whole = Catalog::builder()
+        .api(Api::new("whole", "/guarded"))
+        .product(Product::new("new").with_apis(["whole"]))
+        .subscription(to("new"));
+    let whole = Holdings::Everything(Arc::new(whole.build().unwrap()));
+    for (next, api) in [(elsewhere, None), (whole, Some("whole"))] {
+        let (before, owner) = version("old", "new");
+        let (store, mut lookups) = Exchanged::new(before);
+        let layer = SubscriptionKeyLayer::new(Arc::clone(&store)).unknown_path(UnknownPath::Pass);
+        let request = sending(&layer, keyed("/guarded", KEY));
+        let lookup = lookups.next().await;
+        *store.holdings.lock().unwrap() = next;
+        lookup.answer(Some(owner));
+        let mut seen = request.await.unwrap().passed();
+        let access: Option<tower_subscription_key::Access> = seen.extensions.remove();
+        assert_eq!(access.as_ref().map(|access| access.api().id()), api);
+        assert!(lookups.are_over());
+    }
+}
+
+#[tokio::test]
+async fn the_key_is_taken_anew_by_the_names_of_the_new_version_and_only_those_are_stripped() {
+    const NEW: &str = "X-New-Key";
+    let apis = |api: Api| Catalog::builder().api(api).build().unwrap();
+    let before = apis(Api::new("guarded", "/guarded"));
+    let after = apis(Api::new("guarded", "/guarded").with_key_header(KeyHeader::new(NEW).unwrap()));
+    let owner = Subscription::new("contoso")
+        .with_scope(Scope::AllApis)
+        .with_primary_key(OTHER);
+    let (store, mut lookups) = Exchanged::new(before);
+    let layer = SubscriptionKeyLayer::new(Arc::clone(&store)).strip_key(true);
+    let headers = [(HEADER, KEY), (NEW, OTHER)];
+    let request = sending(&layer, with("/guarded?subscription-key=x&a=1", &headers));
+    let lookup = lookups.next().await;
+    assert_eq!(lookup.key, KeyDigest::of(KEY));
+    store.exchange(after);
+    lookup.answer(None);
+    let lookup = lookups.next().await;
+    assert_eq!(lookup.key, KeyDigest::of(OTHER));
+    lookup.answer(Some(owner));
+    let seen = request.await.unwrap().passed();
+    assert!(!seen.headers.contains_key(NEW));
+    assert_eq!(seen.uri.query(), Some("a=1"));
+    let old = &seen.headers[HEADER];
+    assert_eq!(old, KEY);
+    assert!(old.is_sensitive(), "it was taken for a key once");
+}
