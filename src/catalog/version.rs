@@ -122,9 +122,13 @@ impl Catalog {
     }
 
     /// Whether its APIs and products are the very same as those of the other.
-    /// Equal ones may have come back after others were there in between.
     pub(crate) fn has_interfaces_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.interfaces, &other.interfaces)
+    }
+
+    /// Whether its APIs and products say the same as those of the other.
+    pub(crate) fn has_equal_interfaces(&self, other: &Self) -> bool {
+        self.apis().eq(other.apis()) && self.products().eq(other.products())
     }
 
     pub(crate) fn packed(&self) -> &Subscriptions {

@@ -131,7 +131,7 @@ impl<S: SubscriptionStore> Gate<S> {
         lookups: u32,
     ) -> Step {
         match answer {
-            Ok(owner) if self.is_current(&context) => self.settle(request, context, owner),
+            Ok(owner) if self.is_current(&context, lookups) => self.settle(request, context, owner),
             Ok(_) if lookups < MOST_LOOKUPS => self.begin(request),
             Ok(_) => self.unanswered(request, context, &Exchanged { lookups }),
             Err(error) => self.unanswered(request, context, &error),
@@ -139,12 +139,19 @@ impl<S: SubscriptionStore> Gate<S> {
     }
 
     /// Whether the store still has the APIs and products that the request met.
-    fn is_current(&self, context: &Context) -> bool {
+    ///
+    /// Equal ones may have come back after others were there in between. Where that
+    /// were so in each of many lookups, the store rather builds them anew whenever
+    /// it is asked.
+    fn is_current(&self, context: &Context, lookups: u32) -> bool {
         let Ok(holdings) = self.store.holdings() else {
             return false;
         };
         let now = self.settings.interfaces(holdings);
-        now.is_ok_and(|now| now.has_interfaces_of(&context.catalog))
+        now.is_ok_and(|now| {
+            now.has_interfaces_of(&context.catalog)
+                || lookups == MOST_LOOKUPS && now.has_equal_interfaces(&context.catalog)
+        })
     }
 
     /// Decides without knowing whose the key is.

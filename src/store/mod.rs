@@ -201,7 +201,8 @@ pub enum Holdings {
     /// APIs and products. Subscriptions are asked for one by one.
     ///
     /// As long as they do not change, hand out the same catalog, or clones of it:
-    /// one that is built anew is another version.
+    /// one that is built anew passes for another version, and a request that waited
+    /// meanwhile has its key looked up again.
     Interfaces(Arc<Catalog>),
     /// Everything: no key is asked for, because the catalog has them all.
     Everything(Arc<Catalog>),

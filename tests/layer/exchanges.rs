@@ -204,6 +204,22 @@ async fn a_store_that_exchanges_its_catalog_every_time_is_503_in_the_end() {
 }
 
 #[tokio::test]
+async fn a_store_that_builds_an_equal_catalog_every_time_is_not_taken_for_one_that_exchanges_it() {
+    let (catalog, owner) = version("old", "new");
+    let (store, mut lookups) = Exchanged::new(catalog);
+    let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
+    let request = sending(&layer, keyed("/guarded", KEY));
+    for _ in 1..=4 {
+        let lookup = lookups.next().await;
+        store.exchange(version("old", "new").0);
+        lookup.answer(Some(owner.clone()));
+    }
+    let access = request.await.unwrap().access();
+    assert_eq!(access.subscription().unwrap().id(), "contoso");
+    assert!(lookups.are_over());
+}
+
+#[tokio::test]
 async fn a_store_that_lost_its_catalog_is_503() {
     let (before, owner) = version("old", "new");
     let (store, mut lookups) = Exchanged::new(before);
