@@ -73,7 +73,8 @@ async fn exchange(publisher: &RedisPublisher, store: impl SubscriptionStore + Cl
             let (store, done) = (store.clone(), Arc::clone(&done));
             tokio::spawn(async move {
                 let mut let_in = 0;
-                while !done.load(Ordering::Relaxed) {
+                // Each gets in at some time, however late it came to run.
+                while !done.load(Ordering::Relaxed) || let_in == 0 {
                     match status(&store, KEY).await {
                         200 => let_in += 1,
                         503 => {}
@@ -94,7 +95,8 @@ async fn exchange(publisher: &RedisPublisher, store: impl SubscriptionStore + Cl
     }
     done.store(true, Ordering::Relaxed);
     for asking in asking {
-        assert!(asking.await.unwrap() > 0);
+        let let_in = tokio::time::timeout(PATIENCE, asking).await;
+        assert!(let_in.unwrap().unwrap() > 0);
     }
     comes_to(&store, KEY, 200).await;
 }
@@ -109,7 +111,10 @@ async fn a_good_key_is_never_refused_while_catalogs_are_exchanged() {
 async fn nor_is_one_that_is_cached() {
     let (_server, publisher, store) = served().await;
     let hour = std::time::Duration::from_secs(3600);
-    let cache = store.cached_with(|cache| cache.found_for(hour).without_breaker());
+    let cache = store.cached_with(|cache| {
+        let cache = cache.found_for(hour).timeout(PATIENCE);
+        cache.without_breaker()
+    });
     exchange(&publisher, cache.unwrap()).await;
 }
 
@@ -220,10 +225,11 @@ async fn a_password_is_needed_used_and_never_shown() {
     let error = RedisStore::connect(options(&server)).await.unwrap_err();
     assert!(told(&error).contains("NOAUTH"), "{}", told(&error));
     let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}", server.port());
-    let wrong = RedisOptions::new(url("wr0ng"));
+    let patient = |url: String| RedisOptions::new(url).with_timeout(PATIENCE);
+    let wrong = patient(url("wr0ng"));
     let error = RedisStore::connect(wrong).await.unwrap_err();
     assert!(!told(&error).contains("wr0ng"), "{}", told(&error));
-    let options = RedisOptions::new(url("s3cret"));
+    let options = patient(url("s3cret"));
     let publisher = RedisPublisher::new(options.clone()).unwrap();
     publisher.publish(&catalog()).await.unwrap();
     let store = RedisStore::connect(options).await.unwrap();
