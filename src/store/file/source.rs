@@ -34,8 +34,9 @@ pub(super) struct Source {
 /// All bytes of a file at one moment.
 pub(super) struct Content {
     bytes: Zeroizing<Vec<u8>>,
-    /// The file before it was read.
-    pub(super) stamp: Stamp,
+    /// The file before it was read. `None`: it may change once more and look the
+    /// same. That is decided here, because later it would look old enough.
+    pub(super) seen: Option<Stamp>,
 }
 
 pub(super) type Hash = [u8; 32];
@@ -154,10 +155,11 @@ fn read_once(absolute: &Path) -> io::Result<Option<Content>> {
     let mut file = File::open(absolute)?;
     let before = file.metadata()?;
     let stamp = Stamp::from(&before);
+    let seen = (!stamp.may_deceive()).then_some(stamp);
     // One byte more than needed: what grows leaves copies of keys behind.
     let capacity = usize::try_from(before.len()).unwrap_or_default() + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
     file.read_to_end(&mut bytes)?;
     let is_steady = Stamp::from(&file.metadata()?) == stamp;
-    Ok(is_steady.then_some(Content { bytes, stamp }))
+    Ok(is_steady.then_some(Content { bytes, seen }))
 }
