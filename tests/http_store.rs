@@ -156,23 +156,6 @@ async fn a_refresh_does_not_wait_for_a_request_that_is_held() {
 }
 
 #[tokio::test]
-async fn a_far_end_that_does_not_hold_is_asked_at_intervals() {
-    let (body, etag) = (catalog(State::Active), "\"1\"");
-    let far_end = FarEnd::start(Manner::Impatient { body, etag }).await;
-    let store = builder(&far_end).long_poll(HOUR).connect().await.unwrap();
-    // A refresh would interrupt the request to be held while it is under way.
-    let first = store.status().loaded_at();
-    until(&store, |status| status.current_at() > first).await;
-    // The one that was answered at once, this one, and no others between.
-    within(store.refresh()).await.unwrap();
-    within(store.refresh()).await.unwrap();
-    let heads = far_end.requests();
-    let held = heads.iter().filter(|head| head.contains("prefer:"));
-    assert_eq!(held.count(), 1, "{heads:?}");
-    assert_eq!(heads.len(), 4, "{heads:?}");
-}
-
-#[tokio::test]
 async fn a_refused_document_is_told_and_the_next_good_one_is_used() {
     let far_end = FarEnd::start(active()).await;
     let store = builder(&far_end).connect().await.unwrap();
@@ -385,6 +368,46 @@ fn answering(
             Ok::<_, Infallible>(answer.unwrap())
         }
     })
+}
+
+/// Says at once that nothing changed, and writes down which requests it was asked
+/// to hold.
+fn impatient(
+    asked_to_hold: Arc<Mutex<Vec<bool>>>,
+) -> impl tower_subscription_key::store::http::HttpService {
+    service_fn(move |request: Request<RequestBody>| {
+        let has = |name| request.headers().contains_key(name);
+        asked_to_hold.lock().unwrap().push(has("prefer"));
+        let answer = Response::builder().header("etag", "\"1\"");
+        let answer = match has("if-none-match") {
+            true => answer.status(304).body(Full::default()),
+            false => answer
+                .header("content-type", "application/json")
+                .body(Full::from(catalog(State::Active))),
+        };
+        async { Ok::<Response<Full<bytes::Bytes>>, Infallible>(answer.unwrap()) }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_far_end_that_does_not_hold_is_asked_at_intervals() {
+    let asked_to_hold = Arc::default();
+    let store = HttpStore::builder("https://keys.example/catalog")
+        .poll_interval(HOUR)
+        .long_poll(HOUR)
+        .connect_with(impatient(Arc::clone(&asked_to_hold)))
+        .await
+        .unwrap();
+    let asked_to_hold = || asked_to_hold.lock().unwrap().clone();
+    tokio::time::sleep(HOUR / 2).await;
+    assert_eq!(asked_to_hold(), [false, true]);
+    store.refresh().await.unwrap();
+    store.refresh().await.unwrap();
+    tokio::time::sleep(HOUR / 2).await;
+    assert_eq!(asked_to_hold(), [false, true, false, false]);
+    // It may have learnt to.
+    tokio::time::sleep(HOUR * 3 / 4).await;
+    assert_eq!(asked_to_hold(), [false, true, false, false, true]);
 }
 
 #[tokio::test]

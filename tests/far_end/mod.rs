@@ -22,8 +22,6 @@ pub enum Manner {
     Serve { body: String, etag: &'static str },
     /// Answers with that JSON at once, without a tag.
     Untagged { body: String },
-    /// Answers 304 to whoever has the tag, and holds nothing.
-    Impatient { body: String, etag: &'static str },
     /// Answers about single keys: by digest, that JSON.
     Keys(HashMap<String, String>),
     /// Writes these bytes and closes.
@@ -226,8 +224,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
                 }
             }
         },
-        Manner::Impatient { etag, .. } if has_tag(&head, etag) => not_modified(etag),
-        Manner::Serve { body, etag } | Manner::Impatient { body, etag } => ok(&body, Some(etag)),
+        Manner::Serve { body, etag } => ok(&body, Some(etag)),
         Manner::Untagged { body } => ok(&body, None),
         Manner::Keys(owners) => {
             let path = head.split(' ').nth(1)?;
