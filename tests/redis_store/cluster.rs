@@ -64,9 +64,7 @@ async fn a_cluster_that_hangs_is_unavailable_and_back_when_it_is_back() {
     let cluster = Cluster::start();
     let publisher = RedisPublisher::new(options(&cluster)).unwrap();
     publisher.publish(&catalog()).await.unwrap();
-    let short = options(&cluster).with_timeout(Duration::from_millis(500));
-    let store = RedisStore::start(short).unwrap();
-    comes_to(&store, KEY, 200).await;
+    let store = impatient(&options(&cluster)).await;
     cluster.nodes.iter().for_each(|node| node.stop());
     // It may still answer one that comes before the signal.
     comes_to(&store, KEY, 503).await;

@@ -49,9 +49,7 @@ async fn killed_it_is_unavailable_and_what_is_known_is_served_for_the_stated_tim
 #[tokio::test]
 async fn hanging_it_is_unavailable_after_the_time_out_and_back_when_it_is_back() {
     let (server, _publisher, _) = served().await;
-    let options = options(&server).with_timeout(Duration::from_millis(500));
-    let store = RedisStore::start(options).unwrap();
-    comes_to(&store, KEY, 200).await;
+    let store = impatient(&options(&server)).await;
     server.stop();
     // It may still answer one that comes before the signal.
     comes_to(&store, KEY, 503).await;

@@ -64,6 +64,20 @@ pub(crate) async fn served() -> (Server, RedisPublisher, RedisStore) {
     (server, publisher, store)
 }
 
+/// A store that gives up early, but not so early that it would where nothing is
+/// wrong: that depends on how busy the machine is.
+pub(crate) async fn impatient(options: &RedisOptions) -> RedisStore {
+    let mut timeout = Duration::from_millis(500);
+    loop {
+        let store = RedisStore::connect(options.clone().with_timeout(timeout)).await;
+        match store {
+            Ok(store) if status(&store, KEY).await == 200 => return store,
+            other => assert!(timeout < PATIENCE, "{other:?}"),
+        }
+        timeout *= 2;
+    }
+}
+
 /// Entries that nothing but an invalidation takes away while a test runs.
 pub(crate) fn cached(store: RedisStore) -> CachedStore<RedisStore> {
     let hour = Duration::from_secs(3600);
