@@ -7,6 +7,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,6 +24,10 @@ use tower_subscription_key::store::{CachedStore, SubscriptionStore};
 const CONTOSO: &str = "264a41411c0b43e782f483eb6f3eaeab";
 const FABRIKAM: &str = "9d2c7c1f4c1e4b07a7d5b0c4f2a86e13";
 
+/// Longer than anything here takes, also on a machine that is busy. A service
+/// gives up sooner: the defaults are 1 second, and 2 for the cache.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 type AnyError = Box<dyn Error + Send + Sync>;
 
 #[tokio::main]
@@ -30,12 +35,12 @@ async fn main() -> Result<(), AnyError> {
     let mut arguments = std::env::args().skip(1);
     let mut server = None;
     let url = match (arguments.next().as_deref(), arguments.next()) {
-        (None, _) => server.insert(Server::start().await?).url.clone(),
+        (None, _) => server.insert(Server::start()?).url.clone(),
         (Some("--redis"), Some(url)) => url,
         _ => return Err("run it without arguments, or with --redis URL".into()),
     };
 
-    let publisher = RedisPublisher::new(RedisOptions::new(&url).with_prefix("tsk-example"))?;
+    let publisher = RedisPublisher::new(options(&url))?;
     publisher.publish(&catalog()?).await?;
     println!("A catalog is published. Two services read it:");
     let first = service(&url).await?;
@@ -84,8 +89,14 @@ fn catalog() -> Result<Catalog, AnyError> {
 type Cached = CachedStore<RedisStore>;
 
 async fn service(url: &str) -> Result<Cached, AnyError> {
-    let options = RedisOptions::new(url).with_prefix("tsk-example");
-    Ok(RedisStore::connect(options).await?.cached()?)
+    let store = RedisStore::connect(options(url)).await?;
+    Ok(store.cached_with(|cache| cache.timeout(PATIENCE))?)
+}
+
+fn options(url: &str) -> RedisOptions {
+    RedisOptions::new(url)
+        .with_prefix("tsk-example")
+        .with_timeout(PATIENCE)
 }
 
 /// What a request with that key gets.
@@ -113,7 +124,7 @@ async fn show(who: &str, store: &Cached, key: &str, expected: u16) -> Result<(),
 async fn become_refused(store: &Cached) -> Result<(), AnyError> {
     let begun = Instant::now();
     while status(store, CONTOSO).await? == 200 {
-        if begun.elapsed() > Duration::from_secs(30) {
+        if begun.elapsed() > PATIENCE {
             return Err("the suspension was never felt".into());
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -129,28 +140,38 @@ struct Server {
 }
 
 impl Server {
-    async fn start() -> Result<Self, AnyError> {
+    fn start() -> Result<Self, AnyError> {
+        // A free port may be taken by another a moment later.
+        for _ in 0..10 {
+            let mut server = Self::spawn()?;
+            if server.is_ready() {
+                return Ok(server);
+            }
+        }
+        Err("redis-server does not start".into())
+    }
+
+    fn spawn() -> Result<Self, AnyError> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
             .args(["--save", "", "--appendonly", "no"])
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| {
                 format!("redis-server cannot be run ({error}): install it, or give --redis URL")
             })?;
-        let server = Self {
-            child,
-            url: format!("redis://127.0.0.1:{port}"),
+        let url = format!("redis://127.0.0.1:{port}");
+        Ok(Self { child, url })
+    }
+
+    /// Reads what it says until it listens, or ends.
+    fn is_ready(&mut self) -> bool {
+        let Some(output) = self.child.stdout.take() else {
+            return false;
         };
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if begun.elapsed() > Duration::from_secs(30) {
-                return Err("redis-server does not listen".into());
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        Ok(server)
+        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+        lines.any(|line| line.contains("Ready to accept connections"))
     }
 }
 

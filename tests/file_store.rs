@@ -11,7 +11,7 @@ use tokio::sync::watch::Receiver;
 use tower_subscription_key::store::file::{FileError, FileStatus, FileStore, FileStoreOptions};
 
 /// Long enough for any machine. Nothing waits that long unless it fails.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A catalog with one API, whose id tells versions apart.
 fn catalog(api: &str) -> String {
@@ -169,39 +169,6 @@ async fn a_file_that_is_as_it_was_again_needs_no_new_version() {
         watched.until_live("one").await;
         assert_eq!(watched.store.status().version(), 1);
     }
-}
-
-#[tokio::test]
-async fn the_same_refused_content_is_told_once() {
-    let mut watched = Watched::new(FileStore::options());
-    fs::write(&watched.path, BROKEN).unwrap();
-    watched.until_refused("unknown field").await;
-    let told = watched.store.status();
-    for _ in 0..3 {
-        rename_over(&watched.path, BROKEN);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    let now = watched.store.status();
-    assert!(std::sync::Arc::ptr_eq(
-        told.last_error().unwrap(),
-        now.last_error().unwrap()
-    ));
-    assert!(!watched.statuses.has_changed().unwrap());
-}
-
-#[tokio::test]
-async fn a_file_that_stays_away_is_told_once() {
-    let [_, polled, _] = modes();
-    let mut watched = Watched::new(polled);
-    fs::remove_file(&watched.path).unwrap();
-    watched.until_refused("the file is gone").await;
-    let told = watched.store.status();
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let now = watched.store.status();
-    assert!(std::sync::Arc::ptr_eq(
-        told.last_error().unwrap(),
-        now.last_error().unwrap()
-    ));
 }
 
 #[tokio::test]
@@ -466,8 +433,11 @@ fn a_relative_path_is_told_as_it_was_given() {
 async fn without_watching_only_a_reload_reads_the_file() {
     let options = FileStore::options().with_watch(false);
     let watched = Watched::new(options);
+    // Whoever watches the same file sees what this one does not.
+    let (directory, path) = (TempDir::new().unwrap(), watched.path.clone());
+    let mut watching = Watched::open(directory, path, FileStore::options());
     fs::write(&watched.path, catalog("two")).unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    watching.until_live("two").await;
     assert_eq!(watched.store.status().version(), 1);
 
     let status = watched.store.reload().await.unwrap();

@@ -12,7 +12,7 @@ use tower_subscription_key::store::conformance::{self, Ability, Harness, Promise
 use tower_subscription_key::store::http::HttpClient;
 use tower_subscription_key::store::{HttpLookupStore, HttpStore};
 
-use far_end::{FarEnd, Manner};
+use far_end::{FarEnd, Manner, PATIENCE};
 
 fn whole(catalog: &Catalog) -> Manner {
     let body = document::to_json(catalog);
@@ -40,6 +40,7 @@ impl Harness for Whole {
         let store = HttpStore::builder(&self.0.uri("/catalog"))
             .poll_interval(Duration::from_millis(20))
             .backoff(Duration::from_millis(5), Duration::from_millis(20))
+            .time_out(PATIENCE)
             .connect()
             .await?;
         Ok(store)
@@ -56,12 +57,12 @@ impl Harness for Whole {
     }
 
     async fn mend(&self, _: &HttpStore) -> Result<(), Trouble> {
-        self.0.restart().await;
+        self.0.restart();
         Ok(())
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_secs(60)
+        PATIENCE
     }
 }
 
@@ -72,7 +73,8 @@ impl Harness for KeyByKey {
 
     async fn store(&self, catalog: Catalog) -> Result<Self::Store, Trouble> {
         self.0.behave(key_by_key(&catalog));
-        Ok(HttpLookupStore::builder(&self.0.uri("/keys")).build()?)
+        let builder = HttpLookupStore::builder(&self.0.uri("/keys"));
+        Ok(builder.time_out(PATIENCE).build()?)
     }
 
     async fn change(&self, _: &Self::Store, catalog: Catalog) -> Result<Ability, Trouble> {
@@ -86,12 +88,12 @@ impl Harness for KeyByKey {
     }
 
     async fn mend(&self, _: &Self::Store) -> Result<(), Trouble> {
-        self.0.restart().await;
+        self.0.restart();
         Ok(())
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_secs(60)
+        PATIENCE
     }
 }
 

@@ -16,7 +16,7 @@ use tower_subscription_key::store::{HttpLookupStore, HttpStore, SubscriptionStor
 use tower_subscription_key::{KeyDigest, SubscriptionKeyLayer, document};
 
 use far_end::certificates::Authority;
-use far_end::{FarEnd, Manner, answer, ok, within};
+use far_end::{FarEnd, Manner, PATIENCE, answer, ok, within};
 
 const GOOD: &str = "264a41411c0b43e782f483eb6f3eaeab";
 const WRONG: &str = "00000000000000000000000000000000";
@@ -254,7 +254,10 @@ impl Scene {
         };
         // Only where it is what ends the waiting is it short.
         let is_slow = matches!(fault, Fault::Answers(Manner::Hang | Manner::Drip(_)));
-        let time_out = Duration::from_millis(if is_slow { 500 } else { 60_000 });
+        let time_out = match is_slow {
+            true => Duration::from_millis(500),
+            false => PATIENCE,
+        };
         Self {
             far_end,
             client: HttpClient::trusting(authority.pem()).unwrap(),
@@ -275,7 +278,7 @@ impl Scene {
 
     async fn recover(&self) {
         match &self.fault {
-            Fault::Stopped => self.far_end.restart().await,
+            Fault::Stopped => self.far_end.restart(),
             Fault::Answers(_) => self.far_end.behave(self.well.clone()),
             Fault::Tls(_) => self.far_end.set_tls(self.authority.good()),
         }
@@ -400,6 +403,7 @@ async fn an_answer_about_another_key_lets_nobody_in() {
     let owners = [WRONG, GOOD].map(|key| (KeyDigest::of(key).to_hex(), documents.owner.clone()));
     let far_end = FarEnd::start(Manner::Keys(owners.into())).await;
     let store = HttpLookupStore::builder(&far_end.uri("/keys"))
+        .time_out(PATIENCE)
         .build()
         .unwrap();
     let layer = SubscriptionKeyLayer::new(store.clone()).single_api(Api::new("echo", ""));
@@ -416,6 +420,7 @@ async fn nobody_is_led_away_with_the_authorization() {
     let far_end = FarEnd::start(Manner::Raw(answer("307 Away", &location, ""))).await;
     let connected = HttpStore::builder(&far_end.uri("/catalog"))
         .authorization("Bearer secret")
+        .time_out(PATIENCE)
         .connect()
         .await;
     assert!(connected.is_err());

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tower_subscription_key::store::HttpStore;
 
-use far_end::{FarEnd, Manner, answer};
+use far_end::{FarEnd, Manner, PATIENCE, answer};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -53,6 +53,7 @@ async fn neither_events_nor_errors_tell_a_key_or_what_opens_the_far_end() {
         .authorization("Bearer s3cret-token")
         .poll_interval(HOUR)
         .backoff(HOUR, HOUR)
+        .time_out(PATIENCE)
         .connect()
         .await
         .unwrap();

@@ -1,7 +1,7 @@
 //! A conforming far end: both ways of asking, as the documentation of
 //! `store::http` has them.
 
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +14,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tower_subscription_key::catalog::{Api, Catalog, Scope, State, Subscription};
 use tower_subscription_key::{KeyDigest, MemoryStore, SubscriptionStore, document};
 
-use crate::{AnyError, KEY};
+use crate::{AnyError, KEY, PATIENCE};
 
 /// What services must show to be answered.
 pub(crate) const TOKEN: &str = "Bearer the-services-token";
@@ -57,7 +58,7 @@ impl Records {
 }
 
 impl FarEnd {
-    pub(crate) async fn start(address: &str) -> Result<Self, AnyError> {
+    pub(crate) fn start(address: &str) -> Result<Self, AnyError> {
         let contoso = Subscription::new("contoso")
             .with_scope(Scope::Api("orders".into()))
             .with_primary_key(KEY);
@@ -74,34 +75,33 @@ impl FarEnd {
             address: address.parse()?,
             runtime: None,
         };
-        far_end.restart().await?;
+        far_end.restart()?;
         Ok(far_end)
     }
 
-    pub(crate) async fn restart(&mut self) -> Result<(), AnyError> {
+    pub(crate) fn restart(&mut self) -> Result<(), AnyError> {
+        let address = self.address;
+        let listener = net::TcpListener::bind(address)
+            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        listener.set_nonblocking(true)?;
+        self.address = listener.local_addr()?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()?;
-        let (address, app) = (self.address, router(Arc::clone(&self.records)));
-        let (sender, listening) = oneshot::channel();
-        runtime.spawn(async move {
-            let listener = TcpListener::bind(address).await?;
-            let _ = sender.send(listener.local_addr()?);
-            axum::serve(listener, app).await
-        });
-        self.address = listening
-            .await
-            .map_err(|_| format!("{address} is in use"))?;
+        let app = router(Arc::clone(&self.records));
+        runtime.spawn(async move { axum::serve(TcpListener::from_std(listener)?, app).await });
         self.runtime = Some(runtime);
         Ok(())
     }
 
     /// Ends it with every connection, as a crash would.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) -> Result<(), AnyError> {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // Until that is over it may still answer.
+            spawn_blocking(|| runtime.shutdown_timeout(PATIENCE)).await?;
         }
+        Ok(())
     }
 
     pub(crate) fn uri(&self, path: &str) -> String {
@@ -116,7 +116,9 @@ impl FarEnd {
 /// A runtime must not be dropped where others run.
 impl Drop for FarEnd {
     fn drop(&mut self) {
-        self.stop();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use axum::Router;
 use axum::routing::get;
 use http::Request;
 use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 use tower_subscription_key::SubscriptionKeyLayer;
 use tower_subscription_key::access::Access;
@@ -32,6 +33,10 @@ use far_end::{FarEnd, TOKEN};
 /// Contoso's, for this example only.
 const KEY: &str = "264a41411c0b43e782f483eb6f3eaeab";
 const WRONG: &str = "00000000000000000000000000000000";
+
+/// Longer than anything here takes, also on a machine that is busy. A service
+/// gives up sooner.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 type AnyError = Box<dyn Error + Send + Sync>;
 
@@ -57,7 +62,7 @@ async fn main() -> ExitCode {
 
 /// The whole story, told by requests.
 async fn show() -> Result<(), AnyError> {
-    let mut far_end = FarEnd::start("127.0.0.1:0").await?;
+    let mut far_end = FarEnd::start("127.0.0.1:0")?;
     println!("The far end listens on {}.\n", far_end.uri(""));
     let directory = tempfile::tempdir()?;
     let snapshot = directory.path().join("catalog.snapshot");
@@ -98,7 +103,7 @@ async fn show() -> Result<(), AnyError> {
     }
 
     println!("\nThe far end goes down.");
-    far_end.stop();
+    far_end.stop().await?;
     let error = store.refresh().await.err().ok_or("the far end is down")?;
     println!("  the store says: {error}");
     whole.expect("good key", Some(KEY), 200).await?;
@@ -122,10 +127,12 @@ async fn show() -> Result<(), AnyError> {
     with.expect("wrong key", Some(WRONG), 401).await?;
 
     println!("\nThe far end is back.");
-    far_end.restart().await?;
-    let back = async { while store.refresh().await.is_err() {} };
     patiently(async {
-        back.await;
+        // Another process may have its port for the moment.
+        while far_end.restart().is_err() {
+            sleep(Duration::from_millis(100)).await;
+        }
+        while store.refresh().await.is_err() {}
         true
     })
     .await?;
@@ -138,7 +145,7 @@ async fn show() -> Result<(), AnyError> {
 
 /// Both ends, for somebody with `curl`.
 async fn serve() -> Result<(), AnyError> {
-    let far_end = FarEnd::start("127.0.0.1:3001").await?;
+    let far_end = FarEnd::start("127.0.0.1:3001")?;
     let store = catalog_of(&far_end).connect().await?;
     let address = service_at("127.0.0.1:3000", layer(store.clone())).await?;
     println!("the service:  curl -i -H 'Ocp-Apim-Subscription-Key: {KEY}' http://{address}/orders");
@@ -168,6 +175,7 @@ async fn serve() -> Result<(), AnyError> {
 fn catalog_of(far_end: &FarEnd) -> HttpStoreBuilder {
     HttpStore::builder(&far_end.uri("/catalog"))
         .authorization(TOKEN)
+        .time_out(PATIENCE)
         .long_poll(Duration::from_secs(30))
 }
 
@@ -178,6 +186,7 @@ fn layer(store: HttpStore) -> SubscriptionKeyLayer<HttpStore> {
 fn lookup(far_end: &FarEnd) -> Result<SubscriptionKeyLayer<impl SubscriptionStore>, AnyError> {
     let store = HttpLookupStore::builder(&far_end.uri("/keys"))
         .authorization(TOKEN)
+        .time_out(PATIENCE)
         .build()?;
     let layer = SubscriptionKeyLayer::new(store).single_api(Api::new("orders", "/orders"));
     Ok(layer.strip_key(true))
@@ -244,6 +253,6 @@ async fn until(store: &HttpStore, version: u64) -> Result<(), AnyError> {
 }
 
 async fn patiently(what: impl Future<Output = bool>) -> Result<(), AnyError> {
-    let came = tokio::time::timeout(Duration::from_secs(30), what).await?;
+    let came = timeout(PATIENCE, what).await?;
     came.then_some(()).ok_or_else(|| "the store is gone".into())
 }

@@ -92,6 +92,10 @@ impl<S: SubscriptionStore> Gate<S> {
             return self.settle_packed(request, context, &digest);
         }
         match self.store.peek(&digest) {
+            // What is at hand may be about APIs that have come meanwhile.
+            Peek::Found(_) | Peek::Absent if !self.is_current(&context, 0) => {
+                Step::Find(digest, context)
+            }
             Peek::Found(owner) => self.settle(request, context, Some(owner)),
             Peek::Absent => self.settle_unowned(request, context),
             Peek::Unknown => Step::Find(digest, context),

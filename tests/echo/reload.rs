@@ -1,6 +1,7 @@
 //! A catalog that changes while it is served.
 
 use std::fs;
+use std::io::Write;
 
 use super::process::Echo;
 use super::*;
@@ -9,6 +10,24 @@ const KEY: [(&str, &str); 1] = [(HEADER, PRIMARY)];
 
 fn status(echo: &Echo) -> u16 {
     echo.get("/echo", &KEY).status()
+}
+
+/// Overwrites the file, with text that is not shorter, at one stroke: what is
+/// emptied first may be seen empty, and told, on a machine that is busy.
+fn overwrite(echo: &Echo, text: &str) {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .open(echo.catalog())
+        .unwrap();
+    assert!(file.metadata().unwrap().len() <= text.len() as u64);
+    assert_eq!(file.write(text.as_bytes()).unwrap(), text.len());
+}
+
+/// Renamed over it, as editors and deployments do.
+fn replace(echo: &Echo, text: &str) {
+    let beside = echo.catalog().with_extension("new");
+    fs::write(&beside, text).unwrap();
+    fs::rename(&beside, echo.catalog()).unwrap();
 }
 
 #[test]
@@ -20,14 +39,11 @@ fn a_change_is_live_soon_and_told() {
         "id = \"contoso\"",
         "id = \"contoso\"\nstate = \"suspended\"",
     );
-    fs::write(echo.catalog(), &suspended).unwrap();
+    overwrite(&echo, &suspended);
     echo.until(|echo| status(echo) == 401);
     assert_eq!(echo.told(), "reloaded, version 2");
 
-    // Renamed over it, as editors and deployments do.
-    let beside = echo.catalog().with_extension("new");
-    fs::write(&beside, CATALOG).unwrap();
-    fs::rename(&beside, echo.catalog()).unwrap();
+    replace(&echo, CATALOG);
     echo.until(|echo| status(echo) == 200);
     assert_eq!(echo.told(), "reloaded, version 3");
 }
@@ -41,7 +57,7 @@ fn a_broken_file_changes_nothing_and_is_told() {
         "{CATALOG}\n[[subscriptions]]\nid = \"new\"\nscope = \"/apis/none\"\nprimary_key = \"k\"\nstat = 1\n"
     );
     let line = CATALOG.lines().count() + 4;
-    fs::write(echo.catalog(), &broken).unwrap();
+    overwrite(&echo, &broken);
     assert!(echo.told().starts_with(&format!("{path}:{line}:")));
     assert!(echo.told().starts_with(&format!("{path}:{}:", line + 2)));
     assert_eq!(echo.told(), "kept the last good version, 1");
@@ -57,7 +73,7 @@ fn a_broken_file_changes_nothing_and_is_told() {
     assert_eq!(echo.told(), "kept the last good version, 1");
     assert_eq!(status(&echo), 200);
 
-    fs::write(echo.catalog(), CATALOG.replace(PRIMARY, "another")).unwrap();
+    replace(&echo, &CATALOG.replace(PRIMARY, "another"));
     assert_eq!(echo.told(), "reloaded, version 2");
     assert_eq!(status(&echo), 401);
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
@@ -22,8 +22,6 @@ pub enum Manner {
     Serve { body: String, etag: &'static str },
     /// Answers with that JSON at once, without a tag.
     Untagged { body: String },
-    /// Answers 304 to whoever has the tag, and holds nothing.
-    Impatient { body: String, etag: &'static str },
     /// Answers about single keys: by digest, that JSON.
     Keys(HashMap<String, String>),
     /// Writes these bytes and closes.
@@ -36,8 +34,14 @@ pub enum Manner {
     Hang,
 }
 
+/// Far longer than anything takes on a machine that is busy: for all that is not
+/// about giving up.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 pub struct FarEnd {
     address: SocketAddr,
+    /// Keeps the port from others, also while the far end is down.
+    _held: Option<TcpSocket>,
     shared: Arc<Shared>,
     accepting: Mutex<Option<JoinHandle<()>>>,
 }
@@ -59,7 +63,13 @@ impl FarEnd {
     }
 
     async fn start_with(manner: Manner, tls: Option<TlsAcceptor>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = bound(([127, 0, 0, 1], 0).into());
+        let address = socket.local_addr().unwrap();
+        // Elsewhere two sockets may not be bound to one port.
+        let (listener, _held) = match cfg!(target_os = "linux") {
+            true => (listening(bound(address)), Some(socket)),
+            false => (listening(socket), None),
+        };
         let shared = Arc::new(Shared {
             manner: watch::Sender::new(manner),
             tls: Mutex::new(tls),
@@ -67,7 +77,8 @@ impl FarEnd {
             connections: Mutex::default(),
         });
         let far_end = Self {
-            address: listener.local_addr().unwrap(),
+            address,
+            _held,
             shared,
             accepting: Mutex::new(None),
         };
@@ -121,9 +132,8 @@ impl FarEnd {
     }
 
     /// Opens the same port again.
-    pub async fn restart(&self) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
-        self.accept(listener);
+    pub fn restart(&self) {
+        self.accept(listening(bound(self.address)));
     }
 
     /// The heads of all requests so far.
@@ -150,10 +160,21 @@ impl Drop for FarEnd {
     }
 }
 
+/// Bound and not listening: connections are refused.
+fn bound(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(address).unwrap();
+    socket
+}
+
+fn listening(socket: TcpSocket) -> TcpListener {
+    socket.listen(1024).unwrap()
+}
+
 /// Waits for what must come at some time: generously, but not for ever.
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    let deadline = Duration::from_secs(60);
-    tokio::time::timeout(deadline, future)
+    tokio::time::timeout(PATIENCE, future)
         .await
         .expect("this should have come by now")
 }
@@ -203,8 +224,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
                 }
             }
         },
-        Manner::Impatient { etag, .. } if has_tag(&head, etag) => not_modified(etag),
-        Manner::Serve { body, etag } | Manner::Impatient { body, etag } => ok(&body, Some(etag)),
+        Manner::Serve { body, etag } => ok(&body, Some(etag)),
         Manner::Untagged { body } => ok(&body, None),
         Manner::Keys(owners) => {
             let path = head.split(' ').nth(1)?;

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
 use tower_subscription_key::key::KeyHeader;
-use tower_subscription_key::store::{Holdings, KeyOwner, SubscriptionStore};
+use tower_subscription_key::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
 use tower_subscription_key::{
     BoxStore, DenialReason, KeyDigest, SubscriptionKeyLayer, UnknownPath,
 };
@@ -133,6 +133,54 @@ async fn a_good_key_is_let_in_on_the_new_version_whatever_was_found_meanwhile() 
             assert_eq!(access.product().unwrap().id(), "new");
             assert_eq!(access.subscription().unwrap().id(), "contoso");
             assert!(lookups.are_over());
+        }
+    }
+}
+
+/// A store that exchanges its catalog in the middle of a request that it answers
+/// from memory.
+struct Meanwhile {
+    holdings: Mutex<Holdings>,
+    next: Mutex<Option<Catalog>>,
+    owner: Option<KeyOwner>,
+}
+
+impl SubscriptionStore for Meanwhile {
+    type Error = Down;
+
+    async fn find(&self, _: &KeyDigest) -> Result<Option<KeyOwner>, Down> {
+        Ok(self.owner.clone())
+    }
+
+    fn peek(&self, _: &KeyDigest) -> Peek {
+        if let Some(next) = self.next.lock().unwrap().take() {
+            *self.holdings.lock().unwrap() = Holdings::Interfaces(Arc::new(next));
+        }
+        self.owner.clone().map_or(Peek::Absent, Peek::Found)
+    }
+
+    fn holdings(&self) -> Result<Holdings, Down> {
+        Ok(self.holdings.lock().unwrap().clone())
+    }
+}
+
+#[tokio::test]
+async fn what_is_answered_from_memory_is_decided_on_the_new_version_too() {
+    let (before, _) = version("old", "new");
+    let (after, owner) = version("new", "old");
+    let open = Catalog::builder().api(Api::new("guarded", "/").with_subscription_required(false));
+    for (before, owner) in [(before, Some(owner)), (open.build().unwrap(), None)] {
+        let is_good = owner.is_some();
+        let layer = SubscriptionKeyLayer::new(Meanwhile {
+            holdings: Mutex::new(Holdings::Interfaces(Arc::new(before))),
+            next: Mutex::new(Some(after.clone())),
+            owner: owner.map(|owner| KeyOwner::new(owner, KeySlot::Primary)),
+        });
+        let answer = send(&layer, keyed("/guarded", KEY)).await;
+        if is_good {
+            assert_eq!(answer.access().product().unwrap().id(), "new");
+        } else {
+            assert_eq!(answer.denied(), INVALID);
         }
     }
 }

@@ -1,4 +1,5 @@
 use std::sync::Mutex;
+use std::time::Duration;
 
 use tower_subscription_key::Catalog;
 use tower_subscription_key::store::conformance::{self, Ability, Harness, Trouble};
@@ -6,7 +7,7 @@ use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher, RedisSt
 use tower_subscription_key::store::{CachedStore, SubscriptionStore};
 
 use crate::server::Server;
-use crate::support::{cached, options};
+use crate::support::{PATIENCE, cached, options};
 
 /// A server, and how a store on it is made.
 struct Redis<F> {
@@ -59,6 +60,10 @@ impl<S: SubscriptionStore, F: Fn(RedisStore) -> S> Harness for Redis<F> {
         self.server.lock().unwrap().restart();
         let catalog = self.published.lock().unwrap().clone();
         self.publish(catalog.ok_or("nothing was published")?).await
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
     }
 }
 

@@ -134,7 +134,7 @@ async fn begun_before_there_is_a_catalog_it_answers_from_the_moment_there_is() {
 #[tokio::test]
 async fn a_refused_command_does_not_tell_the_digest() {
     let refusing = ["--rename-command", "HMGET", ""].map(str::to_owned);
-    let server = Server::start_with(|_| refusing.to_vec());
+    let server = Server::start_with(|_, _| refusing.to_vec());
     publisher(&server).publish(&catalog()).await.unwrap();
     let store = RedisStore::start(options(&server)).unwrap();
     let error = store.find(&KeyDigest::of(KEY)).await.unwrap_err();

@@ -1,18 +1,47 @@
 //! A `redis-server` of one's own, and three of them as a cluster.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
-use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use redis::{Client, FromRedisValue, RedisResult, cmd};
+use tokio::net::TcpSocket;
 
 /// Far longer than anything here takes on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A port of this machine that nobody else gets while this is there, also while
+/// its server is down.
+///
+/// A socket that is bound and does not listen keeps it: connections are refused,
+/// and only who asks for this very port, as its server does, may listen on it.
+pub struct Port {
+    number: u16,
+    _held: Option<TcpSocket>,
+}
+
+impl Port {
+    pub fn free() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let number = socket.local_addr().unwrap().port();
+        // Elsewhere two sockets may not be bound to it.
+        let _held = cfg!(target_os = "linux").then_some(socket);
+        Self { number, _held }
+    }
+
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+}
+
 /// A server, killed when it goes away.
 pub struct Server {
-    port: u16,
+    port: Port,
+    /// For TLS, or for the other nodes of a cluster.
+    other_port: Port,
     arguments: Vec<String>,
     directory: tempfile::TempDir,
     child: Child,
@@ -20,19 +49,21 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
-        Self::start_with(|_| Vec::new())
+        Self::start_with(|_, _| Vec::new())
     }
 
-    /// With arguments that may depend on the directory, which is its own.
-    pub fn start_with(arguments: impl Fn(&std::path::Path) -> Vec<String>) -> Self {
-        // The port is free when it is looked for, and may be taken a moment later.
+    /// With arguments that may depend on the directory, which is its own, and on
+    /// another port, which is so too.
+    pub fn start_with(arguments: impl Fn(&Path, u16) -> Vec<String>) -> Self {
+        // Where a port cannot be held, another may have taken it by now.
         for _ in 0..20 {
-            let port = free_port();
+            let (port, other_port) = (Port::free(), Port::free());
             let directory = tempfile::tempdir().unwrap();
-            let arguments = arguments(directory.path());
-            let child = spawn(port, &arguments, &directory);
+            let arguments = arguments(directory.path(), other_port.number);
+            let child = spawn(port.number, &arguments, &directory);
             let mut server = Self {
                 port,
+                other_port,
                 arguments,
                 directory,
                 child,
@@ -62,15 +93,19 @@ impl Server {
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number
     }
 
-    pub fn directory(&self) -> &std::path::Path {
+    pub fn other_port(&self) -> u16 {
+        self.other_port.number
+    }
+
+    pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://127.0.0.1:{}", self.port())
     }
 
     pub fn run<T: FromRedisValue>(&self, words: &[&str]) -> T {
@@ -79,7 +114,7 @@ impl Server {
 
     pub fn try_run<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
         let client = Client::open(self.url())?;
-        let mut connection = client.get_connection_with_timeout(Duration::from_secs(10))?;
+        let mut connection = client.get_connection_with_timeout(PATIENCE)?;
         let mut command = cmd(words[0]);
         command.arg(&words[1..]);
         command.query(&mut connection)
@@ -96,7 +131,7 @@ impl Server {
         self.kill();
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
-            self.child = spawn(self.port, &self.arguments, &self.directory);
+            self.child = spawn(self.port(), &self.arguments, &self.directory);
             if self.comes_up() {
                 return;
             }
@@ -127,11 +162,6 @@ impl Drop for Server {
     }
 }
 
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 fn spawn(port: u16, arguments: &[String], directory: &tempfile::TempDir) -> Child {
     Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
@@ -155,11 +185,13 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn start() -> Self {
-        let bus = || free_port().to_string();
-        let arguments = |_: &std::path::Path| {
-            let words = ["--cluster-enabled", "yes", "--cluster-port"];
-            let words = words.map(str::to_owned).into_iter().chain([bus()]);
-            words.collect()
+        // A node that is slow to answer is not to be taken for one that is gone.
+        let patience = PATIENCE.as_millis().to_string();
+        let arguments = |_: &Path, bus: u16| {
+            let words = ["--cluster-enabled", "yes", "--cluster-node-timeout"];
+            let words = words.into_iter().chain([&*patience, "--cluster-port"]);
+            let bus = bus.to_string();
+            words.chain([&*bus]).map(str::to_owned).collect()
         };
         let nodes: Vec<_> = (0..3).map(|_| Server::start_with(arguments)).collect();
         let slots = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
@@ -167,9 +199,8 @@ impl Cluster {
             let _: () = node.run(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
         }
         for node in &nodes[1..] {
-            let port = node.port.to_string();
-            let bus = node.arguments.last().unwrap();
-            let _: () = nodes[0].run(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]);
+            let [port, bus] = [node.port(), node.other_port()].map(|port| port.to_string());
+            let _: () = nodes[0].run(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
         }
         let cluster = Self { nodes };
         cluster.wait();

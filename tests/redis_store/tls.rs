@@ -4,21 +4,20 @@ use std::path::Path;
 
 use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher, RedisStore};
 
-use crate::server::{Server, free_port};
+use crate::server::Server;
 use crate::support::*;
 
 /// A server with a certificate of its own making, its URL, and the certificate.
 fn secured() -> (Server, String, String) {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (certificate, key) = (own.cert.pem(), own.signing_key.serialize_pem());
-    let port = free_port().to_string();
-    let server = Server::start_with(|directory: &Path| {
+    let server = Server::start_with(|directory: &Path, port: u16| {
         let path = |name: &str| directory.join(name).display().to_string();
         std::fs::write(path("cert.pem"), &certificate).unwrap();
         std::fs::write(path("key.pem"), &key).unwrap();
         [
             "--tls-port",
-            &port,
+            &port.to_string(),
             "--tls-cert-file",
             &path("cert.pem"),
             "--tls-key-file",
@@ -31,13 +30,15 @@ fn secured() -> (Server, String, String) {
         .map(str::to_owned)
         .to_vec()
     });
-    (server, format!("rediss://localhost:{port}"), certificate)
+    let url = format!("rediss://localhost:{}", server.other_port());
+    (server, url, certificate)
 }
 
 #[tokio::test]
 async fn over_tls_the_far_end_must_be_one_that_is_trusted() {
     let (_server, url, certificate) = secured();
-    let trusting = RedisOptions::new(&url).with_root_certificates(certificate);
+    let patient = RedisOptions::new(url).with_timeout(PATIENCE);
+    let trusting = patient.clone().with_root_certificates(certificate);
     let publisher = RedisPublisher::new(trusting.clone()).unwrap();
     publisher.publish(&catalog()).await.unwrap();
     let store = cached(RedisStore::connect(trusting).await.unwrap());
@@ -45,9 +46,7 @@ async fn over_tls_the_far_end_must_be_one_that_is_trusted() {
     publisher.put_subscription(&suspended()).await.unwrap();
     comes_to(&store, KEY, 401).await;
     // The system trusts no such certificate.
-    let error = RedisStore::connect(RedisOptions::new(url))
-        .await
-        .unwrap_err();
+    let error = RedisStore::connect(patient).await.unwrap_err();
     assert!(
         told(&error).to_lowercase().contains("certificate"),
         "{}",

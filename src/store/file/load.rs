@@ -32,18 +32,21 @@ struct History {
 /// What a look at a changed file led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The file with that stamp is dealt with, good or bad.
-    Done(Stamp),
+    /// The file is dealt with, good or bad, for as long as it has that stamp.
+    Done(Option<Stamp>),
     /// The system would not have it read: it may do so later.
     Later,
 }
 
 impl Shared {
     /// Reads the file for the first time.
-    pub(super) fn open(path: &Path, progress: OnProgress) -> Result<(Self, Stamp), FileError> {
+    pub(super) fn open(
+        path: &Path,
+        progress: OnProgress,
+    ) -> Result<(Self, Option<Stamp>), FileError> {
         let source = Source::of(path, progress)?;
         let content = source.read()?;
-        let (used, stamp) = (content.hash, content.stamp);
+        let (used, seen) = (content.hash, content.seen);
         let catalog = source.parse(content)?;
         tell_version(path, 1, &catalog);
         let status = FileStatus {
@@ -60,7 +63,7 @@ impl Shared {
                 tried: Some(used),
             }),
         };
-        Ok((shared, stamp))
+        Ok((shared, seen))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -114,7 +117,7 @@ impl Shared {
                 return Outcome::Later;
             }
         };
-        let (hash, stamp) = (content.hash, content.stamp);
+        let (hash, seen) = (content.hash, content.seen);
         if history.tried != Some(hash) {
             if history.used == hash {
                 history.tried = Some(hash);
@@ -123,7 +126,7 @@ impl Shared {
                 self.try_content(&mut history, hash, content);
             }
         }
-        Outcome::Done(stamp)
+        Outcome::Done(seen)
     }
 
     fn try_content(&self, history: &mut History, hash: Hash, content: Content) {
@@ -211,3 +214,7 @@ where
     let answer = receiver.await;
     answer.unwrap_or_else(|_| Err(into(FileError::Broken { path })))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

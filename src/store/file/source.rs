@@ -42,8 +42,9 @@ pub(super) type Hash = [u8; 32];
 pub(super) struct Content {
     body: Body,
     pub(super) hash: Hash,
-    /// The file before it was read.
-    pub(super) stamp: Stamp,
+    /// The file before it was read. `None`: it may change once more and look the
+    /// same. That is decided here, because later it would look old enough.
+    pub(super) seen: Option<Stamp>,
 }
 
 enum Body {
@@ -80,15 +81,15 @@ impl Source {
                 Ok((Body::Text(text), hash))
             })
         };
-        let ((body, hash), stamp) = self.guarded(read)?;
-        Ok(Content { body, hash, stamp })
+        let ((body, hash), seen) = self.guarded(read)?;
+        Ok(Content { body, hash, seen })
     }
 
     /// Reads the file until it stays as it is meanwhile.
     fn read_by<T>(
         &self,
         read: impl Fn(&File, u64) -> io::Result<T>,
-    ) -> Result<(T, Stamp), FileError> {
+    ) -> Result<(T, Option<Stamp>), FileError> {
         let path = || self.path.clone();
         for _ in 0..READS {
             let metadata = fs::metadata(&self.absolute);
@@ -156,13 +157,14 @@ impl Source {
 fn steady<T>(
     absolute: &Path,
     read: impl FnOnce(&File, u64) -> io::Result<T>,
-) -> io::Result<Option<(T, Stamp)>> {
+) -> io::Result<Option<(T, Option<Stamp>)>> {
     let file = File::open(absolute)?;
     let before = file.metadata()?;
     let stamp = Stamp::from(&before);
+    let seen = (!stamp.may_deceive()).then_some(stamp);
     let content = read(&file, before.len())?;
     let is_steady = Stamp::from(&file.metadata()?) == stamp;
-    Ok(is_steady.then_some((content, stamp)))
+    Ok(is_steady.then_some((content, seen)))
 }
 
 fn read_whole(mut file: &File, length: u64) -> io::Result<Zeroizing<Vec<u8>>> {

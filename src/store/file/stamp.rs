@@ -35,6 +35,10 @@ impl Stamp {
 
     /// Whether the file may change once more without the stamp showing it.
     pub(super) fn may_deceive(&self) -> bool {
+        self.may_deceive_at(SystemTime::now())
+    }
+
+    fn may_deceive_at(&self, now: SystemTime) -> bool {
         let Self::There {
             modified: Some(modified),
             ..
@@ -42,7 +46,6 @@ impl Stamp {
         else {
             return false;
         };
-        let now = SystemTime::now();
         let distance = now
             .duration_since(*modified)
             .unwrap_or_else(|ahead| ahead.duration());
@@ -100,12 +103,14 @@ mod tests {
         let path = directory.path().join("file");
         assert!(!Stamp::of(&path).may_deceive());
         let file = fs::File::create(&path).unwrap();
-        assert!(Stamp::of(&path).may_deceive());
+        let created = file.metadata().unwrap().modified().unwrap();
+        assert!(Stamp::of(&path).may_deceive_at(created));
         let now = SystemTime::now();
-        for distance in [Duration::from_secs(5), Duration::from_secs(3600)] {
+        for (seconds, expected) in [(0, true), (1, true), (2, false), (3600, false)] {
+            let distance = Duration::from_secs(seconds);
             for time in [now - distance, now + distance] {
                 file.set_modified(time).unwrap();
-                assert!(!Stamp::of(&path).may_deceive());
+                assert_eq!(Stamp::of(&path).may_deceive_at(now), expected);
             }
         }
     }

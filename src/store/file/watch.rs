@@ -31,7 +31,7 @@ impl Watcher {
     pub(super) fn start(
         shared: Arc<Shared>,
         options: FileStoreOptions,
-        seen: Stamp,
+        seen: Option<Stamp>,
     ) -> Result<Self, FileError> {
         let (messages, inbox) = channel();
         let path = shared.path().to_owned();
@@ -43,7 +43,7 @@ impl Watcher {
                 options,
                 inbox,
                 signs: signs.flatten(),
-                seen: (!seen.may_deceive()).then_some(seen),
+                seen,
             };
             // The only end there is: being stopped.
             let Err(Stopped) = watch.run();
@@ -84,7 +84,7 @@ impl Watch {
             if self.seen != Some(Stamp::of(self.shared.absolute())) {
                 self.settle()?;
                 self.seen = match self.shared.look() {
-                    Outcome::Done(stamp) => (!stamp.may_deceive()).then_some(stamp),
+                    Outcome::Done(seen) => seen,
                     Outcome::Later => None,
                 };
             }

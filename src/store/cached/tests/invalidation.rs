@@ -143,7 +143,8 @@ async fn a_new_key_of_a_subscription_is_known_although_it_was_tried_before() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn under_fire_no_request_sees_what_was_so_before_an_invalidation_it_came_after() {
     let far = Far::new();
-    let store = exact(&far).build().unwrap();
+    // In real time: nothing but an invalidation has anything asked for again.
+    let store = exact(&far).found_for(HOUR).build().unwrap();
     let version = |n: usize| contoso().with_display_name(n.to_string());
     far.put("good", version(0));
     let done = Arc::new(AtomicUsize::new(0));

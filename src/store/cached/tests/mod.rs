@@ -24,6 +24,7 @@ use crate::key::KeyDigest;
 use crate::store::{KeyOwner, Peek, SubscriptionStore};
 
 const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {

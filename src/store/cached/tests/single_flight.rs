@@ -20,7 +20,9 @@ async fn ten_thousand_simultaneous_first_requests_make_one_lookup() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn also_from_many_threads_no_key_is_looked_up_twice_at_once() {
     let far = Far::with_contoso();
-    let store = CachedStore::new(far.clone());
+    // In real time: what is known must be so until the last request has come.
+    let builder = CachedStore::builder(far.clone());
+    let store = builder.found_for(HOUR).unknown_for(HOUR).build().unwrap();
     let keys = ["good", "wrong", "other"];
     let requests: Vec<Request> = (0..10_000)
         .map(|n| request(&store, keys[n % keys.len()]))
