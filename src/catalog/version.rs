@@ -136,6 +136,7 @@ impl Catalog {
     }
 
     /// Whose key that is.
+    #[inline]
     pub(crate) fn find(&self, digest: &KeyDigest) -> Option<Found<'_>> {
         match self.changes.by_key(digest) {
             Change::Put(key) => Some(Found {

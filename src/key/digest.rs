@@ -44,6 +44,7 @@ impl KeyDigest {
     /// The digest of `key`. Any bytes have one; whether a key may be that long
     /// or that short is decided elsewhere.
     #[must_use]
+    #[inline]
     pub fn of(key: impl AsRef<[u8]>) -> Self {
         let key = key.as_ref();
         if key.len() <= ONE_BLOCK {
@@ -86,6 +87,7 @@ impl KeyDigest {
 
 /// SHA-256 of at most [`ONE_BLOCK`] bytes, without the streaming buffer of the
 /// general case: keys are short, and this takes half the time.
+#[inline]
 fn one_block(key: &[u8]) -> [u8; 32] {
     let block = match key.try_into() {
         Ok(key) => padded_32(key),

@@ -32,6 +32,7 @@ impl Presented {
 /// values that carry one as sensitive: they print as `Sensitive` and stay out of
 /// compression tables. Both are done in one go, because looking for a header
 /// takes longer than anything else here but the digest.
+#[inline]
 pub(crate) fn take<B>(
     sources: &[KeySource],
     names: &Names<'_>,
@@ -49,6 +50,7 @@ pub(crate) fn take<B>(
     first
 }
 
+#[inline]
 fn take_from<B>(place: Place<'_>, request: &mut Request<B>) -> Presented {
     match place {
         Place::Header(name) => take_header(request.headers_mut(), name),
@@ -90,6 +92,7 @@ fn mark(place: Place<'_>, headers: &mut HeaderMap) {
 /// Up to here, comparing every name is faster than hashing the wanted one.
 const FEW_LINES: usize = 16;
 
+#[inline]
 fn take_header(headers: &mut HeaderMap, name: &HeaderName) -> Presented {
     if headers.len() > FEW_LINES && !headers.contains_key(name) {
         return Presented::Missing;
@@ -127,6 +130,7 @@ fn sole<'v>(
     read(value)
 }
 
+#[inline]
 fn plain(key: &[u8]) -> Presented {
     match key.len() {
         0 => Presented::Empty,

@@ -31,7 +31,8 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<F, W: ?Sized> {
         Refused { response: Option<Response<Bytes>> },
-        Passed { #[pin] future: F, span: Span },
+        Passed { #[pin] future: F },
+        Traced { #[pin] future: F, span: Span },
         Waiting { waiting: Pin<Box<W>> },
     }
 }
@@ -73,8 +74,19 @@ where
 
     #[inline]
     pub(super) fn passed(inner: &mut Inner, request: Request<B>, span: Span) -> Self {
+        // Where nobody listens, there is nothing to enter and to carry along.
+        if span.is_none() {
+            let future = inner.call(request);
+            let kind = Kind::Passed { future };
+            return Self { kind };
+        }
+        Self::traced(inner, request, span)
+    }
+
+    #[cold]
+    fn traced(inner: &mut Inner, request: Request<B>, span: Span) -> Self {
         let future = span.in_scope(|| inner.call(request));
-        let kind = Kind::Passed { future, span };
+        let kind = Kind::Traced { future, span };
         Self { kind }
     }
 
@@ -109,7 +121,11 @@ where
         let mut this = self.project();
         loop {
             let next = match this.kind.as_mut().project() {
-                KindProjection::Passed { future, span } => {
+                KindProjection::Passed { future } => {
+                    let response = ready!(future.poll(cx))?;
+                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                }
+                KindProjection::Traced { future, span } => {
                     let _entered = span.enter();
                     let response = ready!(future.poll(cx))?;
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));

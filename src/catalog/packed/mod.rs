@@ -100,11 +100,13 @@ impl Subscriptions {
     }
 
     /// The subscription with that key: its place, and its claim.
+    #[inline]
     pub(crate) fn by_key(&self, digest: &KeyDigest) -> Option<(u32, Claim<'_>)> {
         let slot = self.table.get(digest)?;
         Some((slot.subscription, self.claim(slot)))
     }
 
+    #[inline]
     fn claim(&self, key: &Slot) -> Claim<'_> {
         let slot = word::slot(key.word);
         let claim = Claim {
