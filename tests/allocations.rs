@@ -198,6 +198,24 @@ impl<F: RefusalFormat> RefusalFormat for Counted<F> {
 }
 
 #[test]
+fn a_denial_takes_the_room_of_the_requests_headers_and_costs_nothing() {
+    let request = || {
+        let request = Request::get("/echo");
+        let request = request
+            .header(HEADER, "wrong")
+            .header("host", "api.example");
+        request.body(()).unwrap()
+    };
+    for layer in [layer(), layer().format(ProblemJson)] {
+        let cost = cost(&layer, request);
+        assert_eq!(
+            (cost.status, cost.allocations),
+            (StatusCode::UNAUTHORIZED, 0)
+        );
+    }
+}
+
+#[test]
 fn a_denied_request_costs_what_its_response_costs() {
     let long = "k".repeat(257);
     let requests: [&dyn Fn() -> Request<()>; 6] = [

@@ -12,7 +12,7 @@ use crate::layer::ConfigError;
 use crate::layer::error::Exchanged;
 use crate::layer::observe;
 use crate::layer::settings::{Settings, is_preflight};
-use crate::response::{Refusal, RequestHead, refuse};
+use crate::response::{Refusal, refuse};
 use crate::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
 
 /// A store and the settings by which requests are put to it: all that the
@@ -264,7 +264,7 @@ impl<S: SubscriptionStore> Gate<S> {
 
     /// Nothing can be decided, because the store does not know its APIs.
     #[cold]
-    fn unavailable<B>(&self, request: &Request<B>, error: &S::Error) -> Step {
+    fn unavailable<B>(&self, request: &mut Request<B>, error: &S::Error) -> Step {
         let reason = DenialReason::StoreUnavailable;
         let denial = Denial::new(None, None, None, reason, false);
         observe::denied(&denial, Some(error));
@@ -272,7 +272,7 @@ impl<S: SubscriptionStore> Gate<S> {
     }
 
     #[cold]
-    fn misconfigured<B>(&self, request: &Request<B>, error: &ConfigError) -> Step {
+    fn misconfigured<B>(&self, request: &mut Request<B>, error: &ConfigError) -> Step {
         observe::misconfigured(error);
         let reason = DenialReason::Misconfigured;
         self.refuse(request, Denial::new(None, None, None, reason, false))
@@ -282,7 +282,7 @@ impl<S: SubscriptionStore> Gate<S> {
     #[inline(never)]
     fn deny<B>(
         &self,
-        request: &Request<B>,
+        request: &mut Request<B>,
         context: Context,
         holder: Option<(Holder, KeySlot)>,
         reason: DenialReason,
@@ -294,16 +294,16 @@ impl<S: SubscriptionStore> Gate<S> {
     }
 
     #[inline(always)]
-    fn refuse<B>(&self, request: &Request<B>, denial: Denial) -> Step {
+    fn refuse<B>(&self, request: &mut Request<B>, denial: Denial) -> Step {
         let api = denial.api();
         let names = self.settings.names(api);
-        let head = RequestHead {
-            headers: request.headers(),
-            uri: request.uri(),
-            api_path: api.map(|api| api.path()),
-            key_place: self.settings.key_place(&names),
-        };
-        let mut response = refuse(&self.settings.response, told(&denial), head);
+        let mut response = refuse(
+            &self.settings.response,
+            told(&denial),
+            request,
+            api.map(|api| api.path()),
+            self.settings.key_place(&names),
+        );
         if self.settings.denial_extension {
             response.extensions_mut().insert(denial);
         }

@@ -31,6 +31,17 @@ use super::{Refusal, Refused};
 pub trait RefusalFormat: Send + Sync + 'static {
     /// The whole answer: status, headers and body.
     fn render(&self, refused: &Refused<'_>) -> Response<Bytes>;
+
+    /// Content type and body, where they depend on nothing but the refusal. The
+    /// rest of the answer is then [`Refused::response`]'s, [`render`](Self::render)
+    /// is not called, and nothing is allocated: the answer takes over the room of
+    /// the request's headers.
+    ///
+    /// Default: none.
+    fn content(&self, refusal: Refusal) -> Option<(HeaderValue, Bytes)> {
+        let _ = refusal;
+        None
+    }
 }
 
 impl<F> RefusalFormat for F
@@ -48,18 +59,27 @@ pub struct AzureJson;
 
 impl RefusalFormat for AzureJson {
     fn render(&self, refused: &Refused<'_>) -> Response<Bytes> {
-        let body: &'static str = match refused.refusal() {
-            Refusal::MissingKey => {
-                r#"{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }"#
-            }
-            Refusal::InvalidKey => {
-                r#"{ "statusCode": 401, "message": "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription." }"#
-            }
-            Refusal::Unavailable => {
-                r#"{ "statusCode": 503, "message": "The subscription key could not be checked. Try again later." }"#
-            }
-        };
-        refused.response(HeaderValue::from_static("application/json"), body)
+        refused.response(JSON, azure_json(refused.refusal()))
+    }
+
+    fn content(&self, refusal: Refusal) -> Option<(HeaderValue, Bytes)> {
+        Some((JSON, Bytes::from_static(azure_json(refusal).as_bytes())))
+    }
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+const fn azure_json(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::MissingKey => {
+            r#"{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }"#
+        }
+        Refusal::InvalidKey => {
+            r#"{ "statusCode": 401, "message": "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription." }"#
+        }
+        Refusal::Unavailable => {
+            r#"{ "statusCode": 503, "message": "The subscription key could not be checked. Try again later." }"#
+        }
     }
 }
 
@@ -69,17 +89,29 @@ pub struct ProblemJson;
 
 impl RefusalFormat for ProblemJson {
     fn render(&self, refused: &Refused<'_>) -> Response<Bytes> {
-        let body: &'static str = match refused.refusal() {
-            Refusal::MissingKey => {
-                r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API."}"#
-            }
-            Refusal::InvalidKey => {
-                r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription."}"#
-            }
-            Refusal::Unavailable => {
-                r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The subscription key could not be checked. Try again later."}"#
-            }
-        };
-        refused.response(HeaderValue::from_static("application/problem+json"), body)
+        refused.response(PROBLEM, problem_json(refused.refusal()))
+    }
+
+    fn content(&self, refusal: Refusal) -> Option<(HeaderValue, Bytes)> {
+        Some((
+            PROBLEM,
+            Bytes::from_static(problem_json(refusal).as_bytes()),
+        ))
+    }
+}
+
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+const fn problem_json(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::MissingKey => {
+            r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API."}"#
+        }
+        Refusal::InvalidKey => {
+            r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription."}"#
+        }
+        Refusal::Unavailable => {
+            r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The subscription key could not be checked. Try again later."}"#
+        }
     }
 }

@@ -43,7 +43,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, Uri};
+use http::{HeaderMap, Request, Response, Uri};
 
 pub use body::ResponseBody;
 pub use challenge::ChallengeError;
@@ -81,25 +81,41 @@ impl fmt::Debug for ResponseSettings {
 /// What the answer to a refused request depends on. No `Debug`: the headers
 /// and the query may hold a key.
 #[derive(Clone, Copy)]
-pub(crate) struct RequestHead<'a> {
-    pub(crate) headers: &'a HeaderMap,
-    pub(crate) uri: &'a Uri,
+struct RequestHead<'a> {
+    headers: &'a HeaderMap,
+    uri: &'a Uri,
     /// The path of the API in the catalog, without a trailing slash.
-    pub(crate) api_path: Option<&'a str>,
-    pub(crate) key_place: KeyPlace<'a>,
+    api_path: Option<&'a str>,
+    key_place: KeyPlace<'a>,
 }
 
-/// The answer to a refused request.
-pub(crate) fn refuse(
+/// The answer to a refused request, which has lost its headers then.
+///
+/// `api_path` is the path of the API in the catalog, without a trailing slash.
+#[inline]
+pub(crate) fn refuse<B>(
     settings: &ResponseSettings,
     refusal: Refusal,
-    request: RequestHead<'_>,
+    request: &mut Request<B>,
+    api_path: Option<&str>,
+    key_place: KeyPlace<'_>,
 ) -> Response<Bytes> {
-    match grpc::content_type(request.headers) {
-        Some(content_type) => grpc::answer(content_type, refusal),
-        None => settings
-            .format
-            .render(&Refused::new(refusal, settings, request)),
+    let head = RequestHead {
+        headers: request.headers(),
+        uri: request.uri(),
+        api_path,
+        key_place,
+    };
+    if let Some(content_type) = grpc::content_type(head.headers) {
+        return grpc::answer(content_type, refusal);
+    }
+    let refused = Refused::new(refusal, settings, head);
+    match settings.format.content(refusal) {
+        Some((content_type, body)) => {
+            let rest = refused.rest();
+            rest.response(request.headers_mut(), content_type, body)
+        }
+        None => settings.format.render(&refused),
     }
 }
 

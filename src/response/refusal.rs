@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 
 use super::challenge::Asked;
 use super::host;
@@ -78,18 +78,27 @@ impl<'a> Refused<'a> {
         self.refusal
     }
 
-    /// The `WWW-Authenticate` value, built at each call; none for
-    /// [`Refusal::Unavailable`], where another key would not help.
+    /// The `WWW-Authenticate` value; none for [`Refusal::Unavailable`], where another
+    /// key would not help.
     #[must_use]
+    #[inline]
     pub fn challenge(&self) -> Option<HeaderValue> {
-        match self.refusal {
-            Refusal::MissingKey | Refusal::InvalidKey => self.settings.challenge.value(&Asked {
-                host: self.authority().and_then(host::host),
-                api_path: self.request.api_path,
-                key_place: self.request.key_place,
-            }),
-            Refusal::Unavailable => None,
+        if self.refusal == Refusal::Unavailable {
+            return None;
         }
+        let inputs = Inputs {
+            settings: &self.settings.challenge,
+            authority: host::authority(self.request.uri, self.request.headers),
+            api_path: self.request.api_path,
+            key_place: self.request.key_place,
+        };
+        memo::challenge(&inputs, || {
+            self.settings.challenge.value(&Asked {
+                host: inputs.authority.and_then(host::host),
+                api_path: inputs.api_path,
+                key_place: inputs.key_place,
+            })
+        })
     }
 
     /// How long a client should wait before it asks again, where keys cannot
@@ -125,39 +134,66 @@ impl<'a> Refused<'a> {
     /// `Retry-After` that belong to the refusal.
     #[must_use]
     pub fn response(&self, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Bytes> {
-        let headers = match self.refusal {
-            Refusal::MissingKey | Refusal::InvalidKey => self.challenging(content_type),
-            Refusal::Unavailable => self.postponing(content_type),
-        };
+        let mut headers = roomy_headers();
+        fill(&mut headers, content_type, self.field());
         response(self.refusal.status(), headers, body.into())
     }
 
-    fn authority(&self) -> Option<&'a [u8]> {
-        host::authority(self.request.uri, self.request.headers)
+    /// The header that belongs to the refusal.
+    #[inline]
+    fn field(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self.refusal {
+            Refusal::MissingKey | Refusal::InvalidKey => {
+                self.challenge().map(|value| (WWW_AUTHENTICATE, value))
+            }
+            Refusal::Unavailable => self.retry_after_value().map(|value| (RETRY_AFTER, value)),
+        }
     }
 
-    fn challenging(&self, content_type: HeaderValue) -> HeaderMap {
-        let inputs = Inputs {
-            content_type: &content_type,
-            settings: &self.settings.challenge,
-            authority: self.authority(),
-            api_path: self.request.api_path,
-            key_place: self.request.key_place,
-        };
-        memo::headers(&inputs, || {
-            let mut headers = roomy_headers();
-            headers.insert(CONTENT_TYPE, content_type.clone());
-            headers.extend(self.challenge().map(|value| (WWW_AUTHENTICATE, value)));
-            headers
-        })
+    /// The header that belongs to the refusal, and its status: all that an answer
+    /// needs of the request before that can be let go.
+    #[inline]
+    pub(super) fn rest(&self) -> Rest {
+        Rest {
+            status: self.refusal.status(),
+            field: self.field(),
+        }
     }
+}
 
-    #[cold]
-    fn postponing(&self, content_type: HeaderValue) -> HeaderMap {
-        let mut headers = roomy_headers();
-        headers.insert(CONTENT_TYPE, content_type);
-        headers.extend(self.retry_after_value().map(|value| (RETRY_AFTER, value)));
-        headers
+/// What belongs to a refusal besides content type and body.
+pub(super) struct Rest {
+    status: StatusCode,
+    field: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Rest {
+    /// The answer, in the room of headers that nobody reads any more.
+    #[inline]
+    pub(super) fn response(
+        self,
+        headers: &mut HeaderMap,
+        content_type: HeaderValue,
+        body: Bytes,
+    ) -> Response<Bytes> {
+        headers.clear();
+        fill(headers, content_type, self.field);
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        mem::swap(response.headers_mut(), headers);
+        response
+    }
+}
+
+#[inline]
+fn fill(
+    headers: &mut HeaderMap,
+    content_type: HeaderValue,
+    field: Option<(HeaderName, HeaderValue)>,
+) {
+    headers.insert(CONTENT_TYPE, content_type);
+    if let Some((name, value)) = field {
+        headers.insert(name, value);
     }
 }
 
@@ -173,9 +209,7 @@ impl fmt::Debug for Refused<'_> {
 pub(super) fn response(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    // The map that makes room is new and owns nothing: dropping it is work for
-    // nothing.
-    mem::forget(mem::replace(response.headers_mut(), headers));
+    *response.headers_mut() = headers;
     response
 }
 

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::*;
@@ -19,22 +19,20 @@ fn answer_to(
     refusal: Refusal,
     content_type: Option<&'static str>,
 ) -> Response<Bytes> {
-    let mut headers = HeaderMap::new();
-    headers.insert(HOST, HeaderValue::from_static("api.example"));
-    headers.insert("ocp-apim-subscription-key", HeaderValue::from_static("K"));
+    let mut request = Request::get("/echo/resource?subscription-key=K")
+        .header(HOST, "api.example")
+        .header("ocp-apim-subscription-key", "K")
+        .header("x-twice", "1")
+        .header("x-twice", "2");
     if let Some(value) = content_type {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+        request = request.header(CONTENT_TYPE, value);
     }
-    let request = RequestHead {
-        headers: &headers,
-        uri: &Uri::from_static("/echo/resource?subscription-key=K"),
-        api_path: Some("/echo"),
-        key_place: KeyPlace {
-            name: "Ocp-Apim-Subscription-Key",
-            kind: KeyKind::Header,
-        },
+    let place = KeyPlace {
+        name: "Ocp-Apim-Subscription-Key",
+        kind: KeyKind::Header,
     };
-    refuse(settings, refusal, request)
+    let mut request = request.body(()).unwrap();
+    refuse(settings, refusal, &mut request, Some("/echo"), place)
 }
 
 fn with_format(format: impl RefusalFormat) -> ResponseSettings {
@@ -92,17 +90,17 @@ fn azures_answers_are_exact_to_the_byte() {
 fn each_client_is_told_the_host_that_it_named() {
     let settings = ResponseSettings::default();
     let told = |target: &'static str, host: Option<&'static str>| {
-        let host = host.map(|host| (HOST, HeaderValue::from_static(host)));
-        let request = RequestHead {
-            headers: &host.into_iter().collect(),
-            uri: &Uri::from_static(target),
-            api_path: Some("/echo"),
-            key_place: KeyPlace {
-                name: "key",
-                kind: KeyKind::Header,
-            },
+        let mut request = Request::get(target);
+        if let Some(host) = host {
+            request = request.header(HOST, host);
+        }
+        let place = KeyPlace {
+            name: "key",
+            kind: KeyKind::Header,
         };
-        let response = refuse(&settings, Refusal::InvalidKey, request);
+        let mut request = request.body(()).unwrap();
+        let refusal = Refusal::InvalidKey;
+        let response = refuse(&settings, refusal, &mut request, Some("/echo"), place);
         let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap();
         challenge.split('"').nth(1).unwrap().to_owned()
     };
