@@ -84,21 +84,28 @@ impl<S: SubscriptionStore> Gate<S> {
         if self.settings.pass_preflights && is_preflight(request) {
             return self.pass_unseen(request, &context);
         }
-        let digest = match context.presented {
-            Presented::Key(digest) if context.api.is_some() => digest,
-            _ => return self.settle_unowned(request, context),
+        let Presented::Key(digest) = &context.presented else {
+            return self.settle_unowned(request, context);
         };
-        if has_all_keys {
-            return self.settle_packed(request, context, &digest);
+        if context.api.is_none() {
+            return self.settle_unowned(request, context);
         }
-        match self.store.peek(&digest) {
+        if has_all_keys {
+            let Some(Found { claim, holder }) = context.catalog.find(digest) else {
+                return self.settle_unowned(request, context);
+            };
+            let holder = Some((holder, claim.slot));
+            let decision = self.decide(&context, Owner::Known(claim));
+            return self.conclude(request, context, holder, decision, None);
+        }
+        match self.store.peek(digest) {
             // What is at hand may be about APIs that have come meanwhile.
             Peek::Found(_) | Peek::Absent if !self.is_current(&context, 0) => {
-                Step::Find(digest, context)
+                Step::Find(*digest, context)
             }
             Peek::Found(owner) => self.settle(request, context, Some(owner)),
             Peek::Absent => self.settle_unowned(request, context),
-            Peek::Unknown => Step::Find(digest, context),
+            Peek::Unknown => Step::Find(*digest, context),
         }
     }
 
@@ -167,24 +174,6 @@ impl<S: SubscriptionStore> Gate<S> {
     ) -> Step {
         let decision = self.decide(&context, Owner::Unavailable);
         self.conclude(request, context, None, decision, Some(cause))
-    }
-
-    /// Decides by the catalog, which has all keys.
-    #[inline]
-    fn settle_packed<B>(
-        &self,
-        request: &mut Request<B>,
-        context: Context,
-        digest: &KeyDigest,
-    ) -> Step {
-        match context.catalog.find(digest) {
-            None => self.settle_unowned(request, context),
-            Some(Found { claim, holder }) => {
-                let holder = Some((holder, claim.slot));
-                let decision = self.decide(&context, Owner::Known(claim));
-                self.conclude(request, context, holder, decision, None)
-            }
-        }
     }
 
     /// Decides by the owner that the store named.

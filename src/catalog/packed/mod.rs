@@ -181,7 +181,9 @@ impl Subscriptions {
         [KeySlot::Primary, KeySlot::Secondary]
             .into_iter()
             .zip(keys)
-            .filter_map(|(slot, position)| Some((slot, self.table.at(position)?.digest)))
+            .filter_map(|(slot, position)| {
+                Some((slot, KeyDigest::from_bytes(self.table.at(position)?.digest)))
+            })
     }
 
     /// The subscription, unpacked.

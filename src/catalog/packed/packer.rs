@@ -42,7 +42,7 @@ impl Packer {
         self.push_record(at as u32, &subscription);
         for (slot, key) in subscription.keys() {
             self.keys.push(Slot {
-                digest: *key.digest(),
+                digest: *key.digest().as_bytes(),
                 subscription: at as u32,
                 word: word::key(slot),
             });

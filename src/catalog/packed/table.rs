@@ -6,7 +6,8 @@ use crate::key::KeyDigest;
 /// the usual decision without a second look into memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
-    pub(super) digest: KeyDigest,
+    /// The bytes of a [`KeyDigest`], which by itself would want more room.
+    pub(super) digest: [u8; 32],
     pub(super) subscription: u32,
     pub(super) word: u32,
 }
@@ -15,7 +16,7 @@ pub(super) struct Slot {
 const VACANT: u32 = u32::MAX;
 
 const EMPTY: Slot = Slot {
-    digest: KeyDigest::from_bytes([0; 32]),
+    digest: [0; 32],
     subscription: VACANT,
     word: 0,
 };
@@ -100,14 +101,14 @@ impl KeyTable {
     /// The key with that digest.
     #[inline]
     pub(super) fn get(&self, digest: &KeyDigest) -> Option<&Slot> {
-        let mix = self.seed.mix(digest);
+        let mix = self.seed.mix(digest.as_bytes());
         let start = self.place(mix);
         let run = self.tags[start..].iter().zip(&self.slots[start..]);
         for (found, slot) in run {
             if *found == NO_TAG {
                 return None;
             }
-            if *found == tag(mix) && slot.digest == *digest {
+            if *found == tag(mix) && digest.is(&slot.digest) {
                 return Some(slot);
             }
         }
@@ -153,9 +154,9 @@ impl Seed {
     }
 
     /// A digest is uniform already; this only makes its place unforeseeable.
-    fn mix(self, digest: &KeyDigest) -> u64 {
+    fn mix(self, digest: &[u8; 32]) -> u64 {
         let mut first = [0; 8];
-        first.copy_from_slice(&digest.as_bytes()[..8]);
+        first.copy_from_slice(&digest[..8]);
         (u64::from_le_bytes(first) ^ self.add).wrapping_mul(self.multiply)
     }
 }
@@ -166,7 +167,7 @@ mod tests {
 
     fn key(n: u32) -> Slot {
         Slot {
-            digest: KeyDigest::of(n.to_le_bytes()),
+            digest: *KeyDigest::of(n.to_le_bytes()).as_bytes(),
             subscription: n,
             word: !n,
         }
@@ -180,12 +181,12 @@ mod tests {
             assert!(collisions.is_empty());
             for n in 0..size {
                 let found = table
-                    .get(&key(n).digest)
+                    .get(&KeyDigest::of(n.to_le_bytes()))
                     .map(|slot| (slot.subscription, slot.word));
                 assert_eq!(found, Some((n, !n)));
             }
             for n in size..size + 1_000 {
-                assert!(table.get(&key(n).digest).is_none());
+                assert!(table.get(&KeyDigest::of(n.to_le_bytes())).is_none());
             }
             assert_eq!(table.positions().count(), size as usize);
         }
@@ -199,7 +200,7 @@ mod tests {
             KeyDigest::from_bytes(bytes)
         };
         let slot = |last: u8| Slot {
-            digest: digest(last),
+            digest: *digest(last).as_bytes(),
             subscription: last.into(),
             word: 0,
         };
