@@ -8,8 +8,13 @@ use crate::server::{Cluster, Port};
 use crate::support::*;
 
 fn options(cluster: &Cluster) -> RedisOptions {
-    RedisOptions::cluster(cluster.urls())
+    options_of(cluster.urls())
+}
+
+fn options_of(urls: Vec<String>) -> RedisOptions {
+    RedisOptions::cluster(urls)
         .with_timeout(PATIENCE)
+        .with_connect_timeout(3 * PATIENCE)
         .with_heartbeat(Duration::from_millis(100))
 }
 
@@ -23,7 +28,7 @@ async fn a_cluster_is_published_to_found_in_and_listened_to() {
     for first in 0..3 {
         let mut urls = cluster.urls();
         urls.rotate_left(first);
-        let options = RedisOptions::cluster(urls).with_timeout(PATIENCE);
+        let options = options_of(urls);
         instances.push(cached(RedisStore::connect(options).await.unwrap()));
     }
     for instance in &instances {
@@ -52,7 +57,7 @@ async fn a_node_that_is_down_is_passed_over() {
     let down = Port::free();
     let mut urls = cluster.urls();
     urls.insert(0, format!("redis://127.0.0.1:{}", down.number()));
-    let options = RedisOptions::cluster(urls).with_timeout(PATIENCE);
+    let options = options_of(urls);
     let publisher = RedisPublisher::new(options.clone()).unwrap();
     publisher.publish(&catalog()).await.unwrap();
     let store = RedisStore::connect(options).await.unwrap();
@@ -72,4 +77,27 @@ async fn a_cluster_that_hangs_is_unavailable_and_back_when_it_is_back() {
     cluster.nodes.iter().for_each(|node| node.go_on());
     comes_to(&store, KEY, 200).await;
     comes_to(&store, WRONG, 401).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_hangs_leaves_time_to_connect_to_the_others() {
+    let cluster = Cluster::start();
+    let publisher = RedisPublisher::new(options(&cluster)).unwrap();
+    publisher.publish(&catalog()).await.unwrap();
+    let slot: u16 = cluster.nodes[0].run(&["CLUSTER", "KEYSLOT", "{tsk}:catalog"]);
+    // Another one than has the catalog.
+    let hanging = if slot <= 5460 { 1 } else { 0 };
+    cluster.nodes[hanging].stop();
+    let mut patience = Duration::from_secs(1);
+    let store = loop {
+        let options = options(&cluster).with_connect_timeout(patience);
+        match RedisStore::connect(options).await {
+            Ok(store) => break store,
+            // On a busy machine the others may take as long.
+            Err(error) => assert!(patience < PATIENCE, "{error:?}"),
+        }
+        patience *= 2;
+    };
+    assert_eq!(status(&store, KEY).await, 200);
+    assert_eq!(status(&store, WRONG).await, 401);
 }

@@ -148,7 +148,11 @@ async fn a_password_is_needed_used_and_never_shown() {
     let error = RedisStore::connect(options(&server)).await.unwrap_err();
     assert!(told(&error).contains("NOAUTH"), "{}", told(&error));
     let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}", server.port());
-    let patient = |url: String| RedisOptions::new(url).with_timeout(PATIENCE);
+    let patient = |url: String| {
+        RedisOptions::new(url)
+            .with_timeout(PATIENCE)
+            .with_connect_timeout(PATIENCE)
+    };
     let wrong = patient(url("wr0ng"));
     let error = RedisStore::connect(wrong).await.unwrap_err();
     assert!(!told(&error).contains("wr0ng"), "{}", told(&error));

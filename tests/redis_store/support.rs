@@ -48,6 +48,7 @@ pub(crate) fn options(server: &Server) -> RedisOptions {
     // A short heartbeat fails nothing, for it is answered in the same patience.
     RedisOptions::new(server.url())
         .with_timeout(PATIENCE)
+        .with_connect_timeout(PATIENCE)
         .with_heartbeat(Duration::from_millis(100))
 }
 

@@ -37,7 +37,9 @@ fn secured() -> (Server, String, String) {
 #[tokio::test]
 async fn over_tls_the_far_end_must_be_one_that_is_trusted() {
     let (_server, url, certificate) = secured();
-    let patient = RedisOptions::new(url).with_timeout(PATIENCE);
+    let patient = RedisOptions::new(url)
+        .with_timeout(PATIENCE)
+        .with_connect_timeout(PATIENCE);
     let trusting = patient.clone().with_root_certificates(certificate);
     let publisher = RedisPublisher::new(trusting.clone()).unwrap();
     publisher.publish(&catalog()).await.unwrap();

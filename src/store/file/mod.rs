@@ -26,6 +26,14 @@
 //!
 //! [`FileStore::subscribe`] tells every outcome as it happens.
 //!
+//! Best write the new file beside the old one and rename it over that. Of a file
+//! that is written in place, what it is at a quiet moment is all there is to know:
+//! where the writer pauses between truncating and writing, or between two writes,
+//! for longer than the settle time ([`FileStoreOptions::with_settle_time`]), it is
+//! read as it is then. Mostly that is no catalog: it is told, and the version
+//! before stays in use. But half of a file can be one, and is then used until the
+//! writer goes on.
+//!
 //! [`Format::from_path`]: crate::document::Format::from_path
 
 mod error;

@@ -40,17 +40,29 @@ impl Stamp {
 
     fn may_deceive_at(&self, now: SystemTime) -> bool {
         let Self::There {
-            modified: Some(modified),
-            ..
+            modified, identity, ..
         } = self
         else {
             return false;
         };
-        let distance = now
-            .duration_since(*modified)
-            .unwrap_or_else(|ahead| ahead.duration());
-        distance < COARSEST_STEP
+        // A file that was written can be given any time of writing (`cp -p`), but
+        // not any time of change.
+        let times = [*modified, changed(identity)];
+        times.into_iter().flatten().any(|time| {
+            let distance = now
+                .duration_since(time)
+                .unwrap_or_else(|ahead| ahead.duration());
+            distance < COARSEST_STEP
+        })
     }
+}
+
+/// When the file, or what is told about it, was changed last. Elsewhere than on
+/// Unix: long ago.
+fn changed(&[.., seconds, nanoseconds]: &Identity) -> Option<SystemTime> {
+    let seconds = u64::try_from(seconds).ok()?;
+    let nanoseconds = u32::try_from(nanoseconds).ok()?;
+    UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds))
 }
 
 impl From<&Metadata> for Stamp {
@@ -93,26 +105,53 @@ fn identity(_: &Metadata) -> Identity {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
+    fn stamp(modified: SystemTime, changed: SystemTime) -> Stamp {
+        let changed = changed.duration_since(UNIX_EPOCH).unwrap();
+        let seconds = changed.as_secs().cast_signed();
+        Stamp::There {
+            is_file: true,
+            len: 1,
+            modified: Some(modified),
+            identity: [1, 2, seconds, changed.subsec_nanos().into()],
+        }
+    }
+
     #[test]
     fn only_a_file_that_has_just_changed_may_deceive() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("file");
-        assert!(!Stamp::of(&path).may_deceive());
-        let file = fs::File::create(&path).unwrap();
-        let created = file.metadata().unwrap().modified().unwrap();
-        assert!(Stamp::of(&path).may_deceive_at(created));
         let now = SystemTime::now();
+        let long_ago = now - Duration::from_secs(3600);
         for (seconds, expected) in [(0, true), (1, true), (2, false), (3600, false)] {
             let distance = Duration::from_secs(seconds);
             for time in [now - distance, now + distance] {
-                file.set_modified(time).unwrap();
-                assert_eq!(Stamp::of(&path).may_deceive_at(now), expected);
+                for stamp in [stamp(time, long_ago), stamp(long_ago, time)] {
+                    assert_eq!(stamp.may_deceive_at(now), expected, "{stamp:?}");
+                }
             }
         }
+        assert!(!Stamp::NotThere(io::ErrorKind::NotFound).may_deceive());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_file_that_was_written_just_now_may_deceive_whatever_its_time_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = fs::File::create(directory.path().join("file")).unwrap();
+        let written = file.metadata().unwrap().modified().unwrap();
+        let hour = Duration::from_secs(3600);
+        file.set_modified(written - hour).unwrap();
+        let stamp = Stamp::from(&file.metadata().unwrap());
+        // The machine may be busy: by its own clock it may be a while ago.
+        let Stamp::There { identity, .. } = &stamp else {
+            panic!("{stamp:?}");
+        };
+        let changed = changed(identity).unwrap();
+        assert!(changed >= written);
+        assert!(stamp.may_deceive_at(changed));
+        assert!(!stamp.may_deceive_at(changed + hour / 2));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub type Cause = Box<dyn Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisStoreError {
-    /// No answer came in time; connecting included.
+    /// No answer came in time, or no connection to ask for one.
     #[error("Redis did not answer in {after:?}")]
     TimedOut {
         /// The time-out.

@@ -1,54 +1,78 @@
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::cluster::ClusterClient;
-use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, RedisResult, Value};
-use tokio::sync::Mutex;
+use redis::{Cmd, RedisError, Value};
 use tokio::time::timeout;
 
+use super::connect::{Attempt, Connection, NoConnection, Pending, Target};
 use super::error::RedisStoreError;
-
-/// What is connected to.
-#[derive(Clone)]
-pub(super) enum Target {
-    Single(Box<Client>),
-    Cluster(Box<ClusterClient>),
-}
 
 /// The connection that commands go through. It is made when it is first needed,
 /// and anew after it failed.
+///
+/// Connecting has a patience of its own: a command that gives up earlier leaves
+/// the attempt to those that come after it. All share one attempt, which ends
+/// with this at the latest.
 pub(super) struct Link {
     target: Target,
-    timeout: Duration,
-    current: Mutex<Numbered>,
+    times: Times,
+    is_patient: bool,
+    current: Mutex<Current>,
+}
+
+/// How long what may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) command: Duration,
+    pub(super) connecting: Duration,
 }
 
 /// A number tells the connection that failed from the one that came after it.
 #[derive(Default)]
-struct Numbered {
+struct Current {
     number: u64,
-    connection: Option<Connection>,
+    attempt: Option<Attempt>,
 }
 
-#[derive(Clone)]
-enum Connection {
-    Single(MultiplexedConnection),
-    Cluster(ClusterConnection),
+/// Why a command failed.
+enum Failure {
+    NoConnection(NoConnection),
+    Command(RedisError, Age),
+}
+
+/// Whether a connection was there before the command that failed on it.
+#[derive(Debug, Clone, Copy)]
+enum Age {
+    New,
+    Used,
 }
 
 impl Link {
-    pub(super) fn new(target: Target, timeout: Duration) -> Self {
+    pub(super) fn new(target: Target, times: Times) -> Self {
         Self {
             target,
-            timeout,
+            times,
+            is_patient: false,
             current: Mutex::default(),
         }
     }
 
-    pub(super) fn timeout(&self) -> Duration {
-        self.timeout
+    /// Has commands wait for a connection before their time begins to count.
+    pub(super) fn patient(self) -> Self {
+        let is_patient = true;
+        Self { is_patient, ..self }
+    }
+
+    pub(super) fn times(&self) -> Times {
+        self.times
+    }
+
+    /// Waits for a connection, for as long as connecting may take.
+    pub(super) async fn connected(&self) -> Result<(), RedisStoreError> {
+        let (_, _, pending) = self.join();
+        pending.wait().await?;
+        Ok(())
     }
 
     /// Runs a command that may run twice: on a connection that turns out to have
@@ -59,8 +83,8 @@ impl Link {
         digest: Option<&str>,
     ) -> Result<Value, RedisStoreError> {
         let repeated = async {
-            match self.attempt(command).await {
-                Err((error, Age::Used)) if ended(&error) => self.attempt(command).await,
+            match self.run(command).await {
+                Err(Failure::Command(error, Age::Used)) if ended(&error) => self.run(command).await,
                 other => other,
             }
         };
@@ -69,100 +93,96 @@ impl Link {
 
     /// Runs a command once.
     pub(super) async fn once(&self, command: &Cmd) -> Result<Value, RedisStoreError> {
-        self.bounded(self.attempt(command), None).await
+        self.bounded(self.run(command), None).await
     }
 
     async fn bounded(
         &self,
-        attempt: impl Future<Output = Result<Value, (RedisError, Age)>>,
+        running: impl Future<Output = Result<Value, Failure>>,
         digest: Option<&str>,
     ) -> Result<Value, RedisStoreError> {
-        match timeout(self.timeout, attempt).await {
+        if self.is_patient {
+            self.connected().await?;
+        }
+        let after = self.times.command;
+        let tried = self.ready();
+        match timeout(after, running).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err((error, _))) if error.is_timeout() => Err(self.timed_out()),
-            Ok(Err((error, _))) => Err(RedisStoreError::of(error, digest)),
+            Ok(Err(Failure::NoConnection(reason))) => Err(reason.into()),
+            Ok(Err(Failure::Command(error, _))) if error.is_timeout() => {
+                Err(RedisStoreError::TimedOut { after })
+            }
+            Ok(Err(Failure::Command(error, _))) => Err(RedisStoreError::of(error, digest)),
             Err(_) => {
-                // It may be half of a connection. Whoever is making a new one
-                // holds the lock, and needs no telling.
-                if let Ok(mut current) = self.current.try_lock() {
-                    current.connection = None;
+                // It may be half of a connection. One that was still being made
+                // has not had the time to show that.
+                if let Some(number) = tried {
+                    self.forget(number);
                 }
-                Err(self.timed_out())
+                Err(RedisStoreError::TimedOut { after })
             }
         }
     }
 
-    fn timed_out(&self) -> RedisStoreError {
-        let after = self.timeout;
-        RedisStoreError::TimedOut { after }
-    }
-
-    async fn attempt(&self, command: &Cmd) -> Result<Value, (RedisError, Age)> {
+    async fn run(&self, command: &Cmd) -> Result<Value, Failure> {
         let (number, age, mut connection) = self.connection().await?;
         let result = connection.run(command).await;
-        let result = result.and_then(Value::extract_error);
-        match result {
-            Ok(value) => Ok(value),
-            Err(error) => {
-                if ended(&error) || error.is_timeout() {
-                    self.forget(number).await;
-                }
-                Err((error, age))
+        result.and_then(Value::extract_error).map_err(|error| {
+            if ended(&error) || error.is_timeout() {
+                self.forget(number);
             }
-        }
+            Failure::Command(error, age)
+        })
     }
 
-    async fn connection(&self) -> Result<(u64, Age, Connection), (RedisError, Age)> {
-        let mut current = self.current.lock().await;
-        if let Some(connection) = &current.connection {
-            return Ok((current.number, Age::Used, connection.clone()));
-        }
-        let connection = self.target.connect().await.map_err(|e| (e, Age::New))?;
-        current.number += 1;
-        current.connection = Some(connection.clone());
-        Ok((current.number, Age::New, connection))
+    async fn connection(&self) -> Result<(u64, Age, Connection), Failure> {
+        let (number, age, pending) = self.join();
+        let connection = pending.wait().await.map_err(Failure::NoConnection)?;
+        Ok((number, age, connection))
     }
 
-    async fn forget(&self, number: u64) {
-        let mut current = self.current.lock().await;
+    /// The attempt that is under way or was successful; else a new one.
+    fn join(&self) -> (u64, Age, Pending) {
+        let mut current = self.current();
+        let Current { number, attempt } = &mut *current;
+        let age = match attempt.as_ref().is_some_and(Attempt::is_connected) {
+            true => Age::Used,
+            false => Age::New,
+        };
+        let attempt = match attempt.take().filter(|attempt| !attempt.is_in_vain()) {
+            Some(attempt) => attempt,
+            None => {
+                *number += 1;
+                Attempt::begin(&self.target, self.times.connecting)
+            }
+        };
+        let pending = attempt.outcome();
+        let number = *number;
+        current.attempt = Some(attempt);
+        (number, age, pending)
+    }
+
+    /// The number of the connection, if there is one.
+    fn ready(&self) -> Option<u64> {
+        let current = self.current();
+        let attempt = current.attempt.as_ref();
+        attempt
+            .is_some_and(Attempt::is_connected)
+            .then_some(current.number)
+    }
+
+    fn forget(&self, number: u64) {
+        let mut current = self.current();
         if current.number == number {
-            current.connection = None;
+            current.attempt = None;
         }
     }
-}
 
-/// Whether a connection was made for the command that failed on it.
-#[derive(Debug, Clone, Copy)]
-enum Age {
-    New,
-    Used,
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn ended(error: &RedisError) -> bool {
     error.is_io_error() || error.is_connection_dropped() || error.is_unrecoverable_error()
-}
-
-impl Target {
-    async fn connect(&self) -> RedisResult<Connection> {
-        match self {
-            Self::Single(client) => {
-                // The link's own time-out is around all of it.
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(None)
-                    .set_response_timeout(None);
-                let connection = client.get_multiplexed_async_connection_with_config(&config);
-                connection.await.map(Connection::Single)
-            }
-            Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
-        }
-    }
-}
-
-impl Connection {
-    async fn run(&mut self, command: &Cmd) -> RedisResult<Value> {
-        match self {
-            Self::Single(connection) => connection.req_packed_command(command).await,
-            Self::Cluster(connection) => connection.req_packed_command(command).await,
-        }
-    }
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::error::RedisStoreError;
+use super::link::Times;
 use super::message::{Invalidation, Message};
 use super::shared::Shared;
 
@@ -70,9 +71,15 @@ impl Listener {
     /// Subscribes at the first node that lets us: every node of a cluster hears
     /// what is published at any.
     async fn subscribe(&self) -> Result<Ears, RedisStoreError> {
+        if !self.shared.is_loaded() {
+            // What is read first comes by that connection, which may take longer
+            // than the reading.
+            self.shared.source.link.connected().await?;
+        }
         let mut failed = RedisStoreError::NotLoaded { source: None };
+        let Times { connecting, .. } = self.shared.source.link.times();
         for client in &self.ears {
-            match self.bounded(self.subscribe_at(client)).await {
+            match bounded(connecting, self.subscribe_at(client)).await {
                 Ok(ears) => return Ok(ears),
                 Err(error) => failed = error,
             }
@@ -90,6 +97,7 @@ impl Listener {
     async fn listen(&self, (mut sink, mut stream): Ears) -> RedisStoreError {
         // Subscribed first: a change during the reading is heard after it.
         let mut synced = self.sync().await;
+        let Times { command, .. } = self.shared.source.link.times();
         self.shared.set_listening(true);
         loop {
             match timeout(self.heartbeat, next(&mut stream)).await {
@@ -99,7 +107,7 @@ impl Listener {
                 }
                 Ok(None) => return ended(),
                 Err(_) => {
-                    if let Err(error) = self.bounded(sink.ping::<Value>()).await {
+                    if let Err(error) = bounded(command, sink.ping::<Value>()).await {
                         return error;
                     }
                 }
@@ -141,17 +149,16 @@ impl Listener {
         self.shared.set_failure(failure);
         read
     }
+}
 
-    async fn bounded<T>(
-        &self,
-        attempt: impl Future<Output = RedisResult<T>>,
-    ) -> Result<T, RedisStoreError> {
-        let after = self.shared.source.link.timeout();
-        match timeout(after, attempt).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(RedisStoreError::of(error, None)),
-            Err(_) => Err(RedisStoreError::TimedOut { after }),
-        }
+async fn bounded<T>(
+    after: Duration,
+    attempt: impl Future<Output = RedisResult<T>>,
+) -> Result<T, RedisStoreError> {
+    match timeout(after, attempt).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(RedisStoreError::of(error, None)),
+        Err(_) => Err(RedisStoreError::TimedOut { after }),
     }
 }
 

@@ -19,7 +19,7 @@
 //! | Redis | key not in the cache | key in the cache |
 //! |---|---|---|
 //! | answers | found or unknown | the same, without asking |
-//! | is down, hangs, or is cut off | 503 | served for `found_for`, then stale for `stale_for`, then 503 |
+//! | is down, hangs, is cut off, or is still being connected to | 503 | served for `found_for`, then stale for `stale_for`, then 503 |
 //! | was emptied or restarted empty | 503: no catalog, hence nothing is known of any key | likewise |
 //! | holds what is no owner of the key | 503 | likewise |
 //! | was never reached | 503, for every request | |
@@ -83,6 +83,7 @@
 //! is exchanged again and again meanwhile, the request gets a 503
 //! ([`RedisStoreError::Changed`]).
 
+mod connect;
 mod error;
 mod layout;
 mod link;
@@ -140,7 +141,8 @@ impl RedisStore {
     /// # Errors
     ///
     /// [`RedisStoreError::NotLoaded`] with the reason why the first attempt
-    /// failed, and [`RedisStoreError::Options`]. To begin all the same and have
+    /// failed, which may take as long as connecting may
+    /// ([`RedisOptions::with_connect_timeout`]), and [`RedisStoreError::Options`]. To begin all the same and have
     /// 503 answered until it succeeds, use [`start`](Self::start).
     pub async fn connect(options: RedisOptions) -> Result<Self, RedisStoreError> {
         let store = Self::start(options)?;
@@ -165,7 +167,7 @@ impl RedisStore {
     pub fn start(options: RedisOptions) -> Result<Self, RedisOptionsError> {
         let runtime = Handle::try_current().map_err(|_| RedisOptionsError::NoRuntime)?;
         let checked = options.check()?;
-        let link = Link::new(checked.target, options.timeout);
+        let link = Link::new(checked.target, options.times());
         let names = checked.names;
         let shared = Arc::new(Shared::new(Source { link, names }));
         let listener = Listener {

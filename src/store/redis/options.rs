@@ -4,9 +4,10 @@ use std::time::Duration;
 use redis::cluster::ClusterClient;
 use redis::{Client, IntoConnectionInfo, RedisResult, TlsCertificates};
 
+use super::connect::Target;
 use super::error::RedisOptionsError;
 use super::layout::Names;
-use super::link::Target;
+use super::link::Times;
 
 /// Where Redis is, and how to talk to it: for [`RedisStore`](super::RedisStore)
 /// and [`RedisPublisher`](super::RedisPublisher) alike.
@@ -26,7 +27,8 @@ pub struct RedisOptions {
     nodes: Vec<String>,
     cluster: bool,
     prefix: String,
-    pub(super) timeout: Duration,
+    timeout: Duration,
+    connect_timeout: Duration,
     pub(super) heartbeat: Duration,
     pub(super) deaf_for: Option<Duration>,
     roots: Option<Vec<u8>>,
@@ -51,6 +53,7 @@ impl RedisOptions {
             cluster: false,
             prefix: "tsk".to_owned(),
             timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(10),
             heartbeat: Duration::from_secs(2),
             deaf_for: None,
             roots: None,
@@ -78,11 +81,24 @@ impl RedisOptions {
         self
     }
 
-    /// How long one lookup may take, connecting included. Default: 1 second.
+    /// How long one lookup may take, the wait for a connection included. Default:
+    /// 1 second.
     ///
     /// In a `CachedStore`, keep it below that one's own time-out.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// How long connecting may take: TCP, TLS, and finding the nodes of a cluster,
+    /// each of which may take a third of it. Default: 10 seconds.
+    ///
+    /// A lookup that finds no connection gives up after its own time-out, as ever,
+    /// but the attempt goes on for those that come later: there is one at a time.
+    /// A far end that takes the connection and then says nothing is tried anew
+    /// after this.
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
         self
     }
 
@@ -97,8 +113,8 @@ impl RedisOptions {
     }
 
     /// While pushes cannot be heard, invalidates everything each time so long has
-    /// passed, counted from when the loss was noticed, to within a time-out and a
-    /// pause of 2 seconds. Default: never.
+    /// passed, counted from when the loss was noticed, to within the time that
+    /// connecting may take and a pause of 2 seconds. Default: never.
     ///
     /// Without it a change that is missed is felt when the cached entry's
     /// lifetime is over (`found_for`), or, if lookups fail as well, its stale time.
@@ -116,9 +132,17 @@ impl RedisOptions {
         self
     }
 
+    pub(super) fn times(&self) -> Times {
+        Times {
+            command: self.timeout,
+            connecting: self.connect_timeout,
+        }
+    }
+
     pub(super) fn check(&self) -> Result<Checked, RedisOptionsError> {
         let times = [
             ("timeout", Some(self.timeout)),
+            ("connect_timeout", Some(self.connect_timeout)),
             ("heartbeat", Some(self.heartbeat)),
             ("invalidation_while_deaf", self.deaf_for),
         ];
@@ -165,9 +189,12 @@ impl RedisOptions {
             .iter()
             .map(|url| url.as_str().into_connection_info())
             .collect();
+        // All nodes are waited for, the given ones and then those that they name:
+        // one that hangs must leave time to connect to the others.
+        let node = self.connect_timeout / 3;
         let mut builder = ClusterClient::builder(nodes?)
-            .connection_timeout(self.timeout)
-            .response_timeout(self.timeout)
+            .connection_timeout(node)
+            .response_timeout(node.max(self.timeout))
             .overall_response_timeout(Some(self.timeout))
             .retries(3)
             .max_retry_wait(100);
@@ -209,6 +236,7 @@ impl fmt::Debug for RedisOptions {
             .field("cluster", &self.cluster)
             .field("prefix", &self.prefix)
             .field("timeout", &self.timeout)
+            .field("connect_timeout", &self.connect_timeout)
             .field("heartbeat", &self.heartbeat)
             .field("deaf_for", &self.deaf_for)
             .finish_non_exhaustive()
@@ -229,6 +257,7 @@ mod tests {
             RedisOptions::new(url).with_prefix(""),
             RedisOptions::new(url).with_prefix("a{b}"),
             RedisOptions::new(url).with_timeout(Duration::ZERO),
+            RedisOptions::new(url).with_connect_timeout(Duration::ZERO),
             RedisOptions::new(url).with_heartbeat(Duration::ZERO),
             RedisOptions::new(url).with_invalidation_while_deaf(Duration::ZERO),
         ] {

@@ -48,7 +48,9 @@ type Result<T> = std::result::Result<T, RedisPublishError>;
 /// it as a whole; its message goes out in the same moment. All return the
 /// catalog's new revision, which counts changes for people to compare.
 ///
-/// A change that times out may have been made. Doing it again is safe.
+/// A change that times out may have been made. Doing it again is safe. A wait for
+/// the connection does not count: that has a time-out of its own
+/// ([`RedisOptions::with_connect_timeout`]).
 ///
 /// It connects when it is first used. Clones share the connection.
 #[derive(Clone)]
@@ -64,7 +66,7 @@ impl RedisPublisher {
     /// [`RedisOptionsError`] where they cannot work.
     pub fn new(options: RedisOptions) -> std::result::Result<Self, RedisOptionsError> {
         let checked = options.check()?;
-        let link = Link::new(checked.target, options.timeout);
+        let link = Link::new(checked.target, options.times()).patient();
         let names = checked.names;
         let source = Arc::new(Source { link, names });
         Ok(Self { source })

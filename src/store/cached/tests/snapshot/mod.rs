@@ -1,0 +1,173 @@
+//! A cache that keeps what it found on disk.
+
+mod restarts;
+mod saving;
+
+use std::convert::Infallible;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::SystemTime;
+
+use http::{Request, Response, StatusCode};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+use super::super::CacheSettingsError;
+use super::*;
+use crate::catalog::{Api, Catalog};
+use crate::layer::SubscriptionKeyLayer;
+use crate::store::{Holdings, SnapshotFile};
+
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// A far end that also has APIs, once it was reached.
+#[derive(Clone)]
+struct Remote {
+    far: Far,
+    apis: Arc<Catalog>,
+    is_reached: Arc<AtomicBool>,
+    /// How often it was asked what it holds: for each request, and each saving.
+    held: Arc<AtomicUsize>,
+}
+
+impl Remote {
+    /// Another process, which starts while the far end is down.
+    fn restart_during_outage(&self) -> Self {
+        self.far.set(Mode::Fail);
+        let is_reached = Arc::default();
+        Self {
+            is_reached,
+            ..self.clone()
+        }
+    }
+
+    fn recover(&self) {
+        self.far.set(Mode::Answer);
+        self.is_reached.store(true, Ordering::SeqCst);
+    }
+}
+
+impl SubscriptionStore for Remote {
+    type Error = Down;
+
+    async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Down> {
+        self.far.find(key).await
+    }
+
+    fn holdings(&self) -> Result<Holdings, Down> {
+        self.held.fetch_add(1, Ordering::SeqCst);
+        match self.is_reached.load(Ordering::SeqCst) {
+            // Another handle each time, as threads may get.
+            true => Ok(Holdings::Interfaces(Arc::new(Catalog::clone(&self.apis)))),
+            false => Err(Down),
+        }
+    }
+}
+
+fn apis(id: &str) -> Arc<Catalog> {
+    let catalog = Catalog::builder().api(Api::new(id, "/echo"));
+    Arc::new(catalog.build().unwrap())
+}
+
+fn remote() -> Remote {
+    Remote {
+        far: Far::with_contoso(),
+        apis: apis("echo"),
+        is_reached: Arc::new(AtomicBool::new(true)),
+        held: Arc::default(),
+    }
+}
+
+struct Place {
+    _directory: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn place() -> Place {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("snapshot");
+    Place {
+        _directory: directory,
+        path,
+    }
+}
+
+impl Place {
+    fn open<S: SubscriptionStore + Clone>(&self, store: &S) -> CachedStore<S> {
+        self.builder(store).build().unwrap()
+    }
+
+    /// One that saves nothing for as long as its interval is what it waits for.
+    fn open_lazy<S: SubscriptionStore + Clone>(&self, store: &S) -> CachedStore<S> {
+        let lazy = self.builder(store).snapshot_interval(3600 * SECOND);
+        lazy.build().unwrap()
+    }
+
+    fn builder<S: SubscriptionStore + Clone>(&self, store: &S) -> CachedStoreBuilder<S> {
+        CachedStore::builder(store.clone())
+            .jitter(0.0)
+            .stale_for(300 * SECOND)
+            .without_breaker()
+            .keep_snapshot(self.path.as_path())
+    }
+
+    fn content(&self) -> String {
+        fs::read_to_string(&self.path).unwrap_or_default()
+    }
+
+    fn saved(&self) -> Catalog {
+        let file = SnapshotFile::new(&self.path);
+        file.load().unwrap().unwrap().into_catalog()
+    }
+
+    /// The file, of that age.
+    fn age(&self, age: Duration) {
+        let saved_at = SystemTime::now() - age;
+        let file = SnapshotFile::new(&self.path);
+        file.save_as_of(&self.saved(), saved_at, &HashMap::new())
+            .unwrap();
+    }
+}
+
+/// Lets an interval pass, and what is saved after it be saved.
+async fn next_save<S: SubscriptionStore>(store: &CachedStore<S>) {
+    let before = store.snapshot_saved_at();
+    for _ in 0..100 {
+        // Paused time does not go on while a thread is saving.
+        tokio::time::sleep(INTERVAL / 10).await;
+        if store.snapshot_saved_at() != before {
+            return;
+        }
+    }
+    panic!("nothing was saved");
+}
+
+/// Lets go on whatever can, and what is saved because of that be saved: far less
+/// than an interval passes.
+async fn soon() {
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn status<S: SubscriptionStore>(store: &CachedStore<S>, key: &str) -> StatusCode {
+    let service = ServiceBuilder::new()
+        .layer(SubscriptionKeyLayer::new(store.clone()))
+        .service(service_fn(|_: Request<()>| async {
+            Ok::<_, Infallible>(Response::new(String::new()))
+        }));
+    let request = Request::get("http://localhost/echo")
+        .header("Ocp-Apim-Subscription-Key", key)
+        .body(())
+        .unwrap();
+    service.oneshot(request).await.unwrap().status()
+}
+
+/// A far end whose key `good` was saved by a process that is gone.
+async fn saved(place: &Place) -> Remote {
+    let remote = remote();
+    let store = place.open(&remote);
+    assert_eq!(status(&store, "good").await, 200);
+    next_save(&store).await;
+    remote
+}

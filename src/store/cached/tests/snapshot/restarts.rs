@@ -1,0 +1,114 @@
+//! What the next process makes of the file.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_during_an_outage_serves_known_keys_until_the_bound_and_never_401() {
+    let place = place();
+    let remote = saved(&place).await.restart_during_outage();
+    let began = std::time::Instant::now();
+    place.age(100 * SECOND);
+    let store = place.open(&remote);
+    assert!(store.snapshot_age().unwrap() >= 100 * SECOND);
+    // Files have no clock that could be paused: on a busy machine it is older.
+    let older = began.elapsed().as_secs();
+    for second in 0..250 {
+        let good = status(&store, "good").await;
+        if second + older < 195 {
+            assert_eq!(good, 200, "{second}");
+        } else if second >= 205 {
+            assert_eq!(good, 503, "{second}");
+        } else {
+            assert!(good == 200 || good == 503);
+        }
+        assert_eq!(status(&store, "unasked").await, 503, "{second}");
+        pass(SECOND).await;
+    }
+    assert!(store.stats().stale_served > 100);
+    assert!(store.holdings().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn restarts_do_not_prolong_what_is_stale() {
+    let place = place();
+    let mut remote = saved(&place).await;
+    for _ in 0..3 {
+        remote = remote.restart_during_outage();
+        // The APIs can be had, and something changes: the file is new.
+        remote.is_reached.store(true, Ordering::SeqCst);
+        let store = place.open(&remote);
+        assert_eq!(status(&store, "good").await, 200);
+        pass(90 * SECOND).await;
+        remote.far.set(Mode::Answer);
+        remote.far.put(
+            "other",
+            Subscription::new("other").with_scope(Scope::AllApis),
+        );
+        assert_eq!(status(&store, "other").await, 200);
+        next_save(&store).await;
+    }
+    let store = place.open(&remote.restart_during_outage());
+    assert_eq!(status(&store, "other").await, 200);
+    assert_eq!(status(&store, "good").await, 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stale_from_the_file_is_asked_for_anew_once_that_can_be() {
+    let place = place();
+    let mut remote = saved(&place).await.restart_during_outage();
+    remote.apis = apis("renamed");
+    let store = place.open(&remote);
+    let api = |store: &CachedStore<Remote>| match store.holdings().unwrap() {
+        Holdings::Interfaces(catalog) => catalog.apis().next().unwrap().id().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(status(&store, "good").await, 200);
+    assert_eq!(api(&store), "echo");
+    remote.far.put("good", suspended());
+    remote.recover();
+    assert_eq!(api(&store), "renamed");
+    pass(SECOND).await;
+    assert_eq!(status(&store, "good").await, 401, "suspended meanwhile");
+    assert_eq!(status(&store, "unasked").await, 401);
+    remote.is_reached.store(false, Ordering::SeqCst);
+    assert!(
+        store.holdings().is_err(),
+        "the file is older than what was told"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_from_the_file_is_asked_for_first() {
+    let place = place();
+    let remote = saved(&place).await;
+    remote.far.put("good", suspended());
+    let store = place.open(&remote);
+    assert_eq!(status(&store, "good").await, 401);
+    assert_eq!(store.stats().stale_served, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_broken_too_old_or_of_another_source_is_not_used_but_replaced() {
+    let spoil: [fn(&Place); 4] = [
+        |place| fs::write(&place.path, "half a file").unwrap(),
+        |place| place.age(301 * SECOND),
+        |place| {
+            let other = SnapshotFile::new(&place.path).with_source("elsewhere");
+            other.save(&place.saved()).unwrap();
+        },
+        |place| fs::remove_file(&place.path).unwrap(),
+    ];
+    for spoil in spoil {
+        let place = place();
+        let remote = saved(&place).await.restart_during_outage();
+        spoil(&place);
+        let store = place.open(&remote);
+        assert_eq!(store.snapshot_age(), None);
+        assert_eq!(store.stats().entries_found, 0);
+        assert_eq!(status(&store, "good").await, 503);
+        remote.recover();
+        assert_eq!(status(&store, "good").await, 200);
+        next_save(&store).await;
+        assert_eq!(place.saved().subscription_count(), 1);
+    }
+}
