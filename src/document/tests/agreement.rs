@@ -218,6 +218,32 @@ fn a_document_in_parts_is_read_in_order() {
     assert_eq!(last, text.len() as u64);
 }
 
+#[test]
+fn parts_that_do_not_fit_together_are_not_taken() {
+    const API: &str = r#""apis": [{"id": "a", "path": "/a"}]"#;
+    const ONE: &str = r#"{"id": "s", "scope": "/", "primary_key": "k"}"#;
+    let begins = format!(r#"{{{API}, "subscriptions": [{ONE},"#);
+    let is_taken = |parts: &[&str]| {
+        let parts = parts.iter().map(Ok::<_, std::convert::Infallible>);
+        let builder = stream::builder_of_parts(parts, None, |_, _| {});
+        builder.unwrap().is_some()
+    };
+    assert!(is_taken(&[&begins, &format!("{ONE}]}}")]));
+    for parts in [
+        // The first is a whole document.
+        &[&format!("{{{API}}}")[..], &format!("{ONE}]}}")][..],
+        &[&begins],
+        &[&begins, ONE],
+        &[&begins, &format!("{ONE},")],
+        &[&begins, &format!("{ONE}], {API}}}")],
+        &[&begins, &format!(r#"{ONE}], "subscriptions": []}}"#)],
+        &[&begins, ""],
+        &[],
+    ] {
+        assert!(!is_taken(parts), "{parts:?}");
+    }
+}
+
 /// Wraps one subscription.
 fn with_subscription(fields: &str) -> String {
     format!(
