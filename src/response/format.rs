@@ -33,9 +33,9 @@ pub trait RefusalFormat: Send + Sync + 'static {
     fn render(&self, refused: &Refused<'_>) -> Response<Bytes>;
 
     /// Content type and body, where they depend on nothing but the refusal. The
-    /// rest of the answer is then [`Refused::response`]'s, [`render`](Self::render)
-    /// is not called, and nothing is allocated: the answer takes over the room of
-    /// the request's headers.
+    /// rest of the answer is then [`Refused::response`]'s, and [`render`](Self::render)
+    /// is not called. Nothing is allocated where the request has headers: the answer
+    /// takes over their room.
     ///
     /// Default: none.
     fn content(&self, refusal: Refusal) -> Option<(HeaderValue, Bytes)> {

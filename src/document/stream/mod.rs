@@ -51,6 +51,7 @@ pub(super) fn builder_by(
         if let Ok(Some(builder)) = parts::read(parts, environment, |_, _| {}) {
             return Some(builder);
         }
+        // It need not be the document: a guess where to cut it may have been wrong.
     }
     Part::read(document, Border::Document, environment)?.whole()
 }
