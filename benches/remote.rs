@@ -1,4 +1,4 @@
-//! Stores whose far end is another process: a `redis-server` that this starts.
+//! Stores whose remote server is another process: a `redis-server` that this starts.
 //!
 //! `cargo bench --bench remote [-- SUBSCRIPTIONS]`, 100 000 unless told.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
@@ -80,7 +80,7 @@ impl Far {
         line.unwrap_or_default().to_owned()
     }
 
-    /// How many lookups came to the far end so far.
+    /// How many lookups came to the remote server so far.
     fn lookups(&self) -> u64 {
         let info: String = self.server.run(&["INFO", "commandstats"]);
         let line = info

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use axum::Router;
 use axum::routing::get;
 use tokio::fs;
+use tower_subscription_key::catalog::KeyOwner;
 use tower_subscription_key::catalog::{Api, KeySlot, Scope, Subscription};
-use tower_subscription_key::store::KeyOwner;
 use tower_subscription_key::{Access, KeyDigest, SubscriptionKeyLayer, SubscriptionStore};
 
 struct PartnerFolder(PathBuf);

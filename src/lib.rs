@@ -111,11 +111,11 @@ pub mod layer;
 pub mod response;
 pub mod store;
 
-pub use access::{Access, Denial, DenialReason, InapplicableKey, UnknownPath};
-pub use catalog::Catalog;
+pub use access::{Access, Denial, DenialReason, InapplicableKey, Unmatched};
+pub use catalog::{Api, Catalog, KeyOwner, Product, Scope, Subscription};
 pub use key::{KeyDigest, KeySource};
 pub use layer::{ConfigError, SubscriptionKeyLayer};
-pub use response::RefusalFormat;
+pub use response::RejectionFormat;
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use store::CachedStore;

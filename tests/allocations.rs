@@ -12,19 +12,20 @@ use allocation_counter::measure;
 use bytes::Bytes;
 use http::{Extensions, Request, Response, StatusCode};
 use tower::{Layer, Service};
+use tower_subscription_key::catalog::KeyOwner;
 use tower_subscription_key::catalog::{
     Api, Catalog, CatalogBuilder, KeySlot, Product, Scope, Subscription,
 };
-use tower_subscription_key::response::{AzureJson, ProblemJson, RefusalFormat, Refused};
-use tower_subscription_key::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
+use tower_subscription_key::response::{AzureJson, ProblemJson, RejectionContext, RejectionFormat};
+use tower_subscription_key::store::{Cached, Holdings, SubscriptionStore};
 use tower_subscription_key::{
-    Access, BoxStore, InapplicableKey, KeyDigest, MemoryStore, SubscriptionKeyLayer, UnknownPath,
+    Access, BoxStore, InapplicableKey, KeyDigest, MemoryStore, SubscriptionKeyLayer, Unmatched,
 };
 
 const KEY: &str = "264a41411c0b43e782f483eb6f3eaeab";
 const HEADER: &str = "ocp-apim-subscription-key";
 
-fn interfaces() -> CatalogBuilder {
+fn definitions() -> CatalogBuilder {
     Catalog::builder()
         .api(Api::new("echo", "/echo"))
         .api(Api::new("lax", "/lax").with_subscription_required(false))
@@ -38,7 +39,7 @@ fn contoso() -> Subscription {
 }
 
 fn catalog() -> Catalog {
-    interfaces().subscription(contoso()).build().unwrap()
+    definitions().subscription(contoso()).build().unwrap()
 }
 
 fn layer() -> SubscriptionKeyLayer<MemoryStore> {
@@ -164,7 +165,7 @@ fn the_same_goes_for_changed_subscriptions_and_those_with_more_to_them() {
         .with_owner("jane@contoso.example")
         .with_display_name("Contoso")
         .with_expiry(std::time::SystemTime::now() + std::time::Duration::from_secs(3600));
-    let packed = interfaces().subscription(more.clone()).build().unwrap();
+    let packed = definitions().subscription(more.clone()).build().unwrap();
     let packed = SubscriptionKeyLayer::new(MemoryStore::new(packed));
     costs_an_insertion(&packed, || keyed("/echo"), 0);
     store.put_subscription(more).unwrap();
@@ -176,7 +177,7 @@ fn the_same_goes_for_changed_subscriptions_and_those_with_more_to_them() {
 
 #[test]
 fn a_request_that_passes_unseen_costs_nothing() {
-    let layer = layer().unknown_path(UnknownPath::Pass);
+    let layer = layer().unmatched(Unmatched::Pass);
     for layer in [layer.clone(), layer.strip_key(true)] {
         for request in [|| get("/none"), || keyed("/none")] {
             let cost = cost(&layer, request);
@@ -188,8 +189,8 @@ fn a_request_that_passes_unseen_costs_nothing() {
 /// Tells what a format allocates.
 struct Counted<F>(F, Arc<AtomicU64>);
 
-impl<F: RefusalFormat> RefusalFormat for Counted<F> {
-    fn render(&self, refused: &Refused<'_>) -> Response<Bytes> {
+impl<F: RejectionFormat> RejectionFormat for Counted<F> {
+    fn render(&self, refused: &RejectionContext<'_>) -> Response<Bytes> {
         let mut response = None;
         let allocations = count(|| response = Some(self.0.render(refused)));
         self.1.store(allocations, Ordering::Relaxed);
@@ -232,7 +233,7 @@ fn a_denied_request_costs_what_its_response_costs() {
         },
     ];
     let deny = layer().inapplicable_key(InapplicableKey::Deny);
-    let free = |_: &Refused<'_>| Response::new(Bytes::from_static(b"no"));
+    let free = |_: &RejectionContext<'_>| Response::new(Bytes::from_static(b"no"));
     let within = Arc::new(AtomicU64::new(0));
     for request in requests {
         assert_eq!(cost(&deny.clone().format(free), request).allocations, 0);
@@ -262,11 +263,11 @@ impl SubscriptionStore for Keys {
         Ok((*key == KeyDigest::of(KEY)).then(|| self.owner.clone()))
     }
 
-    fn peek(&self, key: &KeyDigest) -> Peek {
+    fn find_cached(&self, key: &KeyDigest) -> Cached {
         match (self.peeks, *key == KeyDigest::of(KEY)) {
-            (false, _) => Peek::Unknown,
-            (true, true) => Peek::Found(self.owner.clone()),
-            (true, false) => Peek::Absent,
+            (false, _) => Cached::Miss,
+            (true, true) => Cached::Hit(self.owner.clone()),
+            (true, false) => Cached::Absent,
         }
     }
 
@@ -274,7 +275,7 @@ impl SubscriptionStore for Keys {
         Ok(self
             .catalog
             .clone()
-            .map_or(Holdings::Keys, Holdings::Interfaces))
+            .map_or(Holdings::Keys, Holdings::Definitions))
     }
 }
 
@@ -284,7 +285,7 @@ fn keys(peeks: bool) -> SubscriptionKeyLayer<Keys> {
         peeks,
         catalog: None,
     };
-    SubscriptionKeyLayer::new(keys).catalog(interfaces().build().unwrap())
+    SubscriptionKeyLayer::new(keys).catalog(definitions().build().unwrap())
 }
 
 #[test]
@@ -298,7 +299,7 @@ fn a_wait_costs_one_box() {
     costs_an_insertion(&keys(false), || keyed("/echo"), 1);
     costs_an_insertion(&keys(false), || keyed("/lax"), 1);
     costs_an_insertion(&keys(false), || get("/lax"), 0);
-    let free = |_: &Refused<'_>| Response::new(Bytes::from_static(b"no"));
+    let free = |_: &RejectionContext<'_>| Response::new(Bytes::from_static(b"no"));
     let wrong = || get("/echo?subscription-key=wrong");
     assert_eq!(cost(&keys(false).format(free), wrong).allocations, 1);
     assert_eq!(cost(&keys(true).format(free), wrong).allocations, 0);
@@ -306,7 +307,7 @@ fn a_wait_costs_one_box() {
 
 #[test]
 fn a_request_holds_one_handle_to_its_version_and_one_to_its_owner() {
-    let catalog = Arc::new(interfaces().build().unwrap());
+    let catalog = Arc::new(definitions().build().unwrap());
     let subscription = Arc::new(contoso());
     let layer = |peeks| {
         SubscriptionKeyLayer::new(Keys {

@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite;
 use tower::ServiceBuilder;
 use tower::make::Shared;
 use tower_subscription_key::catalog::{Api, Product, Scope, Subscription};
-use tower_subscription_key::{Access, Catalog, MemoryStore, SubscriptionKeyLayer, UnknownPath};
+use tower_subscription_key::{Access, Catalog, MemoryStore, SubscriptionKeyLayer, Unmatched};
 
 const KEY: &str = "264a41411c0b43e782f483eb6f3eaeab";
 const MISSING: &str = r#"{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }"#;
@@ -133,7 +133,7 @@ async fn around_routes_unknown_paths_are_not_found_and_around_all_they_are_denie
     let answer = get_it(server, "/nowhere", None).await;
     assert_eq!(answer, (StatusCode::UNAUTHORIZED, MISSING.to_owned()));
 
-    let server = serve(routes().layer(keys().unknown_path(UnknownPath::Pass))).await;
+    let server = serve(routes().layer(keys().unmatched(Unmatched::Pass))).await;
     let (status, _) = get_it(server, "/nowhere", None).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
@@ -149,7 +149,7 @@ async fn an_access_is_taken_or_refused_or_optional() {
         .route("/echo", get(optional))
         .route("/needed", get(needed))
         .route("/optional", get(optional))
-        .route_layer(keys().unknown_path(UnknownPath::Pass));
+        .route_layer(keys().unmatched(Unmatched::Pass));
     let server = serve(app.route("/without-layer", get(needed))).await;
 
     for (path, status, body) in [

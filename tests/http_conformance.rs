@@ -1,8 +1,8 @@
-//! The HTTP stores keep every promise of a store, against a far end that comes
+//! The HTTP stores keep every promise of a store, against a remote server that comes
 //! and goes.
 #![allow(clippy::unwrap_used)]
 
-mod far_end;
+mod remote;
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tower_subscription_key::store::conformance::{self, Ability, Harness, Promise
 use tower_subscription_key::store::http::HttpClient;
 use tower_subscription_key::store::{HttpLookupStore, HttpStore};
 
-use far_end::{FarEnd, Manner, PATIENCE};
+use remote::{Manner, PATIENCE, RemoteServer};
 
 fn whole(catalog: &Catalog) -> Manner {
     let body = document::to_json(catalog);
@@ -30,7 +30,7 @@ fn key_by_key(catalog: &Catalog) -> Manner {
     Manner::Keys(owners)
 }
 
-struct Whole(FarEnd);
+struct Whole(RemoteServer);
 
 impl Harness for Whole {
     type Store = HttpStore;
@@ -66,7 +66,7 @@ impl Harness for Whole {
     }
 }
 
-struct KeyByKey(FarEnd);
+struct KeyByKey(RemoteServer);
 
 impl Harness for KeyByKey {
     type Store = HttpLookupStore<HttpClient>;
@@ -97,20 +97,20 @@ impl Harness for KeyByKey {
     }
 }
 
-async fn far_end() -> FarEnd {
-    FarEnd::start(Manner::Hang).await
+async fn remote() -> RemoteServer {
+    RemoteServer::start(Manner::Hang).await
 }
 
 #[tokio::test]
 async fn a_store_of_whole_catalogs_keeps_every_promise() {
-    let report = conformance::check(Whole(far_end().await)).await.unwrap();
+    let report = conformance::check(Whole(remote().await)).await.unwrap();
     assert!(report.kept.contains(&Promise::Outage));
     assert!(report.skipped.is_empty(), "{report:?}");
 }
 
 #[tokio::test]
 async fn a_store_of_single_keys_keeps_every_promise() {
-    let report = conformance::check(KeyByKey(far_end().await)).await.unwrap();
+    let report = conformance::check(KeyByKey(remote().await)).await.unwrap();
     assert!(report.kept.contains(&Promise::Outage));
     assert!(report.skipped.is_empty(), "{report:?}");
 }

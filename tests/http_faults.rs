@@ -1,8 +1,8 @@
-//! What a caller gets while the far end of an HTTP store is in trouble, fault by
+//! What a caller gets while the remote server of an HTTP store is in trouble, fault by
 //! fault. README's table is made of these rows.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod far_end;
+mod remote;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use tower_subscription_key::store::http::{HttpClient, HttpError, HttpStoreError}
 use tower_subscription_key::store::{HttpLookupStore, HttpStore, SubscriptionStore};
 use tower_subscription_key::{KeyDigest, SubscriptionKeyLayer, document};
 
-use far_end::certificates::Authority;
-use far_end::{FarEnd, Manner, PATIENCE, answer, ok, within};
+use remote::certificates::Authority;
+use remote::{Manner, PATIENCE, RemoteServer, answer, ok, within};
 
 const GOOD: &str = "264a41411c0b43e782f483eb6f3eaeab";
 const WRONG: &str = "00000000000000000000000000000000";
@@ -234,9 +234,9 @@ const ROWS: &[Row] = &[
     },
 ];
 
-/// A far end that is well, ready to be put in the row's trouble.
+/// A remote server that is well, ready to be put in the row's trouble.
 struct Scene {
-    far_end: FarEnd,
+    remote: RemoteServer,
     authority: Authority,
     client: HttpClient,
     fault: Fault,
@@ -248,9 +248,9 @@ impl Scene {
     async fn of(row: &Row, documents: &Documents, well: Manner) -> Self {
         let authority = Authority::new();
         let fault = (row.make)(documents);
-        let far_end = match fault {
-            Fault::Tls(_) => FarEnd::start_tls(well.clone(), authority.good()).await,
-            _ => FarEnd::start(well.clone()).await,
+        let remote = match fault {
+            Fault::Tls(_) => RemoteServer::start_tls(well.clone(), authority.good()).await,
+            _ => RemoteServer::start(well.clone()).await,
         };
         // Only where it is what ends the waiting is it short.
         let is_slow = matches!(fault, Fault::Answers(Manner::Hang | Manner::Drip(_)));
@@ -259,7 +259,7 @@ impl Scene {
             false => PATIENCE,
         };
         Self {
-            far_end,
+            remote,
             client: HttpClient::trusting(authority.pem()).unwrap(),
             authority,
             fault,
@@ -270,22 +270,22 @@ impl Scene {
 
     async fn break_down(&self) {
         match &self.fault {
-            Fault::Stopped => self.far_end.stop().await,
-            Fault::Answers(manner) => self.far_end.behave(manner.clone()),
-            Fault::Tls(certificate) => self.far_end.set_tls(certificate(&self.authority)),
+            Fault::Stopped => self.remote.stop().await,
+            Fault::Answers(manner) => self.remote.behave(manner.clone()),
+            Fault::Tls(certificate) => self.remote.set_tls(certificate(&self.authority)),
         }
     }
 
     async fn recover(&self) {
         match &self.fault {
-            Fault::Stopped => self.far_end.restart(),
-            Fault::Answers(_) => self.far_end.behave(self.well.clone()),
-            Fault::Tls(_) => self.far_end.set_tls(self.authority.good()),
+            Fault::Stopped => self.remote.restart(),
+            Fault::Answers(_) => self.remote.behave(self.well.clone()),
+            Fault::Tls(_) => self.remote.set_tls(self.authority.good()),
         }
     }
 
     fn store(&self) -> HttpStore {
-        HttpStore::builder(&self.far_end.uri("/catalog"))
+        HttpStore::builder(&self.remote.uri("/catalog"))
             .poll_interval(Duration::from_secs(3600))
             .backoff(Duration::from_millis(10), Duration::from_millis(50))
             .time_out(self.time_out)
@@ -373,7 +373,7 @@ async fn a_lookup_through_every_fault_is_a_503_and_never_an_answer() {
     let documents = documents();
     for row in ROWS {
         let scene = Scene::of(row, &documents, documents.good_keys()).await;
-        let store = HttpLookupStore::builder(&scene.far_end.uri("/keys"))
+        let store = HttpLookupStore::builder(&scene.remote.uri("/keys"))
             .time_out(scene.time_out)
             .max_bytes(LIMIT)
             .build_with(scene.client.clone())
@@ -401,8 +401,8 @@ async fn a_lookup_through_every_fault_is_a_503_and_never_an_answer() {
 async fn an_answer_about_another_key_lets_nobody_in() {
     let documents = documents();
     let owners = [WRONG, GOOD].map(|key| (KeyDigest::of(key).to_hex(), documents.owner.clone()));
-    let far_end = FarEnd::start(Manner::Keys(owners.into())).await;
-    let store = HttpLookupStore::builder(&far_end.uri("/keys"))
+    let remote = RemoteServer::start(Manner::Keys(owners.into())).await;
+    let store = HttpLookupStore::builder(&remote.uri("/keys"))
         .time_out(PATIENCE)
         .build()
         .unwrap();
@@ -415,15 +415,15 @@ async fn an_answer_about_another_key_lets_nobody_in() {
 #[tokio::test]
 async fn nobody_is_led_away_with_the_authorization() {
     let documents = documents();
-    let elsewhere = FarEnd::start(documents.good_catalog()).await;
+    let elsewhere = RemoteServer::start(documents.good_catalog()).await;
     let location = format!("location: {}\r\n", elsewhere.uri("/catalog"));
-    let far_end = FarEnd::start(Manner::Raw(answer("307 Away", &location, ""))).await;
-    let connected = HttpStore::builder(&far_end.uri("/catalog"))
+    let remote = RemoteServer::start(Manner::Raw(answer("307 Away", &location, ""))).await;
+    let connected = HttpStore::builder(&remote.uri("/catalog"))
         .authorization("Bearer secret")
         .time_out(PATIENCE)
         .connect()
         .await;
     assert!(connected.is_err());
-    assert!(far_end.requests()[0].contains("authorization: bearer secret\r\n"));
+    assert!(remote.requests()[0].contains("authorization: bearer secret\r\n"));
     assert!(elsewhere.requests().is_empty());
 }

@@ -4,14 +4,14 @@
 //! turn events off for good.
 #![allow(clippy::unwrap_used)]
 
-mod far_end;
+mod remote;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower_subscription_key::store::HttpStore;
 
-use far_end::{FarEnd, Manner, PATIENCE, answer};
+use remote::{Manner, PATIENCE, RemoteServer, answer};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -30,7 +30,7 @@ impl std::io::Write for Log {
 }
 
 #[tokio::test]
-async fn neither_events_nor_errors_tell_a_key_or_what_opens_the_far_end() {
+async fn neither_events_nor_errors_tell_a_key_or_what_opens_the_remote() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -45,11 +45,11 @@ async fn neither_events_nor_errors_tell_a_key_or_what_opens_the_far_end() {
                 [{{"id": "c", "scope": "/", "{field}": "{key}"}}]}}"#
         )
     };
-    let far_end = FarEnd::start(Manner::Untagged {
+    let remote = RemoteServer::start(Manner::Untagged {
         body: with_key("primary_key"),
     })
     .await;
-    let store = HttpStore::builder(&far_end.uri("/catalog?sig=s3cret-query"))
+    let store = HttpStore::builder(&remote.uri("/catalog?sig=s3cret-query"))
         .authorization("Bearer s3cret-token")
         .poll_interval(HOUR)
         .backoff(HOUR, HOUR)
@@ -57,15 +57,15 @@ async fn neither_events_nor_errors_tell_a_key_or_what_opens_the_far_end() {
         .connect()
         .await
         .unwrap();
-    far_end.behave(Manner::Untagged {
+    remote.behave(Manner::Untagged {
         body: with_key("primry_key"),
     });
     let refused = store.refresh().await.unwrap_err();
-    far_end.behave(Manner::Raw(answer("403 No", "", key)));
+    remote.behave(Manner::Raw(answer("403 No", "", key)));
     let forbidden = store.refresh().await.unwrap_err();
-    far_end.stop().await;
+    remote.stop().await;
     let gone = store.refresh().await.unwrap_err();
-    assert!(far_end.requests()[0].contains("s3cret-token"));
+    assert!(remote.requests()[0].contains("s3cret-token"));
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(
         log.contains("catalog is in use") && log.contains("no new catalog"),

@@ -1,7 +1,7 @@
 //! How a catalog is fetched over HTTP and kept up to date.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod far_end;
+mod remote;
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,12 +15,12 @@ use tower::service_fn;
 use tower_subscription_key::catalog::{Api, Catalog, Scope, State, Subscription};
 use tower_subscription_key::document;
 use tower_subscription_key::store::http::{
-    HttpConnectError, HttpError, HttpSettingsError, HttpStatus, HttpStoreBuilder, HttpStoreError,
+    HttpConfigError, HttpConnectError, HttpError, HttpStatus, HttpStoreBuilder, HttpStoreError,
     Origin, RequestBody,
 };
 use tower_subscription_key::store::{Holdings, HttpLookupStore, HttpStore, SubscriptionStore};
 
-use far_end::{FarEnd, Manner, PATIENCE, answer, within};
+use remote::{Manner, PATIENCE, RemoteServer, answer, within};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -59,8 +59,8 @@ fn state(store: &HttpStore) -> State {
 }
 
 /// Asks when it is told to, and else hardly ever.
-fn builder(far_end: &FarEnd) -> HttpStoreBuilder {
-    HttpStore::builder(&far_end.uri("/catalog"))
+fn builder(remote: &RemoteServer) -> HttpStoreBuilder {
+    HttpStore::builder(&remote.uri("/catalog"))
         .poll_interval(HOUR)
         .backoff(HOUR, HOUR)
         .time_out(PATIENCE)
@@ -77,17 +77,17 @@ async fn until(store: &HttpStore, what: impl Fn(&HttpStatus) -> bool) -> HttpSta
 
 #[tokio::test]
 async fn a_version_is_fetched_confirmed_and_replaced_as_a_whole() {
-    let far_end = FarEnd::start(active()).await;
-    let store = builder(&far_end).connect().await.unwrap();
+    let remote = RemoteServer::start(active()).await;
+    let store = builder(&remote).connect().await.unwrap();
     let first = store.status();
     assert_eq!((first.version(), first.etag()), (1, Some("\"1\"")));
-    assert_eq!(first.origin(), Some(Origin::FarEnd));
+    assert_eq!(first.origin(), Some(Origin::RemoteServer));
 
     let confirmed = store.refresh().await.unwrap();
     assert_eq!(confirmed.version(), 1);
     assert_eq!(confirmed.loaded_at(), first.loaded_at());
     assert!(confirmed.current_at() >= first.current_at());
-    let asked = &far_end.requests()[1];
+    let asked = &remote.requests()[1];
     assert!(asked.starts_with("get /catalog http/1.1\r\n"), "{asked}");
     assert!(asked.contains("if-none-match: \"1\"\r\n"), "{asked}");
     assert!(asked.contains("accept: application/json\r\n"), "{asked}");
@@ -95,7 +95,7 @@ async fn a_version_is_fetched_confirmed_and_replaced_as_a_whole() {
     let Ok(Holdings::Everything(met)) = store.holdings() else {
         panic!("it has a catalog");
     };
-    far_end.behave(suspended());
+    remote.behave(suspended());
     assert_eq!(store.refresh().await.unwrap().version(), 2);
     assert_eq!(state(&store), State::Suspended);
     // Who met the version before is decided on it to the end.
@@ -105,10 +105,10 @@ async fn a_version_is_fetched_confirmed_and_replaced_as_a_whole() {
 #[tokio::test]
 async fn the_same_content_is_no_new_version_with_whatever_tag_or_none() {
     let body = catalog(State::Active);
-    let far_end = FarEnd::start(Manner::Untagged { body: body.clone() }).await;
-    let store = builder(&far_end).connect().await.unwrap();
+    let remote = RemoteServer::start(Manner::Untagged { body: body.clone() }).await;
+    let store = builder(&remote).connect().await.unwrap();
     assert_eq!(store.refresh().await.unwrap().version(), 1);
-    far_end.behave(Manner::Serve {
+    remote.behave(Manner::Serve {
         body,
         etag: "\"new\"",
     });
@@ -117,50 +117,50 @@ async fn the_same_content_is_no_new_version_with_whatever_tag_or_none() {
 }
 
 #[tokio::test]
-async fn the_far_end_is_asked_at_intervals() {
-    let far_end = FarEnd::start(active()).await;
-    let often = builder(&far_end).poll_interval(Duration::from_millis(20));
+async fn the_remote_is_asked_at_intervals() {
+    let remote = RemoteServer::start(active()).await;
+    let often = builder(&remote).poll_interval(Duration::from_millis(20));
     let store = often.connect().await.unwrap();
-    far_end.behave(suspended());
+    remote.behave(suspended());
     until(&store, |status| status.version() == 2).await;
     assert_eq!(state(&store), State::Suspended);
 }
 
 #[tokio::test]
 async fn a_change_is_felt_by_a_request_that_is_held() {
-    let far_end = FarEnd::start(active()).await;
+    let remote = RemoteServer::start(active()).await;
     // An hour passes before anything else would notice.
-    let store = builder(&far_end).long_poll(HOUR).connect().await.unwrap();
-    far_end
+    let store = builder(&remote).long_poll(HOUR).connect().await.unwrap();
+    remote
         .wait_for_request(|head| head.contains("prefer: wait=3600\r\n"))
         .await;
-    far_end.behave(suspended());
+    remote.behave(suspended());
     until(&store, |status| status.version() == 2).await;
     assert_eq!(state(&store), State::Suspended);
-    far_end.behave(active());
+    remote.behave(active());
     until(&store, |status| status.version() == 3).await;
 }
 
 #[tokio::test]
 async fn a_refresh_does_not_wait_for_a_request_that_is_held() {
-    let far_end = FarEnd::start(active()).await;
-    let store = builder(&far_end).long_poll(HOUR).connect().await.unwrap();
-    far_end
+    let remote = RemoteServer::start(active()).await;
+    let store = builder(&remote).long_poll(HOUR).connect().await.unwrap();
+    remote
         .wait_for_request(|head| head.contains("prefer:"))
         .await;
     let status = within(store.refresh()).await.unwrap();
     assert_eq!(status.version(), 1);
     // And then holding goes on.
-    far_end.behave(suspended());
+    remote.behave(suspended());
     until(&store, |status| status.version() == 2).await;
 }
 
 #[tokio::test]
 async fn a_refused_document_is_told_and_the_next_good_one_is_used() {
-    let far_end = FarEnd::start(active()).await;
-    let store = builder(&far_end).connect().await.unwrap();
+    let remote = RemoteServer::start(active()).await;
+    let store = builder(&remote).connect().await.unwrap();
     let body = r#"{"apis": [{"id": "a", "path": "/"}], "apes": []}"#.to_owned();
-    far_end.behave(Manner::Serve {
+    remote.behave(Manner::Serve {
         body,
         etag: "\"bad\"",
     });
@@ -172,23 +172,23 @@ async fn a_refused_document_is_told_and_the_next_good_one_is_used() {
         assert!(document.to_string().contains("`apes`"), "{document}");
     }
     // A refused version is never what is asked about.
-    assert!(far_end.requests()[2].contains("if-none-match: \"1\"\r\n"));
+    assert!(remote.requests()[2].contains("if-none-match: \"1\"\r\n"));
     assert_eq!(state(&store), State::Active);
-    far_end.behave(suspended());
+    remote.behave(suspended());
     assert_eq!(store.refresh().await.unwrap().version(), 2);
     assert!(store.status().last_error().is_none());
 }
 
 #[tokio::test]
 async fn connecting_tells_why_there_is_no_first_version() {
-    let far_end = FarEnd::start(Manner::Raw(answer("503 Later", "", ""))).await;
-    let error = builder(&far_end).connect().await.unwrap_err();
+    let remote = RemoteServer::start(Manner::Raw(answer("503 Later", "", ""))).await;
+    let error = builder(&remote).connect().await.unwrap_err();
     let HttpConnectError::Fetch(error) = error else {
         panic!("{error:?}");
     };
     assert!(matches!(&*error, HttpError::Status(status) if *status == 503));
 
-    let store = builder(&far_end).connect_lazy().unwrap();
+    let store = builder(&remote).connect_lazy().unwrap();
     until(&store, |status| status.last_error().is_some()).await;
     let error = store.holdings().unwrap_err();
     assert!(
@@ -201,14 +201,11 @@ async fn connecting_tells_why_there_is_no_first_version() {
 #[tokio::test]
 async fn settings_that_cannot_work_are_told_before_anything_is_asked() {
     let zero = Duration::ZERO;
-    let setting = HttpSettingsError::Setting;
+    let setting = HttpConfigError::Setting;
     let good = || HttpStore::builder("http://127.0.0.1:1/catalog");
     for (builder, expected) in [
-        (HttpStore::builder("/catalog"), HttpSettingsError::Uri),
-        (
-            good().authorization("a\nb"),
-            HttpSettingsError::Authorization,
-        ),
+        (HttpStore::builder("/catalog"), HttpConfigError::Uri),
+        (good().authorization("a\nb"), HttpConfigError::Authorization),
         (good().poll_interval(zero), setting("poll_interval")),
         (good().long_poll(zero), setting("long_poll")),
         (good().backoff(zero, HOUR), setting("backoff")),
@@ -224,13 +221,13 @@ async fn settings_that_cannot_work_are_told_before_anything_is_asked() {
 #[test]
 fn outside_of_a_runtime_it_says_so() {
     let store = HttpStore::builder("http://127.0.0.1:1/catalog").connect_lazy();
-    assert_eq!(store.unwrap_err(), HttpSettingsError::NoRuntime);
+    assert_eq!(store.unwrap_err(), HttpConfigError::NoRuntime);
 }
 
 #[tokio::test]
 async fn a_version_that_is_too_old_is_not_served() {
-    let far_end = FarEnd::start(active()).await;
-    let bounded = builder(&far_end).max_age(Duration::from_millis(1));
+    let remote = RemoteServer::start(active()).await;
+    let bounded = builder(&remote).max_age(Duration::from_millis(1));
     let store = bounded.connect().await.unwrap();
     let too_old = async {
         loop {
@@ -245,8 +242,8 @@ async fn a_version_that_is_too_old_is_not_served() {
     assert!(store.find(&"00".repeat(32).parse().unwrap()).await.is_err());
     assert!(store.catalog().is_some());
 
-    let store = builder(&far_end).max_age(HOUR).connect().await.unwrap();
-    far_end.stop().await;
+    let store = builder(&remote).max_age(HOUR).connect().await.unwrap();
+    remote.stop().await;
     store.refresh().await.unwrap_err();
     assert!(store.holdings().is_ok());
 }
@@ -255,15 +252,15 @@ async fn a_version_that_is_too_old_is_not_served() {
 async fn a_snapshot_serves_a_restart_during_an_outage() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("catalog.snapshot");
-    let far_end = FarEnd::start(active()).await;
-    let keeping = || builder(&far_end).keep_snapshot(&path);
+    let remote = RemoteServer::start(active()).await;
+    let keeping = || builder(&remote).keep_snapshot(&path);
 
     let store = keeping().connect().await.unwrap();
     let saved_at = until(&store, |status| status.saved_at().is_some())
         .await
         .saved_at();
     drop(store);
-    far_end.stop().await;
+    remote.stop().await;
 
     let store = keeping().connect().await.unwrap();
     let status = store.status();
@@ -276,31 +273,31 @@ async fn a_snapshot_serves_a_restart_during_an_outage() {
     assert_eq!(state(&store), State::Active);
     assert!(store.holdings().is_ok());
 
-    far_end.restart();
-    far_end.behave(suspended());
+    remote.restart();
+    remote.behave(suspended());
     let status = store.refresh().await.unwrap();
     assert_eq!(
         (status.version(), status.origin()),
-        (2, Some(Origin::FarEnd))
+        (2, Some(Origin::RemoteServer))
     );
     assert_eq!(state(&store), State::Suspended);
     until(&store, |status| status.saved_at() > saved_at).await;
     drop(store);
 
-    far_end.stop().await;
+    remote.stop().await;
     let store = keeping().connect().await.unwrap();
     assert_eq!(state(&store), State::Suspended);
 }
 
 #[tokio::test]
-async fn a_snapshot_is_not_used_while_the_far_end_answers() {
+async fn a_snapshot_is_not_used_while_the_remote_answers() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("catalog.snapshot");
-    let far_end = FarEnd::start(active()).await;
-    let keeping = || builder(&far_end).keep_snapshot(&path);
+    let remote = RemoteServer::start(active()).await;
+    let keeping = || builder(&remote).keep_snapshot(&path);
     let store = keeping().connect().await.unwrap();
     until(&store, |status| status.saved_at().is_some()).await;
-    far_end.behave(suspended());
+    remote.behave(suspended());
     let store = keeping().connect().await.unwrap();
     assert_eq!(
         (store.status().version(), state(&store)),
@@ -312,16 +309,16 @@ async fn a_snapshot_is_not_used_while_the_far_end_answers() {
 async fn a_snapshot_stands_in_while_the_first_answer_takes_long() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("catalog.snapshot");
-    let far_end = FarEnd::start(active()).await;
+    let remote = RemoteServer::start(active()).await;
     let keeping = || {
         let patience = Duration::from_millis(1);
-        builder(&far_end)
+        builder(&remote)
             .keep_snapshot(&path)
             .snapshot_after(patience)
     };
     let store = keeping().connect().await.unwrap();
     until(&store, |status| status.saved_at().is_some()).await;
-    far_end.behave(Manner::Hang);
+    remote.behave(Manner::Hang);
     let store = within(keeping().connect()).await.unwrap();
     let status = store.status();
     assert_eq!(status.origin(), Some(Origin::Disk));
@@ -333,14 +330,14 @@ async fn a_snapshot_stands_in_while_the_first_answer_takes_long() {
 async fn a_snapshot_that_is_not_to_be_used_is_none() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("catalog.snapshot");
-    let far_end = FarEnd::start(active()).await;
-    let keeping = || builder(&far_end).keep_snapshot(&path);
+    let remote = RemoteServer::start(active()).await;
+    let keeping = || builder(&remote).keep_snapshot(&path);
     let store = keeping().connect().await.unwrap();
     until(&store, |status| status.saved_at().is_some()).await;
     drop(store);
-    far_end.stop().await;
+    remote.stop().await;
 
-    let of_another = HttpStore::builder(&far_end.uri("/other"))
+    let of_another = HttpStore::builder(&remote.uri("/other"))
         .time_out(PATIENCE)
         .keep_snapshot(&path);
     assert!(of_another.connect().await.is_err());
@@ -390,7 +387,7 @@ fn impatient(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_far_end_that_does_not_hold_is_asked_at_intervals() {
+async fn a_remote_that_does_not_hold_is_asked_at_intervals() {
     let asked_to_hold = Arc::default();
     let store = HttpStore::builder("https://keys.example/catalog")
         .poll_interval(HOUR)
@@ -466,17 +463,17 @@ async fn nothing_is_asked_any_more_when_the_last_handle_is_gone() {
 }
 
 #[tokio::test]
-async fn a_lookup_can_take_its_interfaces_from_a_catalog() {
-    let far_end = FarEnd::start(active()).await;
-    let interfaces = builder(&far_end).connect().await.unwrap();
+async fn a_lookup_can_take_its_definitions_from_a_catalog() {
+    let remote = RemoteServer::start(active()).await;
+    let definitions = builder(&remote).connect().await.unwrap();
     let client = answering(|| document::owner_to_json(None));
     let store = HttpLookupStore::builder("https://keys.example/keys")
         .time_out(PATIENCE)
-        .interfaces(interfaces)
+        .definitions(definitions)
         .build_with(client)
         .unwrap();
-    let Ok(Holdings::Interfaces(catalog)) = store.holdings() else {
-        panic!("it has interfaces");
+    let Ok(Holdings::Definitions(catalog)) = store.holdings() else {
+        panic!("it has definitions");
     };
     assert!(catalog.api("echo").is_some());
     assert!(

@@ -14,8 +14,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tower_subscription_key::catalog::KeyOwner;
 use tower_subscription_key::catalog::{Api, Scope, Subscription};
-use tower_subscription_key::store::{Holdings, KeyOwner};
+use tower_subscription_key::store::Holdings;
 use tower_subscription_key::{
     Access, Catalog, KeyDigest, MemoryStore, SubscriptionKeyLayer, SubscriptionStore,
 };

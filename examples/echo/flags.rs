@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use lexopt::ValueExt;
-use tower_subscription_key::{InapplicableKey, UnknownPath};
+use tower_subscription_key::{InapplicableKey, Unmatched};
 
 pub(crate) const USAGE: &str = "\
 Usage: echo [OPTIONS]
@@ -36,7 +36,7 @@ pub(crate) struct Flags {
     pub(crate) listen: SocketAddr,
     pub(crate) strip: bool,
     pub(crate) inapplicable_key: InapplicableKey,
-    pub(crate) unmatched: UnknownPath,
+    pub(crate) unmatched: Unmatched,
 }
 
 pub(crate) fn parse(
@@ -47,7 +47,7 @@ pub(crate) fn parse(
         listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
         strip: false,
         inapplicable_key: InapplicableKey::Ignore,
-        unmatched: UnknownPath::Deny,
+        unmatched: Unmatched::Deny,
     };
     let mut parser = lexopt::Parser::from_iter(arguments);
     while let Some(argument) = parser.next()? {
@@ -69,8 +69,8 @@ pub(crate) fn parse(
             }
             lexopt::Arg::Long("unmatched") => {
                 flags.unmatched = parser.value()?.parse_with(|text| match text {
-                    "deny" => Ok(UnknownPath::Deny),
-                    "pass" => Ok(UnknownPath::Pass),
+                    "deny" => Ok(Unmatched::Deny),
+                    "pass" => Ok(Unmatched::Pass),
                     _ => Err("--unmatched takes deny or pass"),
                 })?;
             }

@@ -93,7 +93,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     let keys = SubscriptionKeyLayer::new(store)
         .strip_key(flags.strip)
         .inapplicable_key(flags.inapplicable_key)
-        .unknown_path(flags.unmatched)
+        .unmatched(flags.unmatched)
         .check()?;
 
     let listener = TcpListener::bind(flags.listen)

@@ -1,15 +1,15 @@
-//! Subscriptions at a far end, asked over HTTP.
+//! Subscriptions at a remote server, asked over HTTP.
 //!
-//! `cargo run --example remote` starts both ends, the far end and services that
+//! `cargo run --example remote` starts both ends, the remote server and services that
 //! are protected through it, and shows what callers get while a subscription is
-//! suspended, and while the far end is down: never a 401 for a good key.
+//! suspended, and while the remote server is down: never a 401 for a good key.
 //!
 //! `cargo run --example remote -- --serve` keeps both ends up, and prints what to
 //! try.
 //!
 //! The same with Redis: `cargo run --example remote_redis --features redis`.
 
-mod far_end;
+mod server;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ use tower_subscription_key::catalog::{Api, State};
 use tower_subscription_key::store::http::{HttpClient, HttpStoreBuilder, RequestBody};
 use tower_subscription_key::store::{HttpLookupStore, HttpStore, SubscriptionStore};
 
-use far_end::{FarEnd, TOKEN};
+use server::{RemoteServer, TOKEN};
 
 /// Contoso's, for this example only.
 const KEY: &str = "264a41411c0b43e782f483eb6f3eaeab";
@@ -62,33 +62,33 @@ async fn main() -> ExitCode {
 
 /// The whole story, told by requests.
 async fn show() -> Result<(), AnyError> {
-    let mut far_end = FarEnd::start("127.0.0.1:0")?;
-    println!("The far end listens on {}.\n", far_end.uri(""));
+    let mut remote = RemoteServer::start("127.0.0.1:0")?;
+    println!("The remote server listens on {}.\n", remote.uri(""));
     let directory = tempfile::tempdir()?;
     let snapshot = directory.path().join("catalog.snapshot");
 
     println!("One service keeps the whole catalog, another asks for each key.");
-    let store = catalog_of(&far_end)
+    let store = catalog_of(&remote)
         .keep_snapshot(&snapshot)
         .connect()
         .await?;
     let whole = Caller::of("whole catalog", service(layer(store.clone())).await?);
-    let keys = Caller::of("key by key", service(lookup(&far_end)?).await?);
+    let keys = Caller::of("key by key", service(lookup(&remote)?).await?);
     for caller in [&whole, &keys] {
         caller.expect("good key", Some(KEY), 200).await?;
         caller.expect("wrong key", Some(WRONG), 401).await?;
         caller.expect("no key", None, 401).await?;
     }
 
-    println!("\nThe far end suspends the subscription; the held request tells at once.");
-    far_end.set_state(State::Suspended)?;
+    println!("\nThe remote server suspends the subscription; the held request tells at once.");
+    remote.set_state(State::Suspended)?;
     until(&store, 2).await?;
     for caller in [&whole, &keys] {
         caller.expect("good key", Some(KEY), 401).await?;
     }
 
     println!("\nAnd activates it again.");
-    far_end.set_state(State::Active)?;
+    remote.set_state(State::Active)?;
     until(&store, 3).await?;
     let saved = async {
         store
@@ -102,9 +102,13 @@ async fn show() -> Result<(), AnyError> {
         caller.expect("good key", Some(KEY), 200).await?;
     }
 
-    println!("\nThe far end goes down.");
-    far_end.stop().await?;
-    let error = store.refresh().await.err().ok_or("the far end is down")?;
+    println!("\nThe remote server goes down.");
+    remote.stop().await?;
+    let error = store
+        .refresh()
+        .await
+        .err()
+        .ok_or("the remote server is down")?;
     println!("  the store says: {error}");
     whole.expect("good key", Some(KEY), 200).await?;
     whole.expect("wrong key", Some(WRONG), 401).await?;
@@ -113,10 +117,10 @@ async fn show() -> Result<(), AnyError> {
     keys.expect("no key", None, 401).await?;
 
     println!("\nServices that start now.");
-    let store_without = catalog_of(&far_end).connect_lazy()?;
+    let store_without = catalog_of(&remote).connect_lazy()?;
     let without = Caller::of("without snapshot", service(layer(store_without)).await?);
     without.expect("good key", Some(KEY), 503).await?;
-    let restarted = catalog_of(&far_end)
+    let restarted = catalog_of(&remote)
         .keep_snapshot(&snapshot)
         .connect()
         .await?;
@@ -126,10 +130,10 @@ async fn show() -> Result<(), AnyError> {
     with.expect("good key", Some(KEY), 200).await?;
     with.expect("wrong key", Some(WRONG), 401).await?;
 
-    println!("\nThe far end is back.");
+    println!("\nThe remote server is back.");
     patiently(async {
         // Another process may have its port for the moment.
-        while far_end.restart().is_err() {
+        while remote.restart().is_err() {
             sleep(Duration::from_millis(100)).await;
         }
         while store.refresh().await.is_err() {}
@@ -145,21 +149,21 @@ async fn show() -> Result<(), AnyError> {
 
 /// Both ends, for somebody with `curl`.
 async fn serve() -> Result<(), AnyError> {
-    let far_end = FarEnd::start("127.0.0.1:3001")?;
-    let store = catalog_of(&far_end).connect().await?;
+    let remote = RemoteServer::start("127.0.0.1:3001")?;
+    let store = catalog_of(&remote).connect().await?;
     let address = service_at("127.0.0.1:3000", layer(store.clone())).await?;
     println!("the service:  curl -i -H 'Ocp-Apim-Subscription-Key: {KEY}' http://{address}/orders");
     println!(
         "suspend:      curl -X POST {}",
-        far_end.uri("/subscriptions/contoso/suspended")
+        remote.uri("/subscriptions/contoso/suspended")
     );
     println!(
         "activate:     curl -X POST {}",
-        far_end.uri("/subscriptions/contoso/active")
+        remote.uri("/subscriptions/contoso/active")
     );
     println!(
         "the catalog:  curl -H 'Authorization: {TOKEN}' {}",
-        far_end.uri("/catalog")
+        remote.uri("/catalog")
     );
     let mut status = store.subscribe();
     while status.changed().await.is_ok() {
@@ -172,8 +176,8 @@ async fn serve() -> Result<(), AnyError> {
     Ok(())
 }
 
-fn catalog_of(far_end: &FarEnd) -> HttpStoreBuilder {
-    HttpStore::builder(&far_end.uri("/catalog"))
+fn catalog_of(remote: &RemoteServer) -> HttpStoreBuilder {
+    HttpStore::builder(&remote.uri("/catalog"))
         .authorization(TOKEN)
         .time_out(PATIENCE)
         .long_poll(Duration::from_secs(30))
@@ -183,8 +187,8 @@ fn layer(store: HttpStore) -> SubscriptionKeyLayer<HttpStore> {
     SubscriptionKeyLayer::new(store).strip_key(true)
 }
 
-fn lookup(far_end: &FarEnd) -> Result<SubscriptionKeyLayer<impl SubscriptionStore>, AnyError> {
-    let store = HttpLookupStore::builder(&far_end.uri("/keys"))
+fn lookup(remote: &RemoteServer) -> Result<SubscriptionKeyLayer<impl SubscriptionStore>, AnyError> {
+    let store = HttpLookupStore::builder(&remote.uri("/keys"))
         .authorization(TOKEN)
         .time_out(PATIENCE)
         .build()?;

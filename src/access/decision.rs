@@ -3,7 +3,7 @@ use std::time::SystemTime;
 
 use crate::access::{Access, Denial, DenialReason};
 use crate::catalog::{
-    ApiIndex, Catalog, Claim, Holder, Interfaces, KeySlot, ProductIndex, Scopes, State, Target,
+    ApiIndex, Catalog, Claim, Definitions, Holder, KeySlot, ProductIndex, Scopes, State, Target,
     Timestamp,
 };
 use crate::key::Presented;
@@ -20,7 +20,7 @@ pub enum InapplicableKey {
 
 /// What becomes of a request for no API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum UnknownPath {
+pub enum Unmatched {
     /// It is denied.
     #[default]
     Deny,
@@ -34,7 +34,7 @@ pub struct Policy {
     /// What a key that does not fit means where no key is needed.
     pub inapplicable_key: InapplicableKey,
     /// What becomes of a request for no API.
-    pub unknown_path: UnknownPath,
+    pub unmatched: Unmatched,
 }
 
 /// Who owns the presented key.
@@ -51,7 +51,7 @@ pub(crate) enum Owner<'a> {
 /// All that a decision depends on, but for the time.
 #[derive(Debug)]
 pub(crate) struct Question<'a> {
-    pub(crate) interfaces: &'a Interfaces,
+    pub(crate) definitions: &'a Definitions,
     pub(crate) api: Option<ApiIndex>,
     pub(crate) presented: Presented,
     pub(crate) owner: Owner<'a>,
@@ -81,9 +81,9 @@ pub(crate) struct Admission {
 #[inline]
 pub(crate) fn answer(question: &Question<'_>, now: impl FnOnce() -> Timestamp) -> Decision {
     let Some(api) = question.api else {
-        return match question.policy.unknown_path {
-            UnknownPath::Pass => Decision::Pass,
-            UnknownPath::Deny => Decision::Deny(DenialReason::NoSuchApi),
+        return match question.policy.unmatched {
+            Unmatched::Pass => Decision::Pass,
+            Unmatched::Deny => Decision::Deny(DenialReason::NoSuchApi),
         };
     };
     let refusal = match opened(question, api, now) {
@@ -97,8 +97,8 @@ pub(crate) fn answer(question: &Question<'_>, now: impl FnOnce() -> Timestamp) -
     if wrong_key && question.policy.inapplicable_key == InapplicableKey::Deny {
         return Decision::Deny(refusal);
     }
-    let product = question.interfaces.open_product(api);
-    if product.is_some() || !question.interfaces.api(api).subscription_required() {
+    let product = question.definitions.open_product(api);
+    if product.is_some() || !question.definitions.api(api).subscription_required() {
         let key = None;
         return Decision::Admit(Admission { api, product, key });
     }
@@ -125,7 +125,8 @@ fn opened(
         Owner::Known(claim) => claim,
     };
     standing(claim, now)?;
-    let target = fitting(claim.scopes, api, question.interfaces).ok_or(DenialReason::OutOfScope)?;
+    let target =
+        fitting(claim.scopes, api, question.definitions).ok_or(DenialReason::OutOfScope)?;
     let product = match target {
         Target::Product(product) => Some(product),
         _ => None,
@@ -158,17 +159,17 @@ fn standing(claim: &Claim<'_>, now: impl FnOnce() -> Timestamp) -> Result<(), De
 /// The most specific scope that holds the API: API, product, all APIs, service;
 /// of two products the one that stands first in the catalog.
 #[inline]
-fn fitting(scopes: Scopes<'_>, api: ApiIndex, interfaces: &Interfaces) -> Option<Target> {
+fn fitting(scopes: Scopes<'_>, api: ApiIndex, definitions: &Definitions) -> Option<Target> {
     let fits = |target: &Target| match *target {
         Target::Service | Target::AllApis => true,
         Target::Api(other) => other == api,
-        Target::Product(product) => interfaces.holders(api).contains(&product),
+        Target::Product(product) => definitions.holders(api).contains(&product),
     };
     match scopes {
         Scopes::One(target) => Some(target).filter(fits),
         Scopes::Resolved(targets) => targets.iter().copied().filter(fits).min_by_key(rank),
         Scopes::Named(scopes) => {
-            let targets = scopes.iter().filter_map(|scope| interfaces.resolve(scope));
+            let targets = scopes.iter().filter_map(|scope| definitions.resolve(scope));
             targets.filter(fits).min_by_key(rank)
         }
     }
@@ -221,8 +222,8 @@ pub fn decide(
     policy: Policy,
     now: SystemTime,
 ) -> Outcome {
-    let interfaces = catalog.interfaces();
-    let api = api.and_then(|id| interfaces.api_by_id(id));
+    let definitions = catalog.definitions();
+    let api = api.and_then(|id| definitions.api_by_id(id));
     let found = match presented {
         Presented::Key(digest) if api.is_some() => catalog.find(&digest),
         _ => None,
@@ -236,7 +237,7 @@ pub fn decide(
         _ => None,
     };
     let question = Question {
-        interfaces,
+        definitions,
         api,
         presented,
         owner,

@@ -103,16 +103,16 @@ impl Denial {
     /// The API that the request is for.
     #[must_use]
     pub fn api(&self) -> Option<&Api> {
-        Some(self.catalog.as_ref()?.interfaces().api(self.api?))
+        Some(self.catalog.as_ref()?.definitions().api(self.api?))
     }
 
     /// The products that hold that API: a subscription to one of them would fit.
     pub fn products(&self) -> impl Iterator<Item = &Product> {
         let place = self.catalog.as_deref().zip(self.api);
         place.into_iter().flat_map(|(catalog, api)| {
-            let interfaces = catalog.interfaces();
-            let holders = interfaces.holders(api).iter();
-            holders.map(|product| interfaces.product(*product))
+            let definitions = catalog.definitions();
+            let holders = definitions.holders(api).iter();
+            holders.map(|product| definitions.product(*product))
         })
     }
 

@@ -45,14 +45,14 @@ impl Access {
     /// The API that the request is for.
     #[must_use]
     pub fn api(&self) -> &Api {
-        self.catalog.interfaces().api(self.admission.api)
+        self.catalog.definitions().api(self.admission.api)
     }
 
     /// The product that let it in: the fitting scope's, or the open one.
     #[must_use]
     pub fn product(&self) -> Option<&Product> {
         let product = self.admission.product?;
-        Some(self.catalog.interfaces().product(product))
+        Some(self.catalog.definitions().product(product))
     }
 
     /// The subscription that let it in. `None` for an anonymous caller.
@@ -72,7 +72,7 @@ impl Access {
     #[must_use]
     pub fn scope(&self) -> Option<ScopeRef<'_>> {
         let (_, target) = self.admission.key?;
-        Some(self.catalog.interfaces().scope(target))
+        Some(self.catalog.definitions().scope(target))
     }
 
     /// The owner of the subscription; `None` for a standalone one, too.

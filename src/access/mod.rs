@@ -20,7 +20,7 @@ mod granted;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use decision::{InapplicableKey, Outcome, Policy, UnknownPath, decide};
+pub use decision::{InapplicableKey, Outcome, Policy, Unmatched, decide};
 pub use denial::{Denial, DenialReason};
 #[cfg(feature = "axum")]
 pub use extract::AccessRejection;

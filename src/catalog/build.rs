@@ -1,7 +1,7 @@
-use crate::catalog::interfaces::Place;
+use crate::catalog::definitions::Place;
 use crate::catalog::packed::Packer;
 use crate::catalog::{
-    Api, Catalog, CatalogError, Entity, Field, Interfaces, Issue, IssueKind, Product, Subscription,
+    Api, Catalog, CatalogError, Definitions, Entity, Field, Issue, IssueKind, Product, Subscription,
 };
 
 /// Puts a [`Catalog`] together. Made by [`Catalog::builder`].
@@ -82,9 +82,9 @@ impl CatalogBuilder {
                 kind: IssueKind::NoApis,
             });
         }
-        let interfaces = Interfaces::build(self.apis, self.products, &mut issues);
-        let subscriptions = self.subscriptions.finish(&interfaces, &mut issues);
+        let definitions = Definitions::build(self.apis, self.products, &mut issues);
+        let subscriptions = self.subscriptions.finish(&definitions, &mut issues);
         CatalogError::check(issues)?;
-        Ok(Catalog::new(interfaces, subscriptions))
+        Ok(Catalog::new(definitions, subscriptions))
     }
 }

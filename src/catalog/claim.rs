@@ -1,4 +1,4 @@
-use crate::catalog::{Interfaces, KeySlot, Scope, State, Target, Validity};
+use crate::catalog::{Definitions, KeySlot, Scope, State, Target, Validity};
 
 /// What the owner of a key brings to a decision.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +20,8 @@ pub(crate) enum Scopes<'a> {
 
 impl Scopes<'_> {
     /// The scopes by name.
-    pub(crate) fn to_scopes(self, interfaces: &Interfaces) -> Vec<Scope> {
-        let named = |target: &Target| interfaces.scope(*target).to_scope();
+    pub(crate) fn to_scopes(self, definitions: &Definitions) -> Vec<Scope> {
+        let named = |target: &Target| definitions.scope(*target).to_scope();
         match self {
             Self::One(target) => vec![named(&target)],
             Self::Resolved(targets) => targets.iter().map(named).collect(),

@@ -29,7 +29,7 @@ impl From<SystemTime> for Timestamp {
 }
 
 impl Timestamp {
-    /// The moment for people and public interfaces. `None` where the platform's
+    /// The moment for people and public definitions. `None` where the platform's
     /// clock cannot tell it.
     pub(crate) fn to_system_time(self) -> Option<SystemTime> {
         let distance = Duration::from_micros(self.0.unsigned_abs());

@@ -2,10 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::catalog::changes::{Change, Changes};
-use crate::catalog::interfaces::Place;
+use crate::catalog::definitions::Place;
 use crate::catalog::packed::{Packer, Subscriptions, check, check_keys_differ};
 use crate::catalog::{
-    Api, ApiIndex, CatalogBuilder, CatalogError, Claim, Entity, Field, Holder, Interfaces, Issue,
+    Api, ApiIndex, CatalogBuilder, CatalogError, Claim, Definitions, Entity, Field, Holder, Issue,
     IssueKind, KeySlot, Product, Scope, Subscription, Target,
 };
 use crate::key::KeyDigest;
@@ -32,7 +32,7 @@ use crate::key::KeyDigest;
 /// ```
 #[derive(Clone)]
 pub struct Catalog {
-    interfaces: Arc<Interfaces>,
+    definitions: Arc<Definitions>,
     packed: Arc<Subscriptions>,
     changes: Changes,
     len: usize,
@@ -51,10 +51,10 @@ impl Catalog {
         CatalogBuilder::default()
     }
 
-    pub(super) fn new(interfaces: Interfaces, packed: Subscriptions) -> Self {
+    pub(super) fn new(definitions: Definitions, packed: Subscriptions) -> Self {
         Self {
             len: packed.len(),
-            interfaces: Arc::new(interfaces),
+            definitions: Arc::new(definitions),
             packed: Arc::new(packed),
             changes: Changes::default(),
         }
@@ -63,30 +63,33 @@ impl Catalog {
     /// The API with that id.
     #[must_use]
     pub fn api(&self, id: &str) -> Option<&Api> {
-        Some(self.interfaces.api(self.interfaces.api_by_id(id)?))
+        Some(self.definitions.api(self.definitions.api_by_id(id)?))
     }
 
     /// The API that serves that path: the longest prefix on segment borders,
     /// compared byte for byte.
     #[must_use]
     pub fn api_for_path(&self, path: &str) -> Option<&Api> {
-        Some(self.interfaces.api(self.interfaces.api_by_path(path)?))
+        Some(self.definitions.api(self.definitions.api_by_path(path)?))
     }
 
     /// All APIs, in order.
     pub fn apis(&self) -> impl Iterator<Item = &Api> {
-        self.interfaces.apis()
+        self.definitions.apis()
     }
 
     /// The product with that id.
     #[must_use]
     pub fn product(&self, id: &str) -> Option<&Product> {
-        Some(self.interfaces.product(self.interfaces.product_by_id(id)?))
+        Some(
+            self.definitions
+                .product(self.definitions.product_by_id(id)?),
+        )
     }
 
     /// All products, in order.
     pub fn products(&self) -> impl Iterator<Item = &Product> {
-        self.interfaces.products()
+        self.definitions.products()
     }
 
     /// The subscription with that id, unpacked.
@@ -97,7 +100,7 @@ impl Catalog {
             Change::Gone => None,
             Change::None => {
                 let at = self.packed.by_id(id)?;
-                Some(self.packed.unpack(at, &self.interfaces))
+                Some(self.packed.unpack(at, &self.definitions))
             }
         }
     }
@@ -112,22 +115,22 @@ impl Catalog {
     pub fn subscriptions(&self) -> impl Iterator<Item = Subscription> + '_ {
         let unchanged = (0..self.packed.len() as u32)
             .filter(|at| matches!(self.changes.by_id(self.packed.id(*at)), Change::None))
-            .map(|at| self.packed.unpack(at, &self.interfaces));
+            .map(|at| self.packed.unpack(at, &self.definitions));
         let changed = self.changes.subscriptions();
         unchanged.chain(changed.map(|subscription| Subscription::clone(subscription)))
     }
 
-    pub(crate) fn interfaces(&self) -> &Interfaces {
-        &self.interfaces
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.definitions
     }
 
     /// Whether its APIs and products are the very same as those of the other.
-    pub(crate) fn has_interfaces_of(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.interfaces, &other.interfaces)
+    pub(crate) fn has_definitions_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.definitions, &other.definitions)
     }
 
     /// Whether its APIs and products say the same as those of the other.
-    pub(crate) fn has_equal_interfaces(&self, other: &Self) -> bool {
+    pub(crate) fn has_equal_definitions(&self, other: &Self) -> bool {
         self.apis().eq(other.apis()) && self.products().eq(other.products())
     }
 
@@ -169,9 +172,9 @@ impl Catalog {
             packer.push(subscription);
         }
         // Every subscription was accepted before, beside the others.
-        let packed = packer.finish(&self.interfaces, &mut Vec::new());
+        let packed = packer.finish(&self.definitions, &mut Vec::new());
         Self {
-            interfaces: Arc::clone(&self.interfaces),
+            definitions: Arc::clone(&self.definitions),
             packed: Arc::new(packed),
             changes: Changes::default(),
             len: self.len,
@@ -199,7 +202,7 @@ impl Catalog {
     pub(crate) fn owner(&self, digest: &KeyDigest) -> Option<(Arc<Subscription>, KeySlot)> {
         let found = self.find(digest)?;
         let subscription = match found.holder {
-            Holder::Packed(at) => Arc::new(self.packed.unpack(at, &self.interfaces)),
+            Holder::Packed(at) => Arc::new(self.packed.unpack(at, &self.definitions)),
             Holder::Shared(subscription) => subscription,
         };
         Some((subscription, found.claim.slot))
@@ -234,7 +237,7 @@ impl Catalog {
             });
         };
         for (at, scope) in subscription.scopes().iter().enumerate() {
-            if self.interfaces.resolve(scope).is_none() {
+            if self.definitions.resolve(scope).is_none() {
                 let scope = scope.clone();
                 refuse(Field::Scope(at), IssueKind::UnknownScope { scope });
             }
@@ -282,24 +285,24 @@ impl Catalog {
     /// A catalog in which the API stands in the place of the one with its id,
     /// or after the others.
     pub(crate) fn with_api(&self, api: Api) -> Result<Self, CatalogError> {
-        let mut apis = self.interfaces.api_places();
-        let at = self.interfaces.api_by_id(api.id());
+        let mut apis = self.definitions.api_places();
+        let at = self.definitions.api_by_id(api.id());
         put(&mut apis, at.map(|at| at.0), api);
-        self.with_interfaces(apis, self.interfaces.product_places())
+        self.with_definitions(apis, self.definitions.product_places())
     }
 
     /// A catalog in which the product stands in the place of the one with its
     /// id, or after the others.
     pub(crate) fn with_product(&self, product: Product) -> Result<Self, CatalogError> {
-        let mut products = self.interfaces.product_places();
-        let at = self.interfaces.product_by_id(product.id());
+        let mut products = self.definitions.product_places();
+        let at = self.definitions.product_by_id(product.id());
         put(&mut products, at.map(|at| at.0), product);
-        self.with_interfaces(self.interfaces.api_places(), products)
+        self.with_definitions(self.definitions.api_places(), products)
     }
 
     /// A catalog without that API. `None` where there is none.
     pub(crate) fn without_api(&self, id: &str) -> Option<Result<Self, CatalogError>> {
-        let at = self.interfaces.api_by_id(id)?;
+        let at = self.definitions.api_by_id(id)?;
         let entity = Entity::Api {
             index: at.0 as usize,
             id: id.to_owned(),
@@ -310,41 +313,41 @@ impl Catalog {
         if self.apis().nth(1).is_none() {
             return Some(Err(refused(entity, IssueKind::LastApi)));
         }
-        let mut apis = self.interfaces.api_places();
+        let mut apis = self.definitions.api_places();
         apis[at.0 as usize].gone = true;
-        Some(self.with_interfaces(apis, self.interfaces.product_places()))
+        Some(self.with_definitions(apis, self.definitions.product_places()))
     }
 
     /// A catalog without that product. `None` where there is none.
     pub(crate) fn without_product(&self, id: &str) -> Option<Result<Self, CatalogError>> {
-        let at = self.interfaces.product_by_id(id)?;
+        let at = self.definitions.product_by_id(id)?;
         if let Some(by) = self.subscription_with(Target::Product(at)) {
             let (index, id) = (at.0 as usize, id.to_owned());
             return Some(Err(in_use(Entity::Product { index, id }, by)));
         }
-        let mut products = self.interfaces.product_places();
+        let mut products = self.definitions.product_places();
         products[at.0 as usize].gone = true;
-        Some(self.with_interfaces(self.interfaces.api_places(), products))
+        Some(self.with_definitions(self.definitions.api_places(), products))
     }
 
-    fn with_interfaces(
+    fn with_definitions(
         &self,
         apis: Vec<Place<Api>>,
         products: Vec<Place<Product>>,
     ) -> Result<Self, CatalogError> {
         let mut issues = Vec::new();
-        let interfaces = Interfaces::build(apis, products, &mut issues);
+        let definitions = Definitions::build(apis, products, &mut issues);
         CatalogError::check(issues)?;
         Ok(Self {
-            interfaces: Arc::new(interfaces),
+            definitions: Arc::new(definitions),
             ..self.clone()
         })
     }
 
     fn user_of_api(&self, api: ApiIndex) -> Option<Entity> {
         let by_product = || {
-            let holder = *self.interfaces.holders(api).first()?;
-            let id = self.interfaces.product(holder).id().to_owned();
+            let holder = *self.definitions.holders(api).first()?;
+            let id = self.definitions.product(holder).id().to_owned();
             let index = holder.0 as usize;
             Some(Entity::Product { index, id })
         };
@@ -353,7 +356,7 @@ impl Catalog {
 
     /// The first subscription with that scope.
     fn subscription_with(&self, target: Target) -> Option<Entity> {
-        let scope: Scope = self.interfaces.scope(target).to_scope();
+        let scope: Scope = self.definitions.scope(target).to_scope();
         let found = self
             .subscriptions()
             .find(|subscription| subscription.scopes().contains(&scope))?;

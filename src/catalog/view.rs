@@ -65,7 +65,7 @@ impl<'a> SubscriptionView<'a> {
     /// Everything that it opens.
     #[must_use]
     pub fn scopes(&self) -> Vec<Scope> {
-        self.raw_scopes().to_scopes(self.catalog.interfaces())
+        self.raw_scopes().to_scopes(self.catalog.definitions())
     }
 
     /// The moment from which it opens nothing more.

@@ -10,10 +10,11 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::Span;
 
+use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
 use crate::layer::gate::{BodyElsewhere, Context, Gate, Step};
 use crate::response::ResponseBody;
-use crate::store::{KeyOwner, SubscriptionStore};
+use crate::store::SubscriptionStore;
 
 pin_project! {
     /// The response of [`SubscriptionKeyService`](super::SubscriptionKeyService).
@@ -30,7 +31,7 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<F, W: ?Sized> {
-        Refused { response: Option<Response<Bytes>> },
+        Rejected { response: Option<Response<Bytes>> },
         Passed { #[pin] future: F },
         Traced { #[pin] future: F, span: Span },
         Waiting { waiting: Pin<Box<W>> },
@@ -68,7 +69,7 @@ where
     #[inline]
     pub(super) fn refused(response: Response<Bytes>) -> Self {
         let response = Some(response);
-        let kind = Kind::Refused { response };
+        let kind = Kind::Rejected { response };
         Self { kind }
     }
 
@@ -130,7 +131,7 @@ where
                     let response = ready!(future.poll(cx))?;
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
-                KindProjection::Refused { response } => {
+                KindProjection::Rejected { response } => {
                     return match response.take() {
                         Some(response) => Poll::Ready(Ok(response.map(ResponseBody::refusal))),
                         // Polled again after it was ready.

@@ -6,14 +6,15 @@ use http::{Request, Response};
 use tracing::Span;
 
 use crate::access::{Access, Admission, Decision, Denial, DenialReason, Owner, Question, answer};
+use crate::catalog::KeyOwner;
 use crate::catalog::{ApiIndex, Catalog, Found, Holder, KeySlot, Timestamp, claim};
 use crate::key::{KeyDigest, Presented, strip, take};
 use crate::layer::ConfigError;
 use crate::layer::error::Exchanged;
 use crate::layer::observe;
 use crate::layer::settings::{Settings, is_preflight};
-use crate::response::{Refusal, refuse};
-use crate::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
+use crate::response::{Rejection, refuse};
+use crate::store::{Cached, Holdings, SubscriptionStore};
 
 /// A store and the settings by which requests are put to it: all that the
 /// services of one layer share.
@@ -98,14 +99,14 @@ impl<S: SubscriptionStore> Gate<S> {
             let decision = self.decide(&context, Owner::Known(claim));
             return self.conclude(request, context, holder, decision, None);
         }
-        match self.store.peek(digest) {
+        match self.store.find_cached(digest) {
             // What is at hand may be about APIs that have come meanwhile.
-            Peek::Found(_) | Peek::Absent if !self.is_current(&context, 0) => {
+            Cached::Hit(_) | Cached::Absent if !self.is_current(&context, 0) => {
                 Step::Find(*digest, context)
             }
-            Peek::Found(owner) => self.settle(request, context, Some(owner)),
-            Peek::Absent => self.settle_unowned(request, context),
-            Peek::Unknown => Step::Find(*digest, context),
+            Cached::Hit(owner) => self.settle(request, context, Some(owner)),
+            Cached::Absent => self.settle_unowned(request, context),
+            Cached::Miss => Step::Find(*digest, context),
         }
     }
 
@@ -115,11 +116,11 @@ impl<S: SubscriptionStore> Gate<S> {
         holdings: Holdings,
         request: &mut Request<B>,
     ) -> Result<Context, ConfigError> {
-        let catalog = self.settings.interfaces(holdings)?;
+        let catalog = self.settings.definitions(holdings)?;
         let api = self.settings.api(&catalog, request)?;
         let names = self
             .settings
-            .names(api.map(|api| catalog.interfaces().api(api)));
+            .names(api.map(|api| catalog.definitions().api(api)));
         let presented = take(&self.settings.sources, &names, request);
         Ok(Context {
             catalog,
@@ -158,10 +159,10 @@ impl<S: SubscriptionStore> Gate<S> {
         let Ok(holdings) = self.store.holdings() else {
             return false;
         };
-        let now = self.settings.interfaces(holdings);
+        let now = self.settings.definitions(holdings);
         now.is_ok_and(|now| {
-            now.has_interfaces_of(&context.catalog)
-                || lookups == MOST_LOOKUPS && now.has_equal_interfaces(&context.catalog)
+            now.has_definitions_of(&context.catalog)
+                || lookups == MOST_LOOKUPS && now.has_equal_definitions(&context.catalog)
         })
     }
 
@@ -203,7 +204,7 @@ impl<S: SubscriptionStore> Gate<S> {
     #[inline]
     fn decide(&self, context: &Context, owner: Owner<'_>) -> Decision {
         let question = Question {
-            interfaces: context.catalog.interfaces(),
+            definitions: context.catalog.definitions(),
             api: context.api,
             presented: context.presented,
             owner,
@@ -257,7 +258,9 @@ impl<S: SubscriptionStore> Gate<S> {
         if !self.settings.strip {
             return;
         }
-        let api = context.api.map(|api| context.catalog.interfaces().api(api));
+        let api = context
+            .api
+            .map(|api| context.catalog.definitions().api(api));
         let names = self.settings.names(api);
         strip(&self.settings.sources, &names, request);
     }
@@ -319,10 +322,10 @@ impl Context {
 }
 
 /// What the client is told of a denial.
-fn told(denial: &Denial) -> Refusal {
+fn told(denial: &Denial) -> Rejection {
     match denial.reason() {
-        DenialReason::StoreUnavailable | DenialReason::Misconfigured => Refusal::Unavailable,
-        _ if denial.key_presented() => Refusal::InvalidKey,
-        _ => Refusal::MissingKey,
+        DenialReason::StoreUnavailable | DenialReason::Misconfigured => Rejection::Unavailable,
+        _ if denial.key_presented() => Rejection::InvalidKey,
+        _ => Rejection::MissingKey,
     }
 }

@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
-use crate::access::{InapplicableKey, UnknownPath};
+use crate::access::{InapplicableKey, Unmatched};
+use crate::catalog::Live;
 use crate::catalog::{Api, Catalog};
 use crate::key::{KeyHeader, KeyQuery, KeySource};
-use crate::response::RefusalFormat;
-use crate::store::{Holdings, Published, SubscriptionStore};
+use crate::response::RejectionFormat;
+use crate::store::{Holdings, SubscriptionStore};
 
 pub use error::ConfigError;
 pub use future::ResponseFuture;
@@ -51,7 +52,7 @@ use settings::{Select, Settings};
 /// | [`api`](Self::api), [`api_by`](Self::api_by) | by the longest path prefix in the catalog |
 /// | [`catalog`](Self::catalog), [`single_api`](Self::single_api) | the store's |
 /// | [`inapplicable_key`](Self::inapplicable_key) | ignore a wrong key where none is needed |
-/// | [`unknown_path`](Self::unknown_path) | deny |
+/// | [`unmatched`](Self::unmatched) | deny |
 /// | [`pass_preflights`](Self::pass_preflights) | no |
 /// | [`format`](Self::format) | Azure's JSON |
 /// | [`realm`](Self::realm), [`challenge_scheme`](Self::challenge_scheme) | the API's URL, `AzureApiManagementKey` |
@@ -170,7 +171,7 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// are not looked at.
     #[must_use]
     pub fn catalog(mut self, catalog: Catalog) -> Self {
-        self.settings.catalog = Some(Arc::new(Published::new(catalog)));
+        self.settings.catalog = Some(Arc::new(Live::new(catalog)));
         self
     }
 
@@ -205,8 +206,8 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// What becomes of a request for no API. One that passes carries no
     /// [`Access`](crate::Access), and its key is not looked up.
     #[must_use]
-    pub fn unknown_path(mut self, unknown: UnknownPath) -> Self {
-        self.settings.policy.unknown_path = unknown;
+    pub fn unmatched(mut self, unknown: Unmatched) -> Self {
+        self.settings.policy.unmatched = unknown;
         self
     }
 
@@ -223,7 +224,7 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// [`ProblemJson`](crate::response::ProblemJson) or your own. gRPC requests
     /// get gRPC's form whatever it is.
     #[must_use]
-    pub fn format(mut self, format: impl RefusalFormat) -> Self {
+    pub fn format(mut self, format: impl RejectionFormat) -> Self {
         self.settings.response.format = Arc::new(format);
         self
     }
@@ -270,7 +271,7 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
         let Ok(holdings) = self.store.holdings() else {
             return Ok(self);
         };
-        let catalog = self.settings.interfaces(holdings)?;
+        let catalog = self.settings.definitions(holdings)?;
         if let Select::Fixed(id) = &self.settings.select
             && catalog.api(id).is_none()
         {
@@ -283,11 +284,11 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
 impl Settings {
     /// The catalog whose APIs and products apply.
     #[inline]
-    fn interfaces(&self, holdings: Holdings) -> Result<Arc<Catalog>, ConfigError> {
+    fn definitions(&self, holdings: Holdings) -> Result<Arc<Catalog>, ConfigError> {
         match (holdings, &self.catalog) {
             (Holdings::Keys, Some(own)) => Ok(own.load()),
             (Holdings::Keys, None) => Err(ConfigError::NoApis),
-            (Holdings::Interfaces(catalog) | Holdings::Everything(catalog), None) => Ok(catalog),
+            (Holdings::Definitions(catalog) | Holdings::Everything(catalog), None) => Ok(catalog),
             (_, Some(_)) => Err(ConfigError::TwoCatalogs),
         }
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use http::{Extensions, HeaderMap, Method, Request, Uri, header};
 
 use crate::access::Policy;
+use crate::catalog::Live;
 use crate::catalog::{Api, ApiIndex, Catalog};
 use crate::key::{Carrier, KeyHeader, KeyQuery, KeySource, Names, default_names, default_sources};
 use crate::layer::ConfigError;
 use crate::response::{KeyKind, KeyPlace, ResponseSettings};
-use crate::store::Published;
 
 /// Everything about a layer but its store.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub(super) struct Settings {
     pub(super) response: ResponseSettings,
     pub(super) denial_extension: bool,
     /// APIs and products for stores that know keys only.
-    pub(super) catalog: Option<Arc<Published>>,
+    pub(super) catalog: Option<Arc<Live>>,
     /// The first setting that cannot work.
     pub(super) error: Option<ConfigError>,
 }
@@ -169,16 +169,16 @@ impl Settings {
         catalog: &Catalog,
         request: &Request<B>,
     ) -> Result<Option<ApiIndex>, ConfigError> {
-        let interfaces = catalog.interfaces();
+        let definitions = catalog.definitions();
         match &self.select {
-            Select::Path => Ok(interfaces.api_by_path(request.uri().path())),
-            Select::Fixed(id) => match interfaces.api_by_id(id) {
+            Select::Path => Ok(definitions.api_by_path(request.uri().path())),
+            Select::Fixed(id) => match definitions.api_by_id(id) {
                 None => Err(ConfigError::UnknownApi { id: id.to_string() }),
                 found => Ok(found),
             },
             Select::By(select) => {
                 let id = select(&RequestInfo::of(request));
-                Ok(id.and_then(|id| interfaces.api_by_id(&id)))
+                Ok(id.and_then(|id| definitions.api_by_id(&id)))
             }
         }
     }

@@ -21,7 +21,7 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<B> {
         // None when it is empty or has been sent.
-        Refusal { rest: Option<Bytes> },
+        Rejection { rest: Option<Bytes> },
         Inner { #[pin] body: B },
     }
 }
@@ -30,7 +30,7 @@ impl<B> ResponseBody<B> {
     pub(crate) fn refusal(body: Bytes) -> Self {
         let rest = Some(body).filter(|body| !body.is_empty());
         Self {
-            kind: Kind::Refusal { rest },
+            kind: Kind::Rejection { rest },
         }
     }
 
@@ -60,7 +60,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.project().kind.project() {
-            KindProjection::Refusal { rest } => {
+            KindProjection::Rejection { rest } => {
                 Poll::Ready(rest.take().map(|body| Ok(Frame::data(body.into()))))
             }
             KindProjection::Inner { body } => body.poll_frame(cx),
@@ -69,14 +69,14 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Refusal { rest } => rest.is_none(),
+            Kind::Rejection { rest } => rest.is_none(),
             Kind::Inner { body } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Refusal { rest } => {
+            Kind::Rejection { rest } => {
                 SizeHint::with_exact(rest.as_ref().map_or(0, |body| body.len() as u64))
             }
             Kind::Inner { body } => body.size_hint(),

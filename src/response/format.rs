@@ -1,20 +1,20 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 
-use super::{Refusal, Refused};
+use super::{Rejection, RejectionContext};
 
 /// How a refusal looks to clients of plain HTTP. gRPC clients are answered in
 /// their own protocol, without it.
 ///
-/// A closure is a format too. [`Refused::response`] sets the status and the
+/// A closure is a format too. [`RejectionContext::response`] sets the status and the
 /// headers that a refusal needs:
 ///
 /// ```
 /// use http::HeaderValue;
-/// use tower_subscription_key::response::{RefusalFormat, Refused};
+/// use tower_subscription_key::response::{RejectionFormat, RejectionContext};
 ///
-/// fn plain() -> impl RefusalFormat {
-///     |refused: &Refused<'_>| {
+/// fn plain() -> impl RejectionFormat {
+///     |refused: &RejectionContext<'_>| {
 ///         let text = HeaderValue::from_static("text/plain");
 ///         refused.response(text, refused.refusal().message())
 ///     }
@@ -26,29 +26,29 @@ use super::{Refusal, Refused};
 /// repeats none of it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot render refusals",
-    note = "use `AzureJson`, `ProblemJson`, or a closure `|refused: &Refused<'_>| -> http::Response<Bytes>`"
+    note = "use `AzureJson`, `ProblemJson`, or a closure `|refused: &RejectionContext<'_>| -> http::Response<Bytes>`"
 )]
-pub trait RefusalFormat: Send + Sync + 'static {
+pub trait RejectionFormat: Send + Sync + 'static {
     /// The whole answer: status, headers and body.
-    fn render(&self, refused: &Refused<'_>) -> Response<Bytes>;
+    fn render(&self, refused: &RejectionContext<'_>) -> Response<Bytes>;
 
     /// Content type and body, where they depend on nothing but the refusal. The
-    /// rest of the answer is then [`Refused::response`]'s, and [`render`](Self::render)
+    /// rest of the answer is then [`RejectionContext::response`]'s, and [`render`](Self::render)
     /// is not called. Nothing is allocated where the request has headers: the answer
     /// takes over their room.
     ///
     /// Default: none.
-    fn content(&self, refusal: Refusal) -> Option<(HeaderValue, Bytes)> {
+    fn content(&self, refusal: Rejection) -> Option<(HeaderValue, Bytes)> {
         let _ = refusal;
         None
     }
 }
 
-impl<F> RefusalFormat for F
+impl<F> RejectionFormat for F
 where
-    F: Fn(&Refused<'_>) -> Response<Bytes> + Send + Sync + 'static,
+    F: Fn(&RejectionContext<'_>) -> Response<Bytes> + Send + Sync + 'static,
 {
-    fn render(&self, refused: &Refused<'_>) -> Response<Bytes> {
+    fn render(&self, refused: &RejectionContext<'_>) -> Response<Bytes> {
         self(refused)
     }
 }
@@ -57,27 +57,27 @@ where
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AzureJson;
 
-impl RefusalFormat for AzureJson {
-    fn render(&self, refused: &Refused<'_>) -> Response<Bytes> {
+impl RejectionFormat for AzureJson {
+    fn render(&self, refused: &RejectionContext<'_>) -> Response<Bytes> {
         refused.response(JSON, azure_json(refused.refusal()))
     }
 
-    fn content(&self, refusal: Refusal) -> Option<(HeaderValue, Bytes)> {
+    fn content(&self, refusal: Rejection) -> Option<(HeaderValue, Bytes)> {
         Some((JSON, Bytes::from_static(azure_json(refusal).as_bytes())))
     }
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-const fn azure_json(refusal: Refusal) -> &'static str {
+const fn azure_json(refusal: Rejection) -> &'static str {
     match refusal {
-        Refusal::MissingKey => {
+        Rejection::MissingKey => {
             r#"{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }"#
         }
-        Refusal::InvalidKey => {
+        Rejection::InvalidKey => {
             r#"{ "statusCode": 401, "message": "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription." }"#
         }
-        Refusal::Unavailable => {
+        Rejection::Unavailable => {
             r#"{ "statusCode": 503, "message": "The subscription key could not be checked. Try again later." }"#
         }
     }
@@ -87,12 +87,12 @@ const fn azure_json(refusal: Refusal) -> &'static str {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ProblemJson;
 
-impl RefusalFormat for ProblemJson {
-    fn render(&self, refused: &Refused<'_>) -> Response<Bytes> {
+impl RejectionFormat for ProblemJson {
+    fn render(&self, refused: &RejectionContext<'_>) -> Response<Bytes> {
         refused.response(PROBLEM, problem_json(refused.refusal()))
     }
 
-    fn content(&self, refusal: Refusal) -> Option<(HeaderValue, Bytes)> {
+    fn content(&self, refusal: Rejection) -> Option<(HeaderValue, Bytes)> {
         Some((
             PROBLEM,
             Bytes::from_static(problem_json(refusal).as_bytes()),
@@ -102,15 +102,15 @@ impl RefusalFormat for ProblemJson {
 
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-const fn problem_json(refusal: Refusal) -> &'static str {
+const fn problem_json(refusal: Rejection) -> &'static str {
     match refusal {
-        Refusal::MissingKey => {
+        Rejection::MissingKey => {
             r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API."}"#
         }
-        Refusal::InvalidKey => {
+        Rejection::InvalidKey => {
             r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription."}"#
         }
-        Refusal::Unavailable => {
+        Rejection::Unavailable => {
             r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The subscription key could not be checked. Try again later."}"#
         }
     }

@@ -2,9 +2,9 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-use super::Refusal;
+use super::Rejection;
 use super::quoted::percent_encoded;
-use super::refusal::{response, roomy_headers};
+use super::rejection::{response, roomy_headers};
 
 const PREFIX: &[u8] = b"application/grpc";
 
@@ -19,7 +19,7 @@ pub(super) fn content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 /// A trailers-only answer: the trailers stand in the headers, and no body comes.
-pub(super) fn answer(content_type: &HeaderValue, refusal: Refusal) -> Response<Bytes> {
+pub(super) fn answer(content_type: &HeaderValue, refusal: Rejection) -> Response<Bytes> {
     let mut headers = roomy_headers();
     headers.insert(CONTENT_TYPE, content_type.clone());
     headers.insert(GRPC_STATUS, status(refusal));
@@ -30,10 +30,10 @@ pub(super) fn answer(content_type: &HeaderValue, refusal: Refusal) -> Response<B
 }
 
 /// `UNAUTHENTICATED`, or `UNAVAILABLE`.
-fn status(refusal: Refusal) -> HeaderValue {
+fn status(refusal: Rejection) -> HeaderValue {
     HeaderValue::from_static(match refusal {
-        Refusal::MissingKey | Refusal::InvalidKey => "16",
-        Refusal::Unavailable => "14",
+        Rejection::MissingKey | Rejection::InvalidKey => "16",
+        Rejection::Unavailable => "14",
     })
 }
 

@@ -6,7 +6,7 @@
 //!    a trailers-only answer: HTTP 200 with `grpc-status` 16 for a refused key
 //!    and 14 where keys cannot be checked. Formats have no say in it, because a
 //!    gRPC client understands nothing else.
-//! 2. Everything else is answered by the layer's [`RefusalFormat`]:
+//! 2. Everything else is answered by the layer's [`RejectionFormat`]:
 //!    [`AzureJson`] unless another one is set, [`ProblemJson`], or a closure.
 //!
 //! A refusal looks like this:
@@ -19,7 +19,7 @@
 //! { "statusCode": 401, "message": "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription." }
 //! ```
 //!
-//! The client is told one of three things ([`Refusal`]) and nothing of the
+//! The client is told one of three things ([`Rejection`]) and nothing of the
 //! operator's reason: a suspended key and an unknown one look the same. This
 //! room is never given the reason, so no format can leak it.
 //!
@@ -36,7 +36,7 @@ mod grpc;
 mod host;
 mod memo;
 mod quoted;
-mod refusal;
+mod rejection;
 
 use std::fmt;
 use std::sync::Arc;
@@ -48,13 +48,13 @@ use http::{HeaderMap, Request, Response, Uri};
 pub use body::ResponseBody;
 pub use challenge::ChallengeError;
 pub(crate) use challenge::{ChallengeSettings, KeyKind, KeyPlace};
-pub use format::{AzureJson, ProblemJson, RefusalFormat};
-pub use refusal::{Refusal, Refused};
+pub use format::{AzureJson, ProblemJson, RejectionFormat};
+pub use rejection::{Rejection, RejectionContext};
 
 /// How refusals are told: what a layer is set to.
 #[derive(Clone)]
 pub(crate) struct ResponseSettings {
-    pub(crate) format: Arc<dyn RefusalFormat>,
+    pub(crate) format: Arc<dyn RejectionFormat>,
     pub(crate) challenge: Arc<ChallengeSettings>,
     pub(crate) retry_after: Duration,
 }
@@ -95,7 +95,7 @@ struct RequestHead<'a> {
 #[inline]
 pub(crate) fn refuse<B>(
     settings: &ResponseSettings,
-    refusal: Refusal,
+    refusal: Rejection,
     request: &mut Request<B>,
     api_path: Option<&str>,
     key_place: KeyPlace<'_>,
@@ -109,7 +109,7 @@ pub(crate) fn refuse<B>(
     if let Some(content_type) = grpc::content_type(head.headers) {
         return grpc::answer(content_type, refusal);
     }
-    let refused = Refused::new(refusal, settings, head);
+    let refused = RejectionContext::new(refusal, settings, head);
     match settings.format.content(refusal) {
         Some((content_type, body)) => {
             let rest = refused.rest();

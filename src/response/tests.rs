@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const REFUSALS: [Refusal; 3] = [
-    Refusal::MissingKey,
-    Refusal::InvalidKey,
-    Refusal::Unavailable,
+const REFUSALS: [Rejection; 3] = [
+    Rejection::MissingKey,
+    Rejection::InvalidKey,
+    Rejection::Unavailable,
 ];
 
 const CHALLENGE: &str = r#"AzureApiManagementKey realm="https://api.example/echo",name="Ocp-Apim-Subscription-Key",type="header""#;
 
 fn answer_to(
     settings: &ResponseSettings,
-    refusal: Refusal,
+    refusal: Rejection,
     content_type: Option<&'static str>,
 ) -> Response<Bytes> {
     let mut request = Request::get("/echo/resource?subscription-key=K")
@@ -35,7 +35,7 @@ fn answer_to(
     refuse(settings, refusal, &mut request, Some("/echo"), place)
 }
 
-fn with_format(format: impl RefusalFormat) -> ResponseSettings {
+fn with_format(format: impl RejectionFormat) -> ResponseSettings {
     ResponseSettings {
         format: Arc::new(format),
         ..ResponseSettings::default()
@@ -56,21 +56,21 @@ fn azures_answers_are_exact_to_the_byte() {
     let challenge = ("www-authenticate", CHALLENGE);
     for (refusal, status, header, len, body) in [
         (
-            Refusal::MissingKey,
+            Rejection::MissingKey,
             401,
             challenge,
             152,
             r#"{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }"#,
         ),
         (
-            Refusal::InvalidKey,
+            Rejection::InvalidKey,
             401,
             challenge,
             143,
             r#"{ "statusCode": 401, "message": "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription." }"#,
         ),
         (
-            Refusal::Unavailable,
+            Rejection::Unavailable,
             503,
             ("retry-after", "5"),
             95,
@@ -99,7 +99,7 @@ fn each_client_is_told_the_host_that_it_named() {
             kind: KeyKind::Header,
         };
         let mut request = request.body(()).unwrap();
-        let refusal = Refusal::InvalidKey;
+        let refusal = Rejection::InvalidKey;
         let response = refuse(&settings, refusal, &mut request, Some("/echo"), place);
         let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap();
         challenge.split('"').nth(1).unwrap().to_owned()
@@ -134,17 +134,17 @@ fn problem_details_say_the_same_in_their_own_words() {
     let settings = with_format(ProblemJson);
     for (refusal, title, header) in [
         (
-            Refusal::MissingKey,
+            Rejection::MissingKey,
             "Unauthorized",
             ("www-authenticate", CHALLENGE),
         ),
         (
-            Refusal::InvalidKey,
+            Rejection::InvalidKey,
             "Unauthorized",
             ("www-authenticate", CHALLENGE),
         ),
         (
-            Refusal::Unavailable,
+            Rejection::Unavailable,
             "Service Unavailable",
             ("retry-after", "5"),
         ),
@@ -181,9 +181,9 @@ fn grpc_is_answered_in_its_own_protocol_whatever_the_format() {
     for settings in [ResponseSettings::default(), with_format(ProblemJson)] {
         for content_type in ["application/grpc+proto", "APPLICATION/GRPC-WEB"] {
             for (refusal, status) in [
-                (Refusal::MissingKey, "16"),
-                (Refusal::InvalidKey, "16"),
-                (Refusal::Unavailable, "14"),
+                (Rejection::MissingKey, "16"),
+                (Rejection::InvalidKey, "16"),
+                (Rejection::Unavailable, "14"),
             ] {
                 let response = answer_to(&settings, refusal, Some(content_type));
                 assert_eq!(response.status(), StatusCode::OK);
@@ -207,14 +207,14 @@ fn the_wait_is_the_one_that_was_set() {
         retry_after: Duration::from_millis(29_001),
         ..ResponseSettings::default()
     };
-    let response = answer_to(&settings, Refusal::Unavailable, None);
+    let response = answer_to(&settings, Rejection::Unavailable, None);
     assert_eq!(response.headers()[RETRY_AFTER], "30");
 }
 
 #[test]
 fn a_closure_is_given_what_it_needs_and_answers_alone() {
-    let settings = with_format(|refused: &Refused<'_>| {
-        assert_eq!(refused.refusal(), Refusal::InvalidKey);
+    let settings = with_format(|refused: &RejectionContext<'_>| {
+        assert_eq!(refused.refusal(), Rejection::InvalidKey);
         assert_eq!(refused.challenge().unwrap(), CHALLENGE);
         assert_eq!(refused.retry_after_value(), None);
         assert_eq!(refused.retry_after(), Duration::from_secs(5));
@@ -224,7 +224,7 @@ fn a_closure_is_given_what_it_needs_and_answers_alone() {
         *response.status_mut() = StatusCode::FORBIDDEN;
         response
     });
-    let response = answer_to(&settings, Refusal::InvalidKey, None);
+    let response = answer_to(&settings, Rejection::InvalidKey, None);
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
     assert!(!response.headers().contains_key(WWW_AUTHENTICATE));
     assert_eq!(response.body(), "mine");
@@ -232,12 +232,12 @@ fn a_closure_is_given_what_it_needs_and_answers_alone() {
 
 #[test]
 fn debug_shows_nothing_of_the_request() {
-    let settings = with_format(|refused: &Refused<'_>| {
+    let settings = with_format(|refused: &RejectionContext<'_>| {
         assert_eq!(
             format!("{refused:?}"),
-            "Refused { refusal: MissingKey, .. }"
+            "RejectionContext { refusal: MissingKey, .. }"
         );
         Response::default()
     });
-    answer_to(&settings, Refusal::MissingKey, None);
+    answer_to(&settings, Rejection::MissingKey, None);
 }

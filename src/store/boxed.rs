@@ -3,8 +3,9 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
-use crate::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
+use crate::store::{Cached, Holdings, SubscriptionStore};
 
 /// Any store, chosen at run time.
 ///
@@ -45,7 +46,7 @@ trait DynStore: Send + Sync {
         &'a self,
         key: &'a KeyDigest,
     ) -> BoxFuture<'a, Result<Option<KeyOwner>, BoxStoreError>>;
-    fn peek(&self, key: &KeyDigest) -> Peek;
+    fn find_cached(&self, key: &KeyDigest) -> Cached;
     fn holdings(&self) -> Result<Holdings, BoxStoreError>;
 }
 
@@ -61,8 +62,8 @@ impl<S: SubscriptionStore> DynStore for S {
         Box::pin(async move { SubscriptionStore::find(self, key).await.map_err(boxed) })
     }
 
-    fn peek(&self, key: &KeyDigest) -> Peek {
-        SubscriptionStore::peek(self, key)
+    fn find_cached(&self, key: &KeyDigest) -> Cached {
+        SubscriptionStore::find_cached(self, key)
     }
 
     fn holdings(&self) -> Result<Holdings, BoxStoreError> {
@@ -77,8 +78,8 @@ impl SubscriptionStore for BoxStore {
         self.0.find(key).await
     }
 
-    fn peek(&self, key: &KeyDigest) -> Peek {
-        self.0.peek(key)
+    fn find_cached(&self, key: &KeyDigest) -> Cached {
+        self.0.find_cached(key)
     }
 
     fn holdings(&self) -> Result<Holdings, BoxStoreError> {

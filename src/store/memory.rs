@@ -2,10 +2,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::catalog::KeyOwner;
+use crate::catalog::live::Live;
 use crate::catalog::{Api, Catalog, CatalogError, Product, Subscription};
 use crate::key::KeyDigest;
-use crate::store::published::Published;
-use crate::store::{Holdings, KeyOwner, SubscriptionStore};
+use crate::store::{Holdings, SubscriptionStore};
 
 /// A catalog in memory, changed live through its methods.
 ///
@@ -34,7 +35,7 @@ pub struct MemoryStore {
 
 #[derive(Debug)]
 struct Shared {
-    catalog: Published,
+    catalog: Live,
     packing: AtomicBool,
 }
 
@@ -47,7 +48,7 @@ impl MemoryStore {
     #[must_use]
     pub fn new(catalog: Catalog) -> Self {
         let shared = Shared {
-            catalog: Published::new(catalog),
+            catalog: Live::new(catalog),
             packing: AtomicBool::new(false),
         };
         Self {

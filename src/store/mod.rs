@@ -18,8 +18,8 @@
 //! use std::collections::HashMap;
 //! use std::convert::Infallible;
 //! use std::sync::Arc;
-//! use tower_subscription_key::catalog::{KeySlot, Subscription};
-//! use tower_subscription_key::store::{KeyOwner, SubscriptionStore};
+//! use tower_subscription_key::catalog::{KeyOwner, KeySlot, Subscription};
+//! use tower_subscription_key::store::SubscriptionStore;
 //! use tower_subscription_key::KeyDigest;
 //!
 //! struct Partners(HashMap<KeyDigest, Arc<Subscription>>);
@@ -68,7 +68,7 @@ pub mod file;
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
 mod memory;
-mod published;
+
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub mod redis;
@@ -79,15 +79,13 @@ pub mod snapshot;
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, KeySlot, Subscription};
+use crate::catalog::{Catalog, KeyOwner};
 use crate::key::KeyDigest;
 
 pub use boxed::{BoxStore, BoxStoreError};
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
-pub use cached::{
-    CacheSettingsError, CacheStats, CachedStore, CachedStoreBuilder, CachedStoreError,
-};
+pub use cached::{CacheConfigError, CacheStats, CachedStore, CachedStoreBuilder, CachedStoreError};
 #[cfg(feature = "file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub use file::FileStore;
@@ -101,8 +99,6 @@ pub use redis::{RedisPublisher, RedisStore};
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub use snapshot::SnapshotFile;
-
-pub(crate) use published::Published;
 
 /// Answers whose key that is.
 #[diagnostic::on_unimplemented(
@@ -127,9 +123,9 @@ pub trait SubscriptionStore: Send + Sync + 'static {
 
     /// The same, if the answer is at hand. A request that is answered here waits
     /// for nothing and allocates nothing for its lookup.
-    fn peek(&self, key: &KeyDigest) -> Peek {
+    fn find_cached(&self, key: &KeyDigest) -> Cached {
         let _ = key;
-        Peek::Unknown
+        Cached::Miss
     }
 
     /// What the store holds in memory besides. A request asks for it before
@@ -149,48 +145,15 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     }
 }
 
-/// The owner of a key.
-#[derive(Debug, Clone)]
-pub struct KeyOwner {
-    subscription: Arc<Subscription>,
-    slot: KeySlot,
-}
-
-impl KeyOwner {
-    /// That subscription, by the key in that slot. Where the subscription has
-    /// a key in the slot, its expiry counts.
-    #[must_use]
-    pub fn new(subscription: impl Into<Arc<Subscription>>, slot: KeySlot) -> Self {
-        let subscription = subscription.into();
-        Self { subscription, slot }
-    }
-
-    /// The subscription.
-    #[must_use]
-    pub fn subscription(&self) -> &Arc<Subscription> {
-        &self.subscription
-    }
-
-    pub(crate) fn into_subscription(self) -> Arc<Subscription> {
-        self.subscription
-    }
-
-    /// Which of its keys.
-    #[must_use]
-    pub fn slot(&self) -> KeySlot {
-        self.slot
-    }
-}
-
 /// What a store can say at once.
 #[derive(Debug, Clone)]
-pub enum Peek {
+pub enum Cached {
     /// The key's owner.
-    Found(KeyOwner),
+    Hit(KeyOwner),
     /// No subscription has the key.
     Absent,
     /// It has to look: ask [`SubscriptionStore::find`].
-    Unknown,
+    Miss,
 }
 
 /// What a store holds in memory.
@@ -203,7 +166,7 @@ pub enum Holdings {
     /// As long as they do not change, hand out the same catalog, or clones of it:
     /// one that is built anew passes for another version, and a request that waited
     /// meanwhile has its key looked up again.
-    Interfaces(Arc<Catalog>),
+    Definitions(Arc<Catalog>),
     /// Everything: no key is asked for, because the catalog has them all.
     Everything(Arc<Catalog>),
 }
@@ -219,8 +182,8 @@ impl<S: SubscriptionStore> SubscriptionStore for Arc<S> {
         S::find(self, key)
     }
 
-    fn peek(&self, key: &KeyDigest) -> Peek {
-        S::peek(self, key)
+    fn find_cached(&self, key: &KeyDigest) -> Cached {
+        S::find_cached(self, key)
     }
 
     fn holdings(&self) -> Result<Holdings, Self::Error> {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 use tower_subscription_key::DenialReason;
 use tower_subscription_key::catalog::KeySlot;
-use tower_subscription_key::response::{ProblemJson, Refusal, Refused};
+use tower_subscription_key::response::{ProblemJson, Rejection, RejectionContext};
 
 use crate::support::{HEADER, INVALID, KEY, MISSING, get, keyed, layer, send, with};
 
@@ -38,8 +38,8 @@ async fn other_forms_can_be_chosen() {
     assert_eq!(parsed["status"], 401);
     problem.denied();
 
-    let own = layer().format(|refused: &Refused<'_>| {
-        assert_eq!(refused.refusal(), Refusal::InvalidKey);
+    let own = layer().format(|refused: &RejectionContext<'_>| {
+        assert_eq!(refused.refusal(), Rejection::InvalidKey);
         let text = HeaderValue::from_static("text/plain");
         let mut response = refused.response(text, "no");
         *response.status_mut() = StatusCode::NOT_FOUND;
@@ -50,7 +50,7 @@ async fn other_forms_can_be_chosen() {
     assert!(answer.headers.contains_key("www-authenticate"));
     assert_eq!(answer.refused(StatusCode::NOT_FOUND), "no");
 
-    let bare = layer().format(|_: &Refused<'_>| Response::new(Bytes::new()));
+    let bare = layer().format(|_: &RejectionContext<'_>| Response::new(Bytes::new()));
     let answer = send(&bare, get("/guarded")).await;
     assert!(answer.headers.is_empty());
     assert_eq!(answer.refused(StatusCode::OK), "");

@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex};
 use http::{Request, StatusCode};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tower_subscription_key::catalog::KeyOwner;
 use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
 use tower_subscription_key::key::KeyHeader;
-use tower_subscription_key::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
-use tower_subscription_key::{
-    BoxStore, DenialReason, KeyDigest, SubscriptionKeyLayer, UnknownPath,
-};
+use tower_subscription_key::store::{Cached, Holdings, SubscriptionStore};
+use tower_subscription_key::{BoxStore, DenialReason, KeyDigest, SubscriptionKeyLayer, Unmatched};
 
 use crate::support::{Answer, Down, HEADER, INVALID, KEY, OTHER, keyed, send, with};
 
@@ -32,7 +31,7 @@ impl Exchanged {
     fn new(catalog: Catalog) -> (Arc<Self>, Lookups) {
         let (lookups, asked) = mpsc::unbounded_channel();
         let store = Self {
-            holdings: Mutex::new(Holdings::Interfaces(Arc::new(catalog))),
+            holdings: Mutex::new(Holdings::Definitions(Arc::new(catalog))),
             is_down: AtomicBool::new(false),
             lookups,
         };
@@ -40,7 +39,7 @@ impl Exchanged {
     }
 
     fn exchange(&self, catalog: Catalog) {
-        *self.holdings.lock().unwrap() = Holdings::Interfaces(Arc::new(catalog));
+        *self.holdings.lock().unwrap() = Holdings::Definitions(Arc::new(catalog));
     }
 }
 
@@ -152,11 +151,11 @@ impl SubscriptionStore for Meanwhile {
         Ok(self.owner.clone())
     }
 
-    fn peek(&self, _: &KeyDigest) -> Peek {
+    fn find_cached(&self, _: &KeyDigest) -> Cached {
         if let Some(next) = self.next.lock().unwrap().take() {
-            *self.holdings.lock().unwrap() = Holdings::Interfaces(Arc::new(next));
+            *self.holdings.lock().unwrap() = Holdings::Definitions(Arc::new(next));
         }
-        self.owner.clone().map_or(Peek::Absent, Peek::Found)
+        self.owner.clone().map_or(Cached::Absent, Cached::Hit)
     }
 
     fn holdings(&self) -> Result<Holdings, Down> {
@@ -172,7 +171,7 @@ async fn what_is_answered_from_memory_is_decided_on_the_new_version_too() {
     for (before, owner) in [(before, Some(owner)), (open.build().unwrap(), None)] {
         let is_good = owner.is_some();
         let layer = SubscriptionKeyLayer::new(Meanwhile {
-            holdings: Mutex::new(Holdings::Interfaces(Arc::new(before))),
+            holdings: Mutex::new(Holdings::Definitions(Arc::new(before))),
             next: Mutex::new(Some(after.clone())),
             owner: owner.map(|owner| KeyOwner::new(owner, KeySlot::Primary)),
         });
@@ -284,7 +283,7 @@ async fn a_store_that_lost_its_catalog_is_503() {
 #[tokio::test]
 async fn what_needs_no_lookup_any_more_is_settled_at_once() {
     let elsewhere = Catalog::builder().api(Api::new("elsewhere", "/elsewhere"));
-    let elsewhere = Holdings::Interfaces(Arc::new(elsewhere.build().unwrap()));
+    let elsewhere = Holdings::Definitions(Arc::new(elsewhere.build().unwrap()));
     let whole = Catalog::builder()
         .api(Api::new("whole", "/guarded"))
         .product(Product::new("new").with_apis(["whole"]))
@@ -293,7 +292,7 @@ async fn what_needs_no_lookup_any_more_is_settled_at_once() {
     for (next, api) in [(elsewhere, None), (whole, Some("whole"))] {
         let (before, owner) = version("old", "new");
         let (store, mut lookups) = Exchanged::new(before);
-        let layer = SubscriptionKeyLayer::new(Arc::clone(&store)).unknown_path(UnknownPath::Pass);
+        let layer = SubscriptionKeyLayer::new(Arc::clone(&store)).unmatched(Unmatched::Pass);
         let request = sending(&layer, keyed("/guarded", KEY));
         let lookup = lookups.next().await;
         *store.holdings.lock().unwrap() = next;

@@ -6,7 +6,7 @@ use axum::routing::get;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
-use tower_subscription_key::{Access, UnknownPath};
+use tower_subscription_key::{Access, Unmatched};
 
 use crate::support::{HEADER, KEY, layer};
 
@@ -42,7 +42,7 @@ async fn ask(app: &Router, path: &str, key: Option<&str>) -> (StatusCode, String
 
 #[tokio::test]
 async fn a_handler_is_told_who_calls() {
-    let app = routes().route_layer(layer().unknown_path(UnknownPath::Pass));
+    let app = routes().route_layer(layer().unmatched(Unmatched::Pass));
     let ok = |who: &str| (StatusCode::OK, who.to_owned());
     assert_eq!(ask(&app, "/guarded/must", Some(KEY)).await, ok("contoso"));
     assert_eq!(ask(&app, "/guarded/may", Some(KEY)).await, ok("contoso"));

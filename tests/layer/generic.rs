@@ -12,7 +12,7 @@ use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt};
 use tower_subscription_key::catalog::Api;
-use tower_subscription_key::store::KeyOwner;
+use tower_subscription_key::catalog::KeyOwner;
 use tower_subscription_key::{KeyDigest, SubscriptionKeyLayer, SubscriptionStore};
 
 use crate::support::{self, Inner, KEY, MISSING, Slow, keyed, layer, slow_layer};

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tower::{Layer, Service};
 use tower_subscription_key::{
-    Access, InapplicableKey, KeySource, MemoryStore, SubscriptionKeyLayer, UnknownPath,
+    Access, InapplicableKey, KeySource, MemoryStore, SubscriptionKeyLayer, Unmatched,
 };
 
 use crate::support::{HEADER, Inner, KEY, layer};
@@ -125,7 +125,7 @@ fn layers() -> impl Strategy<Value = SubscriptionKeyLayer<MemoryStore>> {
             layer = layer.inapplicable_key(InapplicableKey::Deny);
         }
         if pass {
-            layer = layer.unknown_path(UnknownPath::Pass);
+            layer = layer.unmatched(Unmatched::Pass);
         }
         layer
     })
@@ -161,7 +161,7 @@ proptest! {
 
     #[test]
     fn stripping_takes_the_key_and_nothing_else(request in requests(), deny in any::<bool>()) {
-        let mut layer = layer().unknown_path(UnknownPath::Pass).strip_key(true);
+        let mut layer = layer().unmatched(Unmatched::Pass).strip_key(true);
         if deny {
             layer = layer.inapplicable_key(InapplicableKey::Deny);
         }

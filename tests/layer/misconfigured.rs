@@ -3,10 +3,10 @@
 use http::StatusCode;
 use tower_subscription_key::catalog::Api;
 use tower_subscription_key::{
-    BoxStore, ConfigError, DenialReason, KeySource, MemoryStore, SubscriptionKeyLayer, UnknownPath,
+    BoxStore, ConfigError, DenialReason, KeySource, MemoryStore, SubscriptionKeyLayer, Unmatched,
 };
 
-use crate::support::{KEY, Slow, catalog, get, interfaces, keyed, layer, send};
+use crate::support::{KEY, Slow, catalog, definitions, get, keyed, layer, send};
 
 type KeyLayer = SubscriptionKeyLayer<BoxStore>;
 
@@ -59,7 +59,7 @@ fn broken() -> Vec<(&'static str, &'static str, KeyLayer)> {
         (
             "TwoCatalogs",
             "the store brings its own APIs and products",
-            whole().catalog(interfaces().build().unwrap()),
+            whole().catalog(definitions().build().unwrap()),
         ),
         (
             "TwoCatalogs",
@@ -107,7 +107,7 @@ fn a_check_tells_each_in_a_sentence() {
 async fn unchecked_they_let_nobody_in_and_say_503() {
     for (name, _, layer) in broken() {
         let layer = layer.denial_extension(true).pass_preflights(true);
-        let layer = layer.unknown_path(UnknownPath::Pass);
+        let layer = layer.unmatched(Unmatched::Pass);
         for request in [
             keyed("/guarded", KEY),
             get("/lax"),

@@ -4,7 +4,7 @@ use http::{Method, Request};
 use tower::{Layer, ServiceExt};
 use tower_subscription_key::catalog::{Api, Catalog, Scope, Subscription};
 use tower_subscription_key::{
-    Access, InapplicableKey, MemoryStore, SubscriptionKeyLayer, UnknownPath,
+    Access, InapplicableKey, MemoryStore, SubscriptionKeyLayer, Unmatched,
 };
 
 use crate::support::{HEADER, INVALID, Inner, KEY, MISSING, get, keyed, layer, send, with};
@@ -32,7 +32,7 @@ async fn an_unknown_path_is_denied_or_passes_as_it_is_set() {
     assert_eq!(send(&deny, get("/none")).await.denied(), MISSING);
     assert_eq!(send(&deny, keyed("/none", "")).await.denied(), MISSING);
     assert_eq!(send(&deny, keyed("/none", KEY)).await.denied(), INVALID);
-    let pass = deny.unknown_path(UnknownPath::Pass);
+    let pass = deny.unmatched(Unmatched::Pass);
     for request in [get("/none"), keyed("/none", KEY), keyed("/none", "wrong")] {
         let strict = pass.clone().inapplicable_key(InapplicableKey::Deny);
         let seen = send(&strict, request).await.passed();
@@ -42,9 +42,7 @@ async fn an_unknown_path_is_denied_or_passes_as_it_is_set() {
 
 #[tokio::test]
 async fn what_passes_unseen_carries_not_even_an_access_of_before() {
-    let pass = layer()
-        .unknown_path(UnknownPath::Pass)
-        .pass_preflights(true);
+    let pass = layer().unmatched(Unmatched::Pass).pass_preflights(true);
     let mut request = get("/none");
     request.extensions_mut().insert(an_access().await);
     request.extensions_mut().insert("else");

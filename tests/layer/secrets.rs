@@ -4,13 +4,14 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
 use tower::{Layer, Service};
+use tower_subscription_key::catalog::KeyOwner;
 use tower_subscription_key::catalog::{Catalog, KeySlot, Subscription, SubscriptionKey};
 use tower_subscription_key::key::Presented;
-use tower_subscription_key::response::Refused;
-use tower_subscription_key::store::{Holdings, KeyOwner, Peek};
+use tower_subscription_key::response::RejectionContext;
+use tower_subscription_key::store::{Cached, Holdings};
 use tower_subscription_key::{
     Access, BoxStore, InapplicableKey, KeyDigest, MemoryStore, SubscriptionKeyLayer,
-    SubscriptionStore, UnknownPath,
+    SubscriptionStore, Unmatched,
 };
 
 use crate::support::{
@@ -93,7 +94,7 @@ async fn no_span_event_answer_or_denial_shows_a_key() {
             .clone()
             .inapplicable_key(InapplicableKey::Deny)
             .strip_key(true);
-        let lenient = layer.unknown_path(UnknownPath::Pass);
+        let lenient = layer.unmatched(Unmatched::Pass);
         for layer in [strict, lenient] {
             for request in requests() {
                 show(&send(&layer, request).await);
@@ -135,7 +136,7 @@ fn no_public_type_prints_a_key() {
         "{digest:?} {store:?} {owner:?} {holdings:?} {all:?} {subscription:?} {twice:?} {service:?}
          {future:?} {waiting:?} {:?} {:?} {:?} {:?}",
         Presented::Key(digest),
-        Peek::Found(owner.clone()),
+        Cached::Hit(owner.clone()),
         SubscriptionKey::new(KEY),
         BoxStore::new(store.clone()),
     );
@@ -152,7 +153,7 @@ async fn what_a_format_and_a_rule_are_given_prints_no_key() {
     let shown = Arc::new(Mutex::new(String::new()));
     let (by_format, by_rule) = (Arc::clone(&shown), Arc::clone(&shown));
     let layer = layer()
-        .format(move |refused: &Refused<'_>| {
+        .format(move |refused: &RejectionContext<'_>| {
             write!(by_format.lock().unwrap(), "{refused:?}").unwrap();
             refused.response(http::HeaderValue::from_static("text/plain"), "no")
         })

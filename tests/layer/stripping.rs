@@ -1,7 +1,7 @@
 //! What of a key the inner service sees.
 
 use http::HeaderMap;
-use tower_subscription_key::{KeySource, MemoryStore, SubscriptionKeyLayer, UnknownPath};
+use tower_subscription_key::{KeySource, MemoryStore, SubscriptionKeyLayer, Unmatched};
 
 use crate::support::{HEADER, KEY, Slow, get, layer, send, slow_layer, with};
 
@@ -82,7 +82,7 @@ async fn every_name_that_applies_is_stripped_from_its_own_place() {
 
 #[tokio::test]
 async fn keys_are_stripped_also_where_nobody_needed_them() {
-    let layer = layer().strip_key(true).unknown_path(UnknownPath::Pass);
+    let layer = layer().strip_key(true).unmatched(Unmatched::Pass);
     for path in ["/lax", "/given", "/no/api"] {
         let uri = format!("{path}?subscription-key={KEY}&subscription-key=2");
         let headers = [(HEADER, "1"), (HEADER, "2")];

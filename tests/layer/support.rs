@@ -11,9 +11,10 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt};
+use tower_subscription_key::catalog::KeyOwner;
 use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
 use tower_subscription_key::key::{KeyHeader, KeyQuery};
-use tower_subscription_key::store::{KeyOwner, SubscriptionStore};
+use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::{Access, Denial, KeyDigest, MemoryStore, SubscriptionKeyLayer};
 
 /// The key of `contoso`. Nothing but requests may ever show it.
@@ -26,7 +27,7 @@ pub(crate) const INVALID: &str = r#"{ "statusCode": 401, "message": "Access deni
 
 /// `guarded` needs a key, `lax` none, `given` is in an open product, `own` has
 /// names of its own for its keys.
-pub(crate) fn interfaces() -> tower_subscription_key::catalog::CatalogBuilder {
+pub(crate) fn definitions() -> tower_subscription_key::catalog::CatalogBuilder {
     Catalog::builder()
         .api(Api::new("guarded", "/guarded"))
         .api(Api::new("lax", "/lax").with_subscription_required(false))
@@ -53,7 +54,7 @@ pub(crate) fn contoso() -> Subscription {
 }
 
 pub(crate) fn catalog() -> Catalog {
-    interfaces().subscription(contoso()).build().unwrap()
+    definitions().subscription(contoso()).build().unwrap()
 }
 
 pub(crate) fn layer() -> SubscriptionKeyLayer<MemoryStore> {
@@ -214,5 +215,5 @@ impl SubscriptionStore for Slow {
 
 /// A layer before that store, with the APIs and products of [`catalog`].
 pub(crate) fn slow_layer(store: &Arc<Slow>) -> SubscriptionKeyLayer<Arc<Slow>> {
-    SubscriptionKeyLayer::new(Arc::clone(store)).catalog(interfaces().build().unwrap())
+    SubscriptionKeyLayer::new(Arc::clone(store)).catalog(definitions().build().unwrap())
 }

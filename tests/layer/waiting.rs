@@ -10,15 +10,16 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tower::{Layer, Service, ServiceExt};
+use tower_subscription_key::catalog::KeyOwner;
 use tower_subscription_key::catalog::{Catalog, KeySlot};
-use tower_subscription_key::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
+use tower_subscription_key::store::{Cached, Holdings, SubscriptionStore};
 use tower_subscription_key::{
     BoxStore, DenialReason, InapplicableKey, KeyDigest, MemoryStore, SubscriptionKeyLayer,
-    UnknownPath,
+    Unmatched,
 };
 
 use crate::support::{
-    Down, HEADER, INVALID, Inner, KEY, MISSING, OTHER, Slow, catalog, contoso, get, interfaces,
+    Down, HEADER, INVALID, Inner, KEY, MISSING, OTHER, Slow, catalog, contoso, definitions, get,
     keyed, send, slow_layer, with,
 };
 
@@ -78,7 +79,7 @@ async fn a_store_that_cannot_answer_is_503_also_where_no_key_is_needed() {
 async fn nobody_is_asked_about_what_is_no_key_or_cannot_be_one() {
     let store = Slow::broken();
     let layer = slow_layer(&store)
-        .unknown_path(UnknownPath::Pass)
+        .unmatched(Unmatched::Pass)
         .pass_preflights(true);
     let long = "k".repeat(257);
     let many = |path| with(path, &[(HEADER, KEY), (HEADER, KEY)]);
@@ -120,7 +121,7 @@ async fn nobody_is_asked_about_what_is_no_key_or_cannot_be_one() {
     *preflight.method_mut() = http::Method::OPTIONS;
     send(&layer, preflight).await.passed();
     assert_eq!(store.asked(), 0);
-    let strict = slow_layer(&store).unknown_path(UnknownPath::Deny);
+    let strict = slow_layer(&store).unmatched(Unmatched::Deny);
     assert_eq!(send(&strict, keyed("/no/api", KEY)).await.denied(), INVALID);
     assert_eq!(store.asked(), 0);
 }
@@ -154,7 +155,7 @@ fn a_client_that_goes_away_takes_its_question_with_it() {
     let keys = SubscriptionKeyLayer::new(Arc::clone(&store));
     let inner = Inner::default();
     let mut service = keys
-        .catalog(interfaces().build().unwrap())
+        .catalog(definitions().build().unwrap())
         .layer(inner.clone());
     let mut cx = Context::from_waker(Waker::noop());
     for rounds in 1..=2 {
@@ -188,19 +189,19 @@ impl SubscriptionStore for Quick {
         Ok(Some(KeyOwner::new(contoso(), KeySlot::Primary)))
     }
 
-    fn peek(&self, key: &KeyDigest) -> Peek {
+    fn find_cached(&self, key: &KeyDigest) -> Cached {
         if *key == KeyDigest::of(KEY) {
-            Peek::Found(KeyOwner::new(contoso(), KeySlot::Primary))
+            Cached::Hit(KeyOwner::new(contoso(), KeySlot::Primary))
         } else if *key == KeyDigest::of("none") {
-            Peek::Absent
+            Cached::Absent
         } else {
-            Peek::Unknown
+            Cached::Miss
         }
     }
 
     fn holdings(&self) -> Result<Holdings, Down> {
         let catalog = self.catalog.clone();
-        catalog.map(Holdings::Interfaces).ok_or(Down)
+        catalog.map(Holdings::Definitions).ok_or(Down)
     }
 }
 
@@ -231,7 +232,7 @@ async fn a_store_that_knows_at_once_is_not_waited_for() {
 #[tokio::test]
 async fn a_store_that_does_not_know_its_apis_is_503_for_everyone() {
     let layer = SubscriptionKeyLayer::new(quick(None)).pass_preflights(true);
-    let layer = layer.unknown_path(UnknownPath::Pass).check().unwrap();
+    let layer = layer.unmatched(Unmatched::Pass).check().unwrap();
     for request in [get("/"), get("/lax"), keyed("/guarded", KEY)] {
         let answer = send(&layer, request).await;
         assert_eq!(answer.header("retry-after"), "5");
@@ -244,7 +245,7 @@ async fn a_boxed_store_is_the_store_in_it() {
     let memory = SubscriptionKeyLayer::new(BoxStore::new(MemoryStore::new(catalog())));
     let slow = Slow::new();
     let boxed = SubscriptionKeyLayer::new(BoxStore::new(Arc::clone(&slow)));
-    let boxed = boxed.catalog(interfaces().build().unwrap());
+    let boxed = boxed.catalog(definitions().build().unwrap());
     for layer in [memory.check().unwrap(), boxed.clone().check().unwrap()] {
         let access = send(&layer, keyed("/guarded", OTHER)).await.access();
         assert_eq!(access.key_slot(), Some(KeySlot::Secondary));

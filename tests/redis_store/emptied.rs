@@ -100,15 +100,15 @@ async fn another_layout_and_another_kind_of_value_are_errors() {
 }
 
 #[tokio::test]
-async fn half_of_the_interfaces_is_not_used() {
+async fn half_of_the_definitions_is_not_used() {
     let (server, publisher, store) = served().await;
     let half = "{\"apis\":[{\"id\":\"echo\",\"path\":\"\"}]";
     let digest = KeyDigest::of(half).to_hex();
     for (document, digest) in [(half, digest.as_str()), (half, "x"), ("", "y")] {
         let live = "{tsk}:catalog";
-        let _: () = server.run(&["HSET", live, "@interfaces", document]);
-        let _: () = server.run(&["HSET", live, "@interfaces-sha256", digest]);
-        let _: () = server.run(&["PUBLISH", "{tsk}:changes", "interfaces"]);
+        let _: () = server.run(&["HSET", live, "@definitions", document]);
+        let _: () = server.run(&["HSET", live, "@definitions-sha256", digest]);
+        let _: () = server.run(&["PUBLISH", "{tsk}:changes", "definitions"]);
         assert_eq!(status(&store, KEY).await, 503);
         assert_eq!(status(&store, WRONG).await, 503, "needs its API a key?");
         let error = RedisStore::connect(options(&server)).await.unwrap_err();

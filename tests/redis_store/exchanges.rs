@@ -56,7 +56,7 @@ fn opens_by_of(catalog: &Catalog) -> Option<String> {
 
 fn opens_by(store: &impl SubscriptionStore) -> Option<String> {
     match store.holdings() {
-        Ok(Holdings::Interfaces(catalog)) => opens_by_of(&catalog),
+        Ok(Holdings::Definitions(catalog)) => opens_by_of(&catalog),
         other => panic!("{other:?}"),
     }
 }

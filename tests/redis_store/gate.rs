@@ -1,4 +1,4 @@
-//! A far end that takes connections and holds them until it is opened.
+//! A remote server that takes connections and holds them until it is opened.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

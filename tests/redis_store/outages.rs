@@ -89,7 +89,7 @@ async fn a_store_begun_during_an_outage_says_so_and_comes_round() {
 }
 
 #[tokio::test]
-async fn a_far_end_that_talks_nonsense_is_an_error() {
+async fn a_remote_that_talks_nonsense_is_an_error() {
     use tokio::io::AsyncWriteExt;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());

@@ -104,7 +104,7 @@ async fn other_apis_and_products_reach_every_store() {
         .product(Product::new("starter").with_apis(["echo"]))
         .build()
         .unwrap();
-    publisher.put_interfaces(&moved).await.unwrap();
+    publisher.put_definitions(&moved).await.unwrap();
     // `/echo/1` is now of the API that needs no key.
     comes_to(&store, WRONG, 200).await;
     assert_eq!(status(&store, KEY).await, 200);
@@ -122,7 +122,7 @@ async fn single_changes_need_a_catalog_to_be_made_to() {
     };
     is_none(publisher.put_subscription(&contoso()).await.unwrap_err());
     is_none(publisher.remove_subscription("contoso").await.unwrap_err());
-    is_none(publisher.put_interfaces(&catalog()).await.unwrap_err());
+    is_none(publisher.put_definitions(&catalog()).await.unwrap_err());
 }
 
 #[tokio::test]

@@ -137,7 +137,7 @@ async fn what_nobody_understands_makes_everything_be_asked_again() {
     .await;
 }
 
-/// The far end takes no listeners, but it answers.
+/// The remote server takes no listeners, but it answers.
 #[tokio::test]
 async fn while_deaf_it_forgets_as_often_as_it_was_told_to() {
     let (server, _publisher, _) = served().await;

@@ -35,7 +35,7 @@ fn secured() -> (Server, String, String) {
 }
 
 #[tokio::test]
-async fn over_tls_the_far_end_must_be_one_that_is_trusted() {
+async fn over_tls_the_remote_must_be_one_that_is_trusted() {
     let (_server, url, certificate) = secured();
     let patient = RedisOptions::new(url)
         .with_timeout(PATIENCE)

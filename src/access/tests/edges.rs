@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::naive::{Told, told};
 use super::table::{NOW, at, catalog, key, product, to_sold};
-use crate::access::{DenialReason, InapplicableKey, Outcome, Policy, UnknownPath, decide};
+use crate::access::{DenialReason, InapplicableKey, Outcome, Policy, Unmatched, decide};
 use crate::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription, SubscriptionKey};
 use crate::key::Presented;
 
@@ -97,10 +97,10 @@ fn a_request_for_no_api_is_opened_by_no_key() {
             (key("nobody's"), true),
         ] {
             for inapplicable_key in [InapplicableKey::Ignore, InapplicableKey::Deny] {
-                let says = |unknown_path| {
+                let says = |unmatched| {
                     let policy = Policy {
                         inapplicable_key,
-                        unknown_path,
+                        unmatched,
                     };
                     told(&catalog, api, presented, policy, at(NOW))
                 };
@@ -113,8 +113,8 @@ fn a_request_for_no_api_is_opened_by_no_key() {
                     scopes: vec![],
                     products: vec![],
                 };
-                assert_eq!(says(UnknownPath::Deny), denied);
-                assert_eq!(says(UnknownPath::Pass), Told::Unmatched);
+                assert_eq!(says(Unmatched::Deny), denied);
+                assert_eq!(says(Unmatched::Pass), Told::Unmatched);
             }
         }
     }

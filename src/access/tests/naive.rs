@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::access::{DenialReason, InapplicableKey, Outcome, Policy, UnknownPath, decide};
+use crate::access::{DenialReason, InapplicableKey, Outcome, Policy, Unmatched, decide};
 use crate::catalog::{
     Api, Catalog, CatalogError, KeySlot, Product, Scope, State, Subscription, SubscriptionView,
 };
@@ -131,9 +131,9 @@ impl Plain {
             Presented::Ambiguous | Presented::Malformed | Presented::Key(_) => true,
         };
         let Some(api) = api.and_then(|id| self.api(id)) else {
-            return match policy.unknown_path {
-                UnknownPath::Pass => Told::Unmatched,
-                UnknownPath::Deny => Told::Denied {
+            return match policy.unmatched {
+                Unmatched::Pass => Told::Unmatched,
+                Unmatched::Deny => Told::Denied {
                     reason: DenialReason::NoSuchApi,
                     key_presented,
                     api: None,

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::naive::{Plain, told};
-use crate::access::{InapplicableKey, Policy, UnknownPath};
+use crate::access::{InapplicableKey, Policy, Unmatched};
 use crate::catalog::{Api, Product, Scope, State, Subscription, SubscriptionKey};
 use crate::key::{KeyDigest, Presented};
 
@@ -146,10 +146,10 @@ fn policy() -> impl Strategy<Value = Policy> {
         } else {
             InapplicableKey::Ignore
         },
-        unknown_path: if pass {
-            UnknownPath::Pass
+        unmatched: if pass {
+            Unmatched::Pass
         } else {
-            UnknownPath::Deny
+            Unmatched::Deny
         },
     })
 }

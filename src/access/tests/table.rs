@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::naive::{Told, told};
-use crate::access::{DenialReason, InapplicableKey, Policy, UnknownPath};
+use crate::access::{DenialReason, InapplicableKey, Policy, Unmatched};
 use crate::catalog::{Api, Catalog, KeySlot, Product, Scope, State, Subscription, SubscriptionKey};
 use crate::key::{KeyDigest, Presented};
 
@@ -195,7 +195,7 @@ fn every_kind_of_key_on_every_kind_of_api() {
                 };
                 let policy = Policy {
                     inapplicable_key,
-                    unknown_path: UnknownPath::Deny,
+                    unmatched: Unmatched::Deny,
                 };
                 let told = told(&catalog, Some(api), presented, policy, at(NOW));
                 assert_eq!(told, expected, "{api}, {owner:?}, {inapplicable_key:?}");

@@ -7,7 +7,7 @@ use std::mem;
 use std::time::SystemTime;
 
 use crate::catalog::{
-    Claim, Interfaces, KeySlot, Metadata, Scopes, State, Subscription, SubscriptionKey, Target,
+    Claim, Definitions, KeySlot, Metadata, Scopes, State, Subscription, SubscriptionKey, Target,
     Validity,
 };
 use crate::key::KeyDigest;
@@ -189,9 +189,9 @@ impl Subscriptions {
     }
 
     /// The subscription, unpacked.
-    pub(crate) fn unpack(&self, at: u32, interfaces: &Interfaces) -> Subscription {
+    pub(crate) fn unpack(&self, at: u32, definitions: &Definitions) -> Subscription {
         let mut subscription = Subscription::new(self.id(at));
-        subscription.scopes = self.scopes(at).to_scopes(interfaces);
+        subscription.scopes = self.scopes(at).to_scopes(definitions);
         let detail = self.detail(at);
         for (slot, digest) in self.keys(at) {
             let mut key = SubscriptionKey::from_digest(digest);

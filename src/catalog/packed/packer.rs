@@ -8,7 +8,7 @@ use crate::catalog::id::check_id;
 use crate::catalog::packed::ids::IdTable;
 use crate::catalog::packed::table::{KeyTable, Slot};
 use crate::catalog::packed::{Detail, NONE, Record, Subscriptions, id_of, word};
-use crate::catalog::{Entity, Field, Interfaces, Issue, IssueKind, Scope, Subscription, Target};
+use crate::catalog::{Definitions, Entity, Field, Issue, IssueKind, Scope, Subscription, Target};
 
 /// Subscriptions and scopes are counted in 28 bits.
 const MAX_COUNT: usize = 1 << 28;
@@ -156,13 +156,13 @@ impl Packer {
     /// Resolves the scopes and builds the tables.
     pub(crate) fn finish(
         mut self,
-        interfaces: &Interfaces,
+        definitions: &Definitions,
         issues: &mut Vec<Issue>,
     ) -> Subscriptions {
         self.records.shrink_to_fit();
         self.ids.shrink_to_fit();
         self.details.shrink_to_fit();
-        self.resolve_scopes(interfaces);
+        self.resolve_scopes(definitions);
         let keys = self.settled_keys();
         let (records, ids) = (&self.records, &self.ids);
         let ((table, collisions), (by_id, repeated)) = side_by_side(
@@ -195,10 +195,10 @@ impl Packer {
         }
     }
 
-    fn resolve_scopes(&mut self, interfaces: &Interfaces) {
+    fn resolve_scopes(&mut self, definitions: &Definitions) {
         let mut targets = vec![(Target::Service, None); self.scopes.len()];
         for (scope, count) in mem::take(&mut self.scopes) {
-            targets[count as usize] = match interfaces.resolve(&scope) {
+            targets[count as usize] = match definitions.resolve(&scope) {
                 Some(target) => (target, None),
                 None => (Target::Service, Some(scope)),
             };

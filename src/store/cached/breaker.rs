@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::clock::{Jitter, Moment};
 
-/// When a far end that fails is left alone.
+/// When a remote server that fails is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BreakerSettings {
     /// So many failures in a row open it.
@@ -15,7 +15,7 @@ pub(super) struct BreakerSettings {
     pub(super) longest_pause: Duration,
 }
 
-/// Stops asking a far end that keeps failing, and lets one lookup through now
+/// Stops asking a remote server that keeps failing, and lets one lookup through now
 /// and then to see whether it is back.
 #[derive(Debug)]
 pub(super) struct Breaker {

@@ -22,13 +22,13 @@ impl Contents {
     /// The found keys beside these APIs and products. `wall` tells the time of
     /// day of a moment.
     pub(super) fn gather(
-        interfaces: &Catalog,
+        definitions: &Catalog,
         found: Vec<Found>,
         as_of: SystemTime,
         wall: impl Fn(Moment) -> SystemTime,
     ) -> Option<Self> {
         let mut contents = Self {
-            catalog: interfaces_of(interfaces)?,
+            catalog: definitions_of(definitions)?,
             as_of,
             confirmed: HashMap::new(),
             left_out: 0,
@@ -57,7 +57,7 @@ impl Contents {
 }
 
 /// A catalog's APIs and products alone.
-pub(super) fn interfaces_of(catalog: &Catalog) -> Option<Catalog> {
+pub(super) fn definitions_of(catalog: &Catalog) -> Option<Catalog> {
     let mut builder = Catalog::builder();
     catalog.apis().for_each(|api| builder.push_api(api.clone()));
     catalog

@@ -5,8 +5,8 @@ use quick_cache::sync::Cache;
 
 use super::clock::{Jitter, Moment, part_of};
 use super::settings::Settings;
+use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
-use crate::store::KeyOwner;
 
 /// For so long after a failed lookup its key is not asked for again: the stale
 /// answer is given at once.
@@ -53,7 +53,7 @@ pub(super) struct Found {
 
 /// What the cache has to say about a key.
 #[derive(Debug)]
-pub(super) enum Cached {
+pub(super) enum Lookup {
     Fresh(KeyOwner),
     /// Fresh, and in the last part of its life.
     Aging(KeyOwner),
@@ -84,25 +84,25 @@ impl Entries {
     }
 
     #[inline]
-    pub(super) fn get(&self, key: &KeyDigest, now: Moment) -> Cached {
+    pub(super) fn get(&self, key: &KeyDigest, now: Moment) -> Lookup {
         if let Some(entry) = self.found.get(key) {
             return self.standing(entry, now);
         }
         match self.unknown.get(key) {
-            Some(until) if now < until => Cached::Unknown,
-            _ => Cached::Nothing,
+            Some(until) if now < until => Lookup::Unknown,
+            _ => Lookup::Nothing,
         }
     }
 
-    fn standing(&self, entry: Entry, now: Moment) -> Cached {
+    fn standing(&self, entry: Entry, now: Moment) -> Lookup {
         if now < entry.refresh_at {
-            Cached::Fresh(entry.owner)
+            Lookup::Fresh(entry.owner)
         } else if now < entry.fresh_until {
-            Cached::Aging(entry.owner)
+            Lookup::Aging(entry.owner)
         } else if now < entry.held_until {
-            Cached::Held(entry.owner)
+            Lookup::Held(entry.owner)
         } else {
-            Cached::Old((now < self.stale_until(&entry)).then_some(entry.owner))
+            Lookup::Old((now < self.stale_until(&entry)).then_some(entry.owner))
         }
     }
 
@@ -149,9 +149,9 @@ impl Entries {
     }
 
     /// Remembers that a lookup of the key failed, and says what is left to give.
-    pub(super) fn put_failed(&self, key: &KeyDigest, now: Moment) -> Cached {
+    pub(super) fn put_failed(&self, key: &KeyDigest, now: Moment) -> Lookup {
         let Some(mut entry) = self.found.peek(key) else {
-            return Cached::Nothing;
+            return Lookup::Nothing;
         };
         let retry_at = now.after(self.jitter.spread(RETRY_AFTER));
         entry.refresh_at = retry_at.min(entry.fresh_until);

@@ -71,7 +71,7 @@ impl<E: Error + 'static> Error for CachedStoreError<E> {
 /// Settings of a cache that cannot work.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum CacheSettingsError {
+pub enum CacheConfigError {
     /// A cache for nothing.
     #[error("`{setting}` is 0: give the cache room for at least one key")]
     NoRoom {

@@ -6,8 +6,9 @@ use tokio::time::timeout;
 
 use super::shared::{Dues, Shared};
 use super::{CachedStoreError, LookupResult};
+use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
-use crate::store::{KeyOwner, SubscriptionStore};
+use crate::store::SubscriptionStore;
 
 /// The lookups that are under way, at most one for a key.
 ///

@@ -20,10 +20,11 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
-use crate::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
+use crate::store::{Cached, Holdings, SubscriptionStore};
 
-pub use error::{CacheSettingsError, CachedStoreError};
+pub use error::{CacheConfigError, CachedStoreError};
 pub use settings::CachedStoreBuilder;
 pub use stats::CacheStats;
 
@@ -37,7 +38,8 @@ type LookupResult<E> = Result<Option<KeyOwner>, CachedStoreError<E>>;
 ///
 /// ```
 /// # use std::convert::Infallible;
-/// # use tower_subscription_key::store::{KeyOwner, SubscriptionStore};
+/// # use tower_subscription_key::catalog::KeyOwner;
+/// # use tower_subscription_key::store::{SubscriptionStore};
 /// # use tower_subscription_key::KeyDigest;
 /// use std::time::Duration;
 /// use tower_subscription_key::store::CachedStore;
@@ -54,7 +56,7 @@ type LookupResult<E> = Result<Option<KeyOwner>, CachedStoreError<E>>;
 /// // Whoever hears of a change keeps a handle, and says so:
 /// let changes = store.clone();
 /// changes.invalidate_subscription("contoso");
-/// # Ok::<(), tower_subscription_key::store::CacheSettingsError>(())
+/// # Ok::<(), tower_subscription_key::store::CacheConfigError>(())
 /// ```
 ///
 /// # What requests get
@@ -76,7 +78,7 @@ type LookupResult<E> = Result<Option<KeyOwner>, CachedStoreError<E>>;
 ///
 /// 1. One lookup at a time for a key, however many requests wait for it. It runs
 ///    in a task of its own: requests that go away do not end it. So lookups need a
-///    tokio runtime with its timer; [`peek`](SubscriptionStore::peek) does not.
+///    tokio runtime with its timer; [`find_cached`](SubscriptionStore::find_cached) does not.
 /// 2. Found and unknown keys are bounded apart: wrong keys push out no good one.
 /// 3. A key whose lookup failed is not asked for again for one second while a
 ///    stale answer is left for it.
@@ -84,7 +86,7 @@ type LookupResult<E> = Result<Option<KeyOwner>, CachedStoreError<E>>;
 ///    that came after it. An invalidated key has no stale answer.
 ///
 /// A store that holds everything in memory ([`Holdings::Everything`]) is not
-/// asked for keys, and this has nothing to do around it. A `peek` of the store
+/// asked for keys, and this has nothing to do around it. A `find_cached` of the store
 /// inside is not used.
 ///
 /// # A restart during an outage
@@ -203,10 +205,10 @@ impl<S: SubscriptionStore> SubscriptionStore for CachedStore<S> {
     type Error = CachedStoreError<S::Error>;
 
     async fn find(&self, key: &KeyDigest) -> LookupResult<S::Error> {
-        match self.shared.peek(key) {
-            Peek::Found(owner) => return Ok(Some(owner)),
-            Peek::Absent => return Ok(None),
-            Peek::Unknown => {}
+        match self.shared.find_cached(key) {
+            Cached::Hit(owner) => return Ok(Some(owner)),
+            Cached::Absent => return Ok(None),
+            Cached::Miss => {}
         }
         let flight = match self.shared.ask(key) {
             Asked::Answered(result) => return result,
@@ -220,8 +222,8 @@ impl<S: SubscriptionStore> SubscriptionStore for CachedStore<S> {
     }
 
     #[inline]
-    fn peek(&self, key: &KeyDigest) -> Peek {
-        self.shared.peek(key)
+    fn find_cached(&self, key: &KeyDigest) -> Cached {
+        self.shared.find_cached(key)
     }
 
     fn holdings(&self) -> Result<Holdings, Self::Error> {

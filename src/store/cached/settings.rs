@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::breaker::BreakerSettings;
 #[cfg(feature = "document")]
 use super::shared::Shared;
-use super::{CacheSettingsError, CachedStore};
+use super::{CacheConfigError, CachedStore};
 #[cfg(feature = "document")]
 use crate::store::SnapshotFile;
 use crate::store::SubscriptionStore;
@@ -54,18 +54,18 @@ impl Default for Settings {
 const HALF: f64 = 0.5;
 
 impl Settings {
-    fn check(&self) -> Result<(), CacheSettingsError> {
+    fn check(&self) -> Result<(), CacheConfigError> {
         for (setting, room) in [
             ("capacity", self.capacity),
             ("unknown_capacity", self.unknown_capacity),
         ] {
             if room == 0 {
-                return Err(CacheSettingsError::NoRoom { setting });
+                return Err(CacheConfigError::NoRoom { setting });
             }
         }
         for (setting, time) in [("found_for", self.found_for), ("timeout", self.timeout)] {
             if time.is_zero() {
-                return Err(CacheSettingsError::NoTime { setting });
+                return Err(CacheConfigError::NoTime { setting });
             }
         }
         for (setting, value) in [
@@ -75,7 +75,7 @@ impl Settings {
             // Also where it is not a number.
             if !(0.0..=HALF).contains(&value) {
                 let most = HALF;
-                return Err(CacheSettingsError::Part {
+                return Err(CacheConfigError::Part {
                     setting,
                     value,
                     most,
@@ -83,23 +83,23 @@ impl Settings {
             }
         }
         if let Some((0, _) | (_, 0)) = self.unknown_rate {
-            return Err(CacheSettingsError::NoRate);
+            return Err(CacheConfigError::NoRate);
         }
         self.breaker.map_or(Ok(()), BreakerSettings::check)
     }
 }
 
 impl BreakerSettings {
-    fn check(self) -> Result<(), CacheSettingsError> {
+    fn check(self) -> Result<(), CacheConfigError> {
         if self.failures == 0 {
-            return Err(CacheSettingsError::NoFailures);
+            return Err(CacheConfigError::NoFailures);
         }
         if self.first_pause.is_zero() {
             let setting = "breaker";
-            return Err(CacheSettingsError::NoTime { setting });
+            return Err(CacheConfigError::NoTime { setting });
         }
         if self.first_pause > self.longest_pause {
-            return Err(CacheSettingsError::Pauses);
+            return Err(CacheConfigError::Pauses);
         }
         Ok(())
     }
@@ -257,7 +257,7 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
     /// or crashes, but for keys found within the last interval, and for what was
     /// invalidated in the moment of the crash.
     ///
-    /// Only for stores that hold [`Interfaces`](crate::store::Holdings::Interfaces):
+    /// Only for stores that hold [`Definitions`](crate::store::Holdings::Definitions):
     /// of others nothing is saved, and an event says so once. A subscription
     /// whose scopes name nothing there is left out.
     #[cfg(feature = "document")]
@@ -281,8 +281,8 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
     ///
     /// # Errors
     ///
-    /// [`CacheSettingsError`] with a sentence that says what to do.
-    pub fn build(self) -> Result<CachedStore<S>, CacheSettingsError> {
+    /// [`CacheConfigError`] with a sentence that says what to do.
+    pub fn build(self) -> Result<CachedStore<S>, CacheConfigError> {
         self.settings.check()?;
         #[cfg(feature = "document")]
         if let Some(file) = self.snapshot {
@@ -298,12 +298,12 @@ fn build_with_snapshot<S: SubscriptionStore>(
     settings: Settings,
     file: SnapshotFile,
     save_every: Duration,
-) -> Result<CachedStore<S>, CacheSettingsError> {
+) -> Result<CachedStore<S>, CacheConfigError> {
     if save_every.is_zero() {
         let setting = "snapshot_interval";
-        return Err(CacheSettingsError::NoTime { setting });
+        return Err(CacheConfigError::NoTime { setting });
     }
-    let runtime = Handle::try_current().map_err(|_| CacheSettingsError::NoRuntime)?;
+    let runtime = Handle::try_current().map_err(|_| CacheConfigError::NoRuntime)?;
     let mut shared = Shared::new(store, settings);
     shared.restore(file);
     let shared = Arc::new(shared);

@@ -5,7 +5,7 @@ use tracing::{Instrument, Span, debug, info, warn};
 
 use super::breaker::{Breaker, Change, Permit};
 use super::clock::{Clock, Moment};
-use super::entries::{Cached, Entries};
+use super::entries::{Entries, Lookup};
 use super::flights::{Answer, Flight, Flights, Landing};
 use super::rate::Rate;
 use super::settings::Settings;
@@ -13,8 +13,9 @@ use super::settings::Settings;
 use super::snapshot::Keeper;
 use super::stats::{CacheStats, Counters};
 use super::{CachedStoreError, LookupResult};
+use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
-use crate::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
+use crate::store::{Cached, Holdings, SubscriptionStore};
 
 /// All that the handles of one cached store share.
 pub(super) struct Shared<S: SubscriptionStore> {
@@ -69,31 +70,31 @@ impl<S: SubscriptionStore> Shared<S> {
         if let Some(keeper) = &self.keeper
             && let Some(saved) = keeper.instead(holdings.is_ok(), || self.clock.now())
         {
-            return Ok(Holdings::Interfaces(saved));
+            return Ok(Holdings::Definitions(saved));
         }
         holdings.map_err(|error| CachedStoreError::Store(Arc::new(error)))
     }
 
     /// What can be said without a lookup. Waits for nothing.
     #[inline]
-    pub(super) fn peek(self: &Arc<Self>, key: &KeyDigest) -> Peek {
+    pub(super) fn find_cached(self: &Arc<Self>, key: &KeyDigest) -> Cached {
         let now = self.clock.now();
         match self.entries.get(key, now) {
-            Cached::Fresh(owner) => self.hit(Peek::Found(owner)),
-            Cached::Unknown => self.hit(Peek::Absent),
-            Cached::Aging(owner) => {
+            Lookup::Fresh(owner) => self.hit(Cached::Hit(owner)),
+            Lookup::Unknown => self.hit(Cached::Absent),
+            Lookup::Aging(owner) => {
                 self.refresh(key, now);
-                self.hit(Peek::Found(owner))
+                self.hit(Cached::Hit(owner))
             }
-            Cached::Held(owner) => Peek::Found(self.stale(owner)),
-            Cached::Old(Some(owner)) if self.breaker.is_open(now) => Peek::Found(self.stale(owner)),
-            Cached::Old(_) | Cached::Nothing => Peek::Unknown,
+            Lookup::Held(owner) => Cached::Hit(self.stale(owner)),
+            Lookup::Old(Some(owner)) if self.breaker.is_open(now) => Cached::Hit(self.stale(owner)),
+            Lookup::Old(_) | Lookup::Nothing => Cached::Miss,
         }
     }
 
-    fn hit(&self, peek: Peek) -> Peek {
+    fn hit(&self, find_cached: Cached) -> Cached {
         self.counters.hits.count();
-        peek
+        find_cached
     }
 
     pub(super) fn stale(&self, owner: KeyOwner) -> KeyOwner {
@@ -114,17 +115,17 @@ impl<S: SubscriptionStore> Shared<S> {
         }
         // Again, because a lookup may have landed since the request peeked.
         let old = match self.entries.get(key, now) {
-            Cached::Fresh(owner) | Cached::Aging(owner) => {
+            Lookup::Fresh(owner) | Lookup::Aging(owner) => {
                 self.counters.hits.count();
                 return Asked::Answered(Ok(Some(owner)));
             }
-            Cached::Unknown => {
+            Lookup::Unknown => {
                 self.counters.hits.count();
                 return Asked::Answered(Ok(None));
             }
-            Cached::Held(owner) => return Asked::Answered(Ok(Some(self.stale(owner)))),
-            Cached::Old(owner) => Some(owner),
-            Cached::Nothing => None,
+            Lookup::Held(owner) => return Asked::Answered(Ok(Some(self.stale(owner)))),
+            Lookup::Old(owner) => Some(owner),
+            Lookup::Nothing => None,
         };
         let dues = match self.dues(old.is_none(), now) {
             Ok(dues) => dues,
@@ -182,7 +183,7 @@ impl<S: SubscriptionStore> Shared<S> {
             return;
         }
         let mut flights = self.flights.around(key);
-        if flights.contains_key(key) || !matches!(self.entries.get(key, now), Cached::Aging(_)) {
+        if flights.contains_key(key) || !matches!(self.entries.get(key, now), Lookup::Aging(_)) {
             return;
         }
         let Ok(dues) = self.dues(false, now) else {
@@ -223,9 +224,9 @@ impl<S: SubscriptionStore> Shared<S> {
                 Answer::Fresh(None)
             }
             Err(error) => match self.entries.put_failed(key, now) {
-                Cached::Fresh(owner) | Cached::Aging(owner) => Answer::Fresh(Some(owner)),
-                Cached::Held(owner) | Cached::Old(Some(owner)) => Answer::Stale(owner),
-                Cached::Old(None) | Cached::Unknown | Cached::Nothing => Answer::Failed(error),
+                Lookup::Fresh(owner) | Lookup::Aging(owner) => Answer::Fresh(Some(owner)),
+                Lookup::Held(owner) | Lookup::Old(Some(owner)) => Answer::Stale(owner),
+                Lookup::Old(None) | Lookup::Unknown | Lookup::Nothing => Answer::Failed(error),
             },
         }
     }

@@ -1,4 +1,4 @@
-//! The last good contents in a file, for a start while the far end is down.
+//! The last good contents in a file, for a start while the remote server is down.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +15,9 @@ use super::clock::Moment;
 use super::contents::{self, Contents};
 use super::shared::Shared;
 use crate::catalog::Catalog;
+use crate::catalog::KeyOwner;
 use crate::store::snapshot::Snapshot;
-use crate::store::{Holdings, KeyOwner, SnapshotFile, SubscriptionStore};
+use crate::store::{Holdings, SnapshotFile, SubscriptionStore};
 
 /// Brings the contents to the disk, and holds what was there at the start.
 pub(super) struct Keeper {
@@ -33,7 +34,7 @@ pub(super) struct Keeper {
 
 /// APIs and products from the file.
 struct StandIn {
-    interfaces: Arc<Catalog>,
+    definitions: Arc<Catalog>,
     until: Moment,
 }
 
@@ -42,7 +43,7 @@ struct StandIn {
 struct Saved {
     /// As of when.
     at: Option<SystemTime>,
-    interfaces: Option<Arc<Catalog>>,
+    definitions: Option<Arc<Catalog>>,
     told_that_nothing_is_kept: bool,
 }
 
@@ -66,7 +67,7 @@ impl Keeper {
             self.answered.store(true, Ordering::Relaxed);
             return None;
         }
-        (now() < stand_in.until).then(|| Arc::clone(&stand_in.interfaces))
+        (now() < stand_in.until).then(|| Arc::clone(&stand_in.definitions))
     }
 
     /// Has what changed saved at once. What is said many times before that happens
@@ -81,10 +82,10 @@ impl Keeper {
 
     /// Whether these are the very same as in the file. Their handles may differ
     /// from thread to thread.
-    fn has_saved(&self, interfaces: &Catalog) -> bool {
+    fn has_saved(&self, definitions: &Catalog) -> bool {
         let saved = self.saved();
-        let before = saved.interfaces.as_ref();
-        before.is_some_and(|before| before.has_interfaces_of(interfaces))
+        let before = saved.definitions.as_ref();
+        before.is_some_and(|before| before.has_definitions_of(definitions))
     }
 
     fn tell_that_nothing_is_kept(&self) {
@@ -143,16 +144,16 @@ impl<S: SubscriptionStore> Shared<S> {
             }
         };
         let (at, stand_in) = stand_in.unzip();
-        let interfaces = stand_in
+        let definitions = stand_in
             .as_ref()
-            .map(|stand_in| Arc::clone(&stand_in.interfaces));
+            .map(|stand_in| Arc::clone(&stand_in.definitions));
         self.keeper = Some(Keeper {
             file,
             stand_in,
             answered: AtomicBool::new(false),
             saved: Mutex::new(Saved {
                 at,
-                interfaces,
+                definitions,
                 told_that_nothing_is_kept: false,
             }),
             hurry: Arc::default(),
@@ -166,7 +167,7 @@ impl<S: SubscriptionStore> Shared<S> {
             warn!(path, ?saved_at, "the snapshot is not used: it is too old");
             return None;
         };
-        let interfaces = Arc::new(contents::interfaces_of(snapshot.catalog())?);
+        let definitions = Arc::new(contents::definitions_of(snapshot.catalog())?);
         let mut read = 0;
         for subscription in snapshot.catalog().subscriptions() {
             let confirmed_at = snapshot.confirmed_at(subscription.id());
@@ -194,7 +195,7 @@ impl<S: SubscriptionStore> Shared<S> {
             "the snapshot stands in for the store behind the cache while that cannot be asked"
         );
         let until = fresh_until.after(self.settings.stale_for);
-        Some((saved_at, StandIn { interfaces, until }))
+        Some((saved_at, StandIn { definitions, until }))
     }
 
     /// That time on the cache's clock, if it may still be served as stale. One in
@@ -222,33 +223,33 @@ impl<S: SubscriptionStore> Shared<S> {
         };
         let wall = SystemTime::now();
         let now = self.clock.now();
-        let (interfaces, as_of) = match self.store.holdings() {
-            Ok(Holdings::Interfaces(interfaces)) => (interfaces, wall),
+        let (definitions, as_of) = match self.store.holdings() {
+            Ok(Holdings::Definitions(definitions)) => (definitions, wall),
             Ok(_) => return keeper.tell_that_nothing_is_kept(),
             // So that what was invalidated leaves the file all the same. That
             // makes the rest of it no younger.
             Err(_) => match &*keeper.saved() {
                 Saved {
                     at: Some(at),
-                    interfaces: Some(interfaces),
+                    definitions: Some(definitions),
                     ..
-                } => (Arc::clone(interfaces), *at),
+                } => (Arc::clone(definitions), *at),
                 _ => return,
             },
         };
         // First: what changes from here on is for the next time.
         let changed = self.entries.take_changed();
-        if !changed && keeper.has_saved(&interfaces) {
+        if !changed && keeper.has_saved(&definitions) {
             return;
         }
         let found = self.entries.all_found(now);
-        let contents = Contents::gather(&interfaces, found, as_of, |fresh_until: Moment| {
+        let contents = Contents::gather(&definitions, found, as_of, |fresh_until: Moment| {
             wall.checked_sub(now.since(fresh_until)).unwrap_or(as_of)
         });
         if contents.is_some_and(|contents| keeper.write(&contents)) {
             let mut saved = keeper.saved();
             saved.at = Some(as_of);
-            saved.interfaces = Some(interfaces);
+            saved.definitions = Some(definitions);
         } else {
             self.entries.set_changed();
         }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::catalogs::Expected;
+use crate::catalog::KeyOwner;
 use crate::catalog::{Api, Catalog, Product, Subscription};
 use crate::key::KeyDigest;
-use crate::store::{Holdings, KeyOwner, Peek, SubscriptionStore};
+use crate::store::{Cached, Holdings, SubscriptionStore};
 
 /// What a store said to a digest.
 #[derive(Debug, Clone)]
@@ -33,12 +34,12 @@ pub(super) async fn ask<S: SubscriptionStore>(
     }
 }
 
-/// What `peek` says, if it says anything.
-pub(super) fn peek<S: SubscriptionStore>(store: &S, digest: &KeyDigest) -> Option<Said> {
-    match store.peek(digest) {
-        Peek::Found(owner) => Some(Said::Found(owner)),
-        Peek::Absent => Some(Said::Absent),
-        Peek::Unknown => None,
+/// What `find_cached` says, if it says anything.
+pub(super) fn find_cached<S: SubscriptionStore>(store: &S, digest: &KeyDigest) -> Option<Said> {
+    match store.find_cached(digest) {
+        Cached::Hit(owner) => Some(Said::Found(owner)),
+        Cached::Absent => Some(Said::Absent),
+        Cached::Miss => None,
     }
 }
 
@@ -97,7 +98,7 @@ pub(super) fn holdings_faults<S: SubscriptionStore>(
 ) -> Vec<String> {
     let (held, has_keys) = match store.holdings() {
         Ok(Holdings::Keys) => return Vec::new(),
-        Ok(Holdings::Interfaces(held)) => (held, false),
+        Ok(Holdings::Definitions(held)) => (held, false),
         Ok(Holdings::Everything(held)) => (held, true),
         Err(error) => return vec![format!("`holdings` is an error: {error}")],
     };

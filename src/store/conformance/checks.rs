@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::answers::{Said, all, ask, ask_beside_a_dropped_one, fault, holdings_faults, peek};
+use super::answers::{
+    Said, all, ask, ask_beside_a_dropped_one, fault, find_cached, holdings_faults,
+};
 use super::catalogs::{Expected, keys_of, strangers};
 use super::{Promise, Violation};
 use crate::catalog::Catalog;
@@ -87,23 +89,23 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
         said
     }
 
-    /// One lookup after the other, each with a peek before and after it.
+    /// One lookup after the other, each with a find_cached before and after it.
     pub(super) async fn lookups(&mut self, given: &Given) {
         for (digest, expected) in given.questions() {
-            self.peek(digest, expected);
+            self.find_cached(digest, expected);
             let said = self.ask(digest).await;
             let promise = match expected {
                 Some(_) => Promise::Finds,
                 None => Promise::TellsApart,
             };
             self.note(promise, fault(expected, &said));
-            self.peek(digest, expected);
+            self.find_cached(digest, expected);
         }
     }
 
-    fn peek(&mut self, digest: &KeyDigest, expected: Option<&Expected>) {
-        let fault = peek(self.store, digest).and_then(|said| fault(expected, &said));
-        let fault = fault.map(|fault| format!("by `peek`, {fault}"));
+    fn find_cached(&mut self, digest: &KeyDigest, expected: Option<&Expected>) {
+        let fault = find_cached(self.store, digest).and_then(|said| fault(expected, &said));
+        let fault = fault.map(|fault| format!("by `find_cached`, {fault}"));
         self.note(Promise::Peeks, fault);
     }
 
@@ -149,7 +151,10 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
     /// While the source cannot be reached. Errors are what is hoped for.
     pub(super) async fn during_outage(&mut self, given: &Given) {
         for (digest, expected) in given.questions().take(2 * given.keys.len()) {
-            let said = [peek(self.store, digest), Some(self.ask(digest).await)];
+            let said = [
+                find_cached(self.store, digest),
+                Some(self.ask(digest).await),
+            ];
             for said in said.into_iter().flatten() {
                 if !matches!(said, Said::Failed(_)) {
                     self.note(Promise::Outage, fault(expected, &said));

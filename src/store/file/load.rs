@@ -6,17 +6,18 @@ use std::time::SystemTime;
 use tokio::sync::{oneshot, watch};
 
 use crate::catalog::Catalog;
+use crate::catalog::KeyOwner;
+use crate::catalog::Live;
 use crate::key::KeyDigest;
 use crate::store::file::progress::OnProgress;
 use crate::store::file::source::{Content, Hash, Source};
 use crate::store::file::stamp::Stamp;
 use crate::store::file::{FileError, FileStatus};
-use crate::store::{KeyOwner, Published};
 
 /// What all handles and the watching thread share.
 pub(super) struct Shared {
     source: Source,
-    cell: Published,
+    cell: Live,
     status: watch::Sender<FileStatus>,
     history: Mutex<History>,
 }
@@ -56,7 +57,7 @@ impl Shared {
         };
         let shared = Self {
             source,
-            cell: Published::new(catalog),
+            cell: Live::new(catalog),
             status: watch::Sender::new(status),
             history: Mutex::new(History {
                 used,

@@ -55,8 +55,9 @@ use std::sync::Arc;
 use tokio::sync::watch::Receiver;
 
 use crate::catalog::Catalog;
+use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
-use crate::store::{Holdings, KeyOwner, SubscriptionStore};
+use crate::store::{Holdings, SubscriptionStore};
 
 pub use error::FileError;
 pub use options::FileStoreOptions;

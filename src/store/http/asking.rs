@@ -8,13 +8,13 @@ use tokio::time::timeout;
 
 use crate::key::KeyDigest;
 use crate::store::http::exchange::Exchange;
-use crate::store::http::{HttpError, HttpSettingsError, RequestBody};
+use crate::store::http::{HttpConfigError, HttpError, RequestBody};
 
 /// Where to ask, and what holds for every request.
 #[derive(Clone)]
 pub(super) struct Asking {
-    uri: Result<Uri, HttpSettingsError>,
-    authorization: Option<Result<HeaderValue, HttpSettingsError>>,
+    uri: Result<Uri, HttpConfigError>,
+    authorization: Option<Result<HeaderValue, HttpConfigError>>,
     pub(super) time_out: Duration,
     pub(super) limit: usize,
 }
@@ -36,12 +36,12 @@ impl Asking {
             value.set_sensitive(true);
             value
         });
-        let value = value.map_err(|_| HttpSettingsError::Authorization);
+        let value = value.map_err(|_| HttpConfigError::Authorization);
         self.authorization = Some(value);
     }
 
     /// What can be asked, if all of it can work.
-    pub(super) fn check(&self) -> Result<Ready, HttpSettingsError> {
+    pub(super) fn check(&self) -> Result<Ready, HttpConfigError> {
         let uri = self.uri.clone()?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -50,10 +50,10 @@ impl Asking {
             headers.insert(AUTHORIZATION, authorization?);
         }
         if self.time_out.is_zero() {
-            return Err(HttpSettingsError::Setting("time_out"));
+            return Err(HttpConfigError::Setting("time_out"));
         }
         if self.limit == 0 {
-            return Err(HttpSettingsError::Setting("max_bytes"));
+            return Err(HttpConfigError::Setting("max_bytes"));
         }
         Ok(Ready {
             uri,
@@ -64,16 +64,16 @@ impl Asking {
     }
 }
 
-fn parse(uri: &str) -> Result<Uri, HttpSettingsError> {
-    let uri: Uri = uri.parse().map_err(|_| HttpSettingsError::Uri)?;
+fn parse(uri: &str) -> Result<Uri, HttpConfigError> {
+    let uri: Uri = uri.parse().map_err(|_| HttpConfigError::Uri)?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err(HttpSettingsError::Uri);
+        return Err(HttpConfigError::Uri);
     }
     match uri.authority() {
-        None => Err(HttpSettingsError::Uri),
+        None => Err(HttpConfigError::Uri),
         // Clients drop or print them, each in its own way.
-        Some(authority) if authority.as_str().contains('@') => Err(HttpSettingsError::Credentials),
-        Some(authority) if authority.host().is_empty() => Err(HttpSettingsError::Uri),
+        Some(authority) if authority.as_str().contains('@') => Err(HttpConfigError::Credentials),
+        Some(authority) if authority.host().is_empty() => Err(HttpConfigError::Uri),
         Some(_) => Ok(uri),
     }
 }
@@ -124,7 +124,7 @@ impl Ready {
         request
     }
 
-    /// The answer to that request. The far end may take `held` longer than the
+    /// The answer to that request. The remote server may take `held` longer than the
     /// time-out.
     pub(super) async fn ask(
         &self,
@@ -181,11 +181,11 @@ mod tests {
             assert!(Asking::new(good, 1).check().is_ok(), "{good}");
         }
         for (bad, error) in [
-            ("", HttpSettingsError::Uri),
-            ("/catalog", HttpSettingsError::Uri),
-            ("a.example/catalog", HttpSettingsError::Uri),
-            ("ftp://a/catalog", HttpSettingsError::Uri),
-            ("http://u:p@a/catalog", HttpSettingsError::Credentials),
+            ("", HttpConfigError::Uri),
+            ("/catalog", HttpConfigError::Uri),
+            ("a.example/catalog", HttpConfigError::Uri),
+            ("ftp://a/catalog", HttpConfigError::Uri),
+            ("http://u:p@a/catalog", HttpConfigError::Credentials),
         ] {
             assert_eq!(Asking::new(bad, 1).check().err(), Some(error), "{bad}");
         }
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(format!("{ready:?}"), "http://a/catalog");
         assert!(!format!("{:?}", ready.request().headers()).contains("secret"));
         asking.set_authorization("a\nb");
-        assert_eq!(asking.check().err(), Some(HttpSettingsError::Authorization));
+        assert_eq!(asking.check().err(), Some(HttpConfigError::Authorization));
     }
 
     #[test]

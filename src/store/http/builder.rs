@@ -13,7 +13,7 @@ use crate::store::http::delays::Backoff;
 use crate::store::http::disk::Disk;
 use crate::store::http::state::Shared;
 use crate::store::http::worker::{Memory, Rhythm, Worker};
-use crate::store::http::{HttpConnectError, HttpService, HttpSettingsError, HttpStore};
+use crate::store::http::{HttpConfigError, HttpConnectError, HttpService, HttpStore};
 
 /// Sets up an [`HttpStore`].
 ///
@@ -50,19 +50,19 @@ impl HttpStoreBuilder {
         self
     }
 
-    /// How often the far end is asked whether anything has changed, less up to
+    /// How often the remote server is asked whether anything has changed, less up to
     /// a fifth by chance. Default: 10 seconds.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// Asks the far end to hold each request until something changes, for at most
+    /// Asks the remote server to hold each request until something changes, for at most
     /// that long (in whole seconds, `Prefer: wait=N`). Stay below the time-outs
     /// of proxies on the way: 30 seconds is a good choice. Default: ask at
     /// intervals.
     ///
-    /// A far end that does not hold requests, or gives no `ETag`, is asked at
+    /// A remote server that does not hold requests, or gives no `ETag`, is asked at
     /// intervals all the same.
     pub fn long_poll(mut self, wait: Duration) -> Self {
         self.hold = Some(wait);
@@ -90,9 +90,9 @@ impl HttpStoreBuilder {
         self
     }
 
-    /// For how long a version is served after the far end last confirmed it.
+    /// For how long a version is served after the remote server last confirmed it.
     /// Then every request gets a 503. Default: without end, because an outage
-    /// of the far end is no reason for one here; [`HttpStatus::age`] tells.
+    /// of the remote server is no reason for one here; [`HttpStatus::age`] tells.
     ///
     /// Choose far more than the poll interval.
     ///
@@ -103,7 +103,7 @@ impl HttpStoreBuilder {
     }
 
     /// Keeps the last version in that file ([`SnapshotFile`]), and starts with it
-    /// where the far end cannot be asked. Its directory must be there. Default:
+    /// where the remote server cannot be asked. Its directory must be there. Default:
     /// no file.
     ///
     /// The file also counts against [`max_age`](Self::max_age).
@@ -137,10 +137,10 @@ impl HttpStoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`HttpSettingsError`] where the settings cannot work.
+    /// [`HttpConfigError`] where the settings cannot work.
     #[cfg(feature = "http-client")]
     #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
-    pub fn connect_lazy(self) -> Result<HttpStore, HttpSettingsError> {
+    pub fn connect_lazy(self) -> Result<HttpStore, HttpConfigError> {
         self.connect_lazy_with(HttpClient::new())
     }
 
@@ -162,14 +162,11 @@ impl HttpStoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`HttpSettingsError`] where the settings cannot work.
-    pub fn connect_lazy_with(
-        self,
-        client: impl HttpService,
-    ) -> Result<HttpStore, HttpSettingsError> {
+    /// [`HttpConfigError`] where the settings cannot work.
+    pub fn connect_lazy_with(self, client: impl HttpService) -> Result<HttpStore, HttpConfigError> {
         let asking = self.asking.check()?;
         let rhythm = self.rhythm()?;
-        let runtime = Handle::try_current().map_err(|_| HttpSettingsError::NoRuntime)?;
+        let runtime = Handle::try_current().map_err(|_| HttpConfigError::NoRuntime)?;
         let name = asking.name();
         let shared = Arc::new(Shared::new(name, self.max_age));
         let disk = self.snapshot.map(|path| {
@@ -192,7 +189,7 @@ impl HttpStoreBuilder {
         Ok(HttpStore::new(shared, sender, task.abort_handle()))
     }
 
-    fn rhythm(&self) -> Result<Rhythm, HttpSettingsError> {
+    fn rhythm(&self) -> Result<Rhythm, HttpConfigError> {
         let (first, longest) = self.pauses;
         let hold = self.hold.unwrap_or(self.interval);
         let max_age = self.max_age.unwrap_or(self.interval);
@@ -203,7 +200,7 @@ impl HttpStoreBuilder {
             ("max_age", max_age.is_zero()),
         ] {
             if is_wrong {
-                return Err(HttpSettingsError::Setting(setting));
+                return Err(HttpConfigError::Setting(setting));
             }
         }
         Ok(Rhythm {

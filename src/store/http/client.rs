@@ -21,7 +21,7 @@ use tower_service::Service;
 
 use crate::store::http::RequestBody;
 
-/// A ready-made client for far ends: HTTP/1.1, with and without TLS (rustls).
+/// A ready-made client for remote servers: HTTP/1.1, with and without TLS (rustls).
 ///
 /// It follows no redirects and uses no proxy. Clones share their connections.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ pub struct HttpClient {
     client: Client<HttpsConnector<HttpConnector>, RequestBody>,
 }
 
-/// An idle connection is not used after that long: far ends and proxies close
+/// An idle connection is not used after that long: remote servers and proxies close
 /// theirs after a minute or so, and a request that meets the closing fails.
 const IDLE: Duration = Duration::from_secs(20);
 
@@ -42,7 +42,7 @@ impl HttpClient {
     }
 
     /// A client that trusts the certificates in that PEM text, and no other: a
-    /// private certificate authority, or the far end's own certificate.
+    /// private certificate authority, or the remote server's own certificate.
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ impl Backoff {
         self.next = self.first;
     }
 
-    /// The pause before the next attempt: a fleet that lost its far end at one
+    /// The pause before the next attempt: a fleet that lost its remote server at one
     /// moment must not come back at one moment.
     pub(super) fn pause(&mut self) -> Duration {
         let pause = self.next.min(self.longest);

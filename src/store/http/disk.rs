@@ -75,7 +75,7 @@ async fn save_all(
         match spawn_blocking(move || file.save(&catalog)).await {
             Ok(Ok(saved_at)) => shared.saved(saved_at),
             Ok(Err(error)) => {
-                tracing::error!(far_end = %shared.name(), "catalog is not kept: {}", chain(&error));
+                tracing::error!(remote = %shared.name(), "catalog is not kept: {}", chain(&error));
             }
             // The runtime is shutting down.
             Err(_) => return,
@@ -86,19 +86,19 @@ async fn save_all(
 /// Puts the version of the file in use, if it is one to be used.
 pub(super) async fn stand_in(file: SnapshotFile, shared: &Shared) {
     let path = file.path().display().to_string();
-    let far_end = shared.name();
+    let remote = shared.name();
     match spawn_blocking(move || file.load()).await {
         Ok(Ok(Some(snapshot))) => {
-            tracing::warn!(%far_end, path, "far end is not there, the catalog from the disk stands in");
+            tracing::warn!(%remote, path, "remote server is not there, the catalog from the disk stands in");
             let saved_at = snapshot.saved_at();
             shared.publish_saved(snapshot.into_catalog(), saved_at);
         }
         Ok(Ok(None)) => {
-            tracing::warn!(%far_end, path, "far end is not there, and no catalog is on the disk");
+            tracing::warn!(%remote, path, "remote server is not there, and no catalog is on the disk");
         }
         Ok(Err(error)) => {
             let why = chain(&error);
-            tracing::error!(%far_end, path, "catalog from the disk is not used: {why}");
+            tracing::error!(%remote, path, "catalog from the disk is not used: {why}");
         }
         Err(_) => {}
     }

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::document::DocumentError;
 
-/// Why an answer of the far end is none.
+/// Why an answer of the remote server is none.
 ///
 /// It never tells a key. What the HTTP client reports is its
 /// [`source`](Error::source).
@@ -15,31 +15,31 @@ use crate::document::DocumentError;
 pub enum HttpError {
     /// The request did not get there, or no answer came back: refused or reset
     /// connections, names that do not resolve, certificates that do not hold.
-    #[error("the far end could not be asked")]
+    #[error("the remote server could not be asked")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
     /// The whole answer was not there in time.
-    #[error("the far end did not answer in full within {0:?}")]
+    #[error("the remote server did not answer in full within {0:?}")]
     TimedOut(Duration),
     /// A status that is neither 200 nor, where it was asked for, 304.
-    #[error("the far end answered with status {0}{hint}", hint = hint(*.0))]
+    #[error("the remote server answered with status {0}{hint}", hint = hint(*.0))]
     Status(StatusCode),
     /// An answer that does not say that it is `application/json`.
-    #[error("the far end's answer is not application/json")]
+    #[error("the remote server's answer is not application/json")]
     ContentType,
     /// The answer broke off.
-    #[error("the far end's answer broke off")]
+    #[error("the remote server's answer broke off")]
     Body(#[source] Box<dyn Error + Send + Sync>),
     /// The answer has more bytes than are allowed.
-    #[error("the far end's answer is larger than {0} bytes")]
+    #[error("the remote server's answer is larger than {0} bytes")]
     TooLarge(usize),
     /// The answer is no document of the kind that was asked for.
-    #[error("the far end's answer is refused")]
+    #[error("the remote server's answer is refused")]
     Document(#[from] DocumentError),
     /// An answer about another key than the one that was asked for.
-    #[error("the far end's answer is about another key")]
+    #[error("the remote server's answer is about another key")]
     OtherKey,
     /// Asking or reading panicked, or the runtime is shutting down.
-    #[error("asking the far end broke off inside this process")]
+    #[error("asking the remote server broke off inside this process")]
     Broken,
 }
 
@@ -76,12 +76,12 @@ pub enum HttpStoreError {
 /// Settings that cannot work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum HttpSettingsError {
+pub enum HttpConfigError {
     /// Not an absolute `http` or `https` URI.
-    #[error("the far end's URI is not one like `https://keys.example/catalog`")]
+    #[error("the remote server's URI is not one like `https://keys.example/catalog`")]
     Uri,
     /// A user name or password in the URI.
-    #[error("the far end's URI holds credentials: give them with `authorization`")]
+    #[error("the remote server's URI holds credentials: give them with `authorization`")]
     Credentials,
     /// Text that cannot be a header's value.
     #[error("the authorization is no header value: it holds a line break or another control")]
@@ -100,7 +100,7 @@ pub enum HttpSettingsError {
 pub enum HttpConnectError {
     /// Settings that cannot work.
     #[error(transparent)]
-    Settings(#[from] HttpSettingsError),
+    Settings(#[from] HttpConfigError),
     /// The first catalog could not be fetched, and none was on the disk.
     #[error("the first catalog could not be fetched")]
     Fetch(#[source] Arc<HttpError>),

@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use crate::store::http::HttpError;
 
-/// The body of a request to the far end: empty.
+/// The body of a request to the remote server: empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RequestBody(());
 

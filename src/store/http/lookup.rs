@@ -2,23 +2,24 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::catalog::KeyOwner;
 use crate::document;
 use crate::key::KeyDigest;
 #[cfg(feature = "http-client")]
 use crate::store::http::HttpClient;
 use crate::store::http::asking::{Asking, Ready, json};
-use crate::store::http::{HttpError, HttpService, HttpSettingsError, HttpStore, HttpStoreError};
-use crate::store::{Holdings, KeyOwner, SubscriptionStore};
+use crate::store::http::{HttpConfigError, HttpError, HttpService, HttpStore, HttpStoreError};
+use crate::store::{Holdings, SubscriptionStore};
 
-/// Asks the far end about one key at a time, by its digest.
+/// Asks the remote server about one key at a time, by its digest.
 ///
-/// Every request through the layer waits for the far end: wrap it in a
+/// Every request through the layer waits for the remote server: wrap it in a
 /// `CachedStore` (feature `cache`). See the [module](super) for what is asked and
 /// what an answer must be.
 ///
 /// ```no_run
 /// # #[cfg(feature = "http-client")]
-/// # fn build() -> Result<(), tower_subscription_key::store::http::HttpSettingsError> {
+/// # fn build() -> Result<(), tower_subscription_key::store::http::HttpConfigError> {
 /// use tower_subscription_key::catalog::Api;
 /// use tower_subscription_key::{SubscriptionKeyLayer, store::HttpLookupStore};
 ///
@@ -38,7 +39,7 @@ struct Inner<C> {
     /// To be cloned only: few clients can be shared as they are.
     client: Mutex<C>,
     asking: Ready,
-    interfaces: Option<HttpStore>,
+    definitions: Option<HttpStore>,
 }
 
 impl HttpLookupStore<()> {
@@ -49,7 +50,7 @@ impl HttpLookupStore<()> {
         asking.time_out = Duration::from_secs(5);
         HttpLookupStoreBuilder {
             asking,
-            interfaces: None,
+            definitions: None,
         }
     }
 }
@@ -82,9 +83,9 @@ impl<C: HttpService> SubscriptionStore for HttpLookupStore<C> {
     }
 
     fn holdings(&self) -> Result<Holdings, HttpStoreError> {
-        match &self.inner.interfaces {
+        match &self.inner.definitions {
             None => Ok(Holdings::Keys),
-            Some(store) => store.current().map(Holdings::Interfaces),
+            Some(store) => store.current().map(Holdings::Definitions),
         }
     }
 }
@@ -92,8 +93,8 @@ impl<C: HttpService> SubscriptionStore for HttpLookupStore<C> {
 impl<C> fmt::Debug for HttpLookupStore<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpLookupStore")
-            .field("far_end", &self.inner.asking)
-            .field("interfaces", &self.inner.interfaces)
+            .field("remote", &self.inner.asking)
+            .field("definitions", &self.inner.definitions)
             .finish()
     }
 }
@@ -105,7 +106,7 @@ impl<C> fmt::Debug for HttpLookupStore<C> {
 #[must_use = "a builder does nothing until it is built"]
 pub struct HttpLookupStoreBuilder {
     asking: Asking,
-    interfaces: Option<HttpStore>,
+    definitions: Option<HttpStore>,
 }
 
 impl HttpLookupStoreBuilder {
@@ -134,10 +135,10 @@ impl HttpLookupStoreBuilder {
     /// ([`catalog`](crate::SubscriptionKeyLayer::catalog) or
     /// [`single_api`](crate::SubscriptionKeyLayer::single_api)).
     ///
-    /// A far end publishes a new product before it answers with a subscription
+    /// A remote server publishes a new product before it answers with a subscription
     /// to it: a scope that names nothing here opens nothing.
-    pub fn interfaces(mut self, store: HttpStore) -> Self {
-        self.interfaces = Some(store);
+    pub fn definitions(mut self, store: HttpStore) -> Self {
+        self.definitions = Some(store);
         self
     }
 
@@ -145,10 +146,10 @@ impl HttpLookupStoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`HttpSettingsError`] where the settings cannot work.
+    /// [`HttpConfigError`] where the settings cannot work.
     #[cfg(feature = "http-client")]
     #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
-    pub fn build(self) -> Result<HttpLookupStore<HttpClient>, HttpSettingsError> {
+    pub fn build(self) -> Result<HttpLookupStore<HttpClient>, HttpConfigError> {
         self.build_with(HttpClient::new())
     }
 
@@ -156,15 +157,15 @@ impl HttpLookupStoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`HttpSettingsError`] where the settings cannot work.
+    /// [`HttpConfigError`] where the settings cannot work.
     pub fn build_with<C: HttpService>(
         self,
         client: C,
-    ) -> Result<HttpLookupStore<C>, HttpSettingsError> {
+    ) -> Result<HttpLookupStore<C>, HttpConfigError> {
         let inner = Inner {
             client: Mutex::new(client),
             asking: self.asking.check()?,
-            interfaces: self.interfaces,
+            definitions: self.definitions,
         };
         let inner = Arc::new(inner);
         Ok(HttpLookupStore { inner })

@@ -1,15 +1,15 @@
-//! Stores whose subscriptions are at a far end that is asked over HTTP.
+//! Stores whose subscriptions are at a remote server that is asked over HTTP.
 //!
 //! | | [`HttpStore`] | [`HttpLookupStore`] |
 //! |---|---|---|
 //! | holds | the whole catalog | nothing: a key at a time is asked for |
-//! | a request waits for the far end | never | always, unless cached |
-//! | the far end is down | the last version, however old or up to a bound | 503, unless cached |
+//! | a request waits for the remote server | never | always, unless cached |
+//! | the remote server is down | the last version, however old or up to a bound | 503, unless cached |
 //! | a restart during an outage | the version on the disk | 503 |
 //! | a suspension is felt | within the interval, or at once where requests are held | at once, or as the cache has it |
-//! | for | up to some millions of subscriptions | more, or those that must not leave the far end |
+//! | for | up to some millions of subscriptions | more, or those that must not leave the remote server |
 //!
-//! A far end that cannot be asked never makes a good key wrong: whatever is not
+//! A remote server that cannot be asked never makes a good key wrong: whatever is not
 //! exactly an answer as below is an error, and an error is a 503 or the version
 //! before.
 //!
@@ -38,7 +38,7 @@
 //!
 //! The body is a catalog document ([`document`](crate::document)), written in Rust
 //! by [`document::write`](crate::document::write()). Keys in it should be digests;
-//! `env` is refused. A far end that honours `Prefer: wait` answers when the `ETag`
+//! `env` is refused. A remote server that honours `Prefer: wait` answers when the `ETag`
 //! is no longer the one in `If-None-Match`, or with 304 after that time.
 //!
 //! ## One key
@@ -84,7 +84,7 @@ pub use builder::HttpStoreBuilder;
 #[cfg(feature = "http-client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
 pub use client::{ClientBody, ClientError, ClientFuture, HttpClient, RootsError};
-pub use error::{HttpConnectError, HttpError, HttpSettingsError, HttpStoreError};
+pub use error::{HttpConfigError, HttpConnectError, HttpError, HttpStoreError};
 pub use exchange::{HttpService, RequestBody};
 pub use lookup::{HttpLookupStore, HttpLookupStoreBuilder};
 pub use replica::HttpStore;

@@ -5,15 +5,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use crate::catalog::Catalog;
+use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
 use crate::store::http::state::Shared;
 use crate::store::http::worker::Refreshed;
 use crate::store::http::{
     HttpConnectError, HttpError, HttpStatus, HttpStoreBuilder, HttpStoreError,
 };
-use crate::store::{Holdings, KeyOwner, SubscriptionStore};
+use crate::store::{Holdings, SubscriptionStore};
 
-/// A catalog that is fetched over HTTP as a whole, and kept as the far end has
+/// A catalog that is fetched over HTTP as a whole, and kept as the remote server has
 /// it.
 ///
 /// Clones share the catalog and the background task, which ends with the last of
@@ -106,7 +107,7 @@ impl HttpStore {
         self.inner.shared.subscribe()
     }
 
-    /// Asks the far end now, whatever the interval, and waits for the outcome.
+    /// Asks the remote server now, whatever the interval, and waits for the outcome.
     ///
     /// # Errors
     ///
@@ -142,7 +143,7 @@ impl SubscriptionStore for HttpStore {
 impl fmt::Debug for HttpStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpStore")
-            .field("far_end", &self.inner.shared.name())
+            .field("remote", &self.inner.shared.name())
             .field("status", &self.status())
             .finish()
     }

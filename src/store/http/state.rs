@@ -5,14 +5,14 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
 use crate::catalog::Catalog;
-use crate::store::Published;
+use crate::catalog::Live;
 use crate::store::http::status::{HttpStatus, Origin};
 use crate::store::http::{HttpError, HttpStoreError};
 
 /// What the handles and the background task share.
 pub(super) struct Shared {
     name: String,
-    published: OnceLock<Published>,
+    published: OnceLock<Live>,
     status: watch::Sender<HttpStatus>,
     freshness: Freshness,
 }
@@ -78,7 +78,7 @@ impl Shared {
 
     /// The version in use, if there is one, however old it is.
     pub(super) fn catalog(&self) -> Option<Catalog> {
-        self.published.get().map(Published::snapshot)
+        self.published.get().map(Live::snapshot)
     }
 
     #[inline]
@@ -91,9 +91,9 @@ impl Shared {
         Ok(published.load())
     }
 
-    /// Puts a version from the far end in use.
+    /// Puts a version from the remote server in use.
     pub(super) fn publish(&self, catalog: Catalog, etag: Option<String>) {
-        self.put_in_use(catalog, Origin::FarEnd, etag, SystemTime::now());
+        self.put_in_use(catalog, Origin::RemoteServer, etag, SystemTime::now());
     }
 
     /// Puts a version from the disk in use.
@@ -110,7 +110,7 @@ impl Shared {
     ) {
         let version = self.status.borrow().version + 1;
         tracing::info!(
-            far_end = %self.name,
+            remote = %self.name,
             version,
             origin = origin.as_str(),
             age_seconds = current_at.elapsed().unwrap_or_default().as_secs(),
@@ -128,7 +128,7 @@ impl Shared {
             status.etag = etag;
             status.loaded_at = Some(SystemTime::now());
             status.current_at = Some(current_at);
-            if origin == Origin::FarEnd {
+            if origin == Origin::RemoteServer {
                 status.last_error = None;
             }
         });
@@ -140,15 +140,15 @@ impl Shared {
                 let _: Result<u64, std::convert::Infallible> = published.update(|_| Ok(catalog));
             }
             // Only one task publishes, so that nobody has been quicker.
-            None => drop(self.published.set(Published::new(catalog))),
+            None => drop(self.published.set(Live::new(catalog))),
         }
     }
 
-    /// The far end says that the version in use is the current one.
+    /// The remote server says that the version in use is the current one.
     pub(super) fn confirm(&self, etag: Option<String>) {
         self.freshness.set(Duration::ZERO);
         if self.status.borrow().last_error.is_some() {
-            tracing::info!(far_end = %self.name, "catalog is confirmed again");
+            tracing::info!(remote = %self.name, "catalog is confirmed again");
         }
         self.status.send_modify(|status| {
             status.current_at = Some(SystemTime::now());
@@ -169,8 +169,8 @@ impl Shared {
             )
         };
         if !known {
-            let far_end = &self.name;
-            tracing::error!(%far_end, version, "no new catalog, that version stays in use: {text}");
+            let remote = &self.name;
+            tracing::error!(%remote, version, "no new catalog, that version stays in use: {text}");
         }
         self.status
             .send_modify(|status| status.last_error = Some(Arc::clone(error)));

@@ -7,16 +7,16 @@ use crate::store::http::HttpError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
-    /// The far end.
-    FarEnd,
-    /// The snapshot on the disk, because the far end could not be asked.
+    /// The remote server.
+    RemoteServer,
+    /// The snapshot on the disk, because the remote server could not be asked.
     Disk,
 }
 
 impl Origin {
     pub(super) fn as_str(self) -> &'static str {
         match self {
-            Self::FarEnd => "far end",
+            Self::RemoteServer => "remote server",
             Self::Disk => "disk",
         }
     }
@@ -50,7 +50,7 @@ impl HttpStatus {
         self.origin
     }
 
-    /// The far end's `ETag` of the version in use, if it gave one.
+    /// The remote server's `ETag` of the version in use, if it gave one.
     #[must_use]
     pub fn etag(&self) -> Option<&str> {
         self.etag.as_deref()
@@ -62,7 +62,7 @@ impl HttpStatus {
         self.loaded_at
     }
 
-    /// When the version was last known to be the far end's current one: when it
+    /// When the version was last known to be the remote server's current one: when it
     /// was fetched or confirmed, or, from the disk, when it was saved.
     #[must_use]
     pub fn current_at(&self) -> Option<SystemTime> {

@@ -1,4 +1,4 @@
-//! The background task that keeps the catalog as the far end has it.
+//! The background task that keeps the catalog as the remote server has it.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -22,10 +22,10 @@ use crate::store::http::exchange::Exchange;
 use crate::store::http::state::Shared;
 use crate::store::http::{HttpError, HttpStatus, RequestBody};
 
-/// RFC 7240. Its `wait` is how long the far end may hold the request.
+/// RFC 7240. Its `wait` is how long the remote server may hold the request.
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
-/// So long it rests between two requests that may be held: a far end that always
+/// So long it rests between two requests that may be held: a remote server that always
 /// has something new is not asked in a tight loop.
 const BETWEEN_HELD: Duration = Duration::from_millis(20);
 
@@ -42,7 +42,7 @@ pub(super) type Refreshes = mpsc::UnboundedReceiver<oneshot::Sender<Refreshed>>;
 #[derive(Clone)]
 pub(super) struct Rhythm {
     pub(super) interval: Duration,
-    /// For how long the far end is asked to hold a request.
+    /// For how long the remote server is asked to hold a request.
     pub(super) hold: Option<Duration>,
     pub(super) backoff: Backoff,
     /// How long the first answer is waited for before the disk is asked.
@@ -58,7 +58,7 @@ pub(super) struct Worker<C> {
     pub(super) memory: Memory,
 }
 
-/// What the worker remembers of the far end's answers.
+/// What the worker remembers of the remote server's answers.
 #[derive(Default)]
 pub(super) struct Memory {
     /// The tag of the version in use, to ask with.
@@ -67,7 +67,7 @@ pub(super) struct Memory {
     used: Option<Hash>,
     /// The last content that was refused, and why: reading it again is no use.
     refused: Option<(Hash, Arc<HttpError>)>,
-    /// Whether the far end was last asked to hold a request in vain.
+    /// Whether the remote server was last asked to hold a request in vain.
     is_in_vain: bool,
 }
 
@@ -81,7 +81,7 @@ enum Outcome {
     Failed,
 }
 
-/// What the far end said.
+/// What the remote server said.
 enum Answer {
     /// The version in use is the current one.
     Same,
@@ -151,7 +151,7 @@ impl<C: Exchange> Worker<C> {
         outcome
     }
 
-    /// For how long the next request may be held. A far end can only tell that
+    /// For how long the next request may be held. A remote server can only tell that
     /// something changed since a version that has a tag.
     fn hold(&self, nobody_waits: bool) -> Duration {
         let may_hold = nobody_waits && self.memory.etag.is_some();
@@ -159,7 +159,7 @@ impl<C: Exchange> Worker<C> {
         hold.unwrap_or_default()
     }
 
-    /// How long to wait before the next request. A far end that does not hold
+    /// How long to wait before the next request. A remote server that does not hold
     /// requests, though it was asked to, is asked at intervals.
     fn pause(&mut self, outcome: Outcome) -> Duration {
         if outcome == Outcome::Failed {

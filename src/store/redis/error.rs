@@ -10,7 +10,7 @@ use crate::document::DocumentError;
 /// Options that cannot work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RedisOptionsError {
+pub enum RedisConfigError {
     /// A URL, or the certificates, that the client cannot use.
     #[error(
         "the Redis client refuses its settings: give URLs like `redis://HOST:6379` or `rediss://USER:PASSWORD@HOST`"
@@ -74,7 +74,7 @@ pub enum RedisStoreError {
     },
     /// The APIs and products in Redis are no whole catalog document.
     #[error("the APIs and products in Redis are not a whole catalog document")]
-    Interfaces {
+    Definitions {
         /// Everything that is wrong, where it is not what its digest says.
         source: Option<DocumentError>,
     },
@@ -86,7 +86,7 @@ pub enum RedisStoreError {
     Options {
         /// Why.
         #[from]
-        source: RedisOptionsError,
+        source: RedisConfigError,
     },
     /// The APIs and products were not read yet.
     #[error("the APIs and products were never read")]
@@ -96,7 +96,7 @@ pub enum RedisStoreError {
     },
 }
 
-/// Why nothing was published. The far end is as it was, but for
+/// Why nothing was published. The remote server is as it was, but for
 /// [`Store`](Self::Store): a change whose answer was lost may have been made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

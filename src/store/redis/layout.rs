@@ -9,8 +9,8 @@ pub(super) const FORMAT: &str = "1";
 
 // Fields of the one hash. None of them can be a digest in hex, nor `#` and an id.
 pub(super) const FORMAT_FIELD: &str = "@format";
-pub(super) const INTERFACES_FIELD: &str = "@interfaces";
-pub(super) const INTERFACES_DIGEST_FIELD: &str = "@interfaces-sha256";
+pub(super) const DEFINITIONS_FIELD: &str = "@definitions";
+pub(super) const DEFINITIONS_DIGEST_FIELD: &str = "@definitions-sha256";
 
 /// How many seconds a catalog that is being written lives after its last write.
 pub(super) const STAGED_FOR: u32 = 3600;
@@ -62,12 +62,12 @@ pub(super) fn entries(subscription: &Subscription) -> Vec<(String, String)> {
 /// APIs and products as a document, with the digest by which a change of them is
 /// noticed. A count would not do: it begins anew in a Redis that was emptied.
 #[derive(Debug)]
-pub(super) struct InterfacesDocument {
+pub(super) struct DefinitionsDocument {
     pub(super) text: String,
     pub(super) digest: String,
 }
 
-impl InterfacesDocument {
+impl DefinitionsDocument {
     pub(super) fn of(catalog: &Catalog) -> Result<Self, CatalogError> {
         let mut builder = Catalog::builder();
         catalog.apis().for_each(|api| builder.push_api(api.clone()));

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_core::Stream;
+use futures_util::Stream;
 use redis::aio::{PubSubSink, PubSubStream};
 use redis::{Client, RedisResult, Value};
 use tokio::time::{Instant, sleep, timeout};
@@ -133,7 +133,7 @@ impl Listener {
                 return true;
             }
             Message::All => self.shared.tell(&Invalidation::All),
-            Message::Interfaces => {}
+            Message::Definitions => {}
         }
         let outcome = self.shared.refresh(None).await;
         self.note(outcome)

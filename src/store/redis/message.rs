@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use crate::key::KeyDigest;
 
-/// What is no longer to be believed, because it was changed at the far end or
+/// What is no longer to be believed, because it was changed at the remote server or
 /// may have been.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,7 +22,7 @@ pub enum Invalidation {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Message {
     All,
-    Interfaces,
+    Definitions,
     Subscription { id: String, keys: Vec<KeyDigest> },
 }
 
@@ -37,7 +37,7 @@ impl Message {
     fn parse(text: &str) -> Option<Self> {
         match text {
             "all" => Some(Self::All),
-            "interfaces" => Some(Self::Interfaces),
+            "definitions" => Some(Self::Definitions),
             _ => {
                 let (digests, id) = text.strip_prefix("subscription ")?.split_once(' ')?;
                 let keys = digests.split(',').map(KeyDigest::from_str);
@@ -64,7 +64,7 @@ mod tests {
             Message::read(text.as_bytes()),
             Message::Subscription { id, keys }
         );
-        assert_eq!(Message::read(b"interfaces"), Message::Interfaces);
+        assert_eq!(Message::read(b"definitions"), Message::Definitions);
         assert_eq!(Message::read(b"all"), Message::All);
     }
 

@@ -33,8 +33,8 @@
 //! |---|---|
 //! | a key's digest in hex | its owner: [`document::owner_to_json`](crate::document::owner_to_json) |
 //! | `#` and a subscription's id | its digests, separated by commas |
-//! | `@interfaces` | the APIs and products, as a catalog document in JSON |
-//! | `@interfaces-sha256` | the digest of that document |
+//! | `@definitions` | the APIs and products, as a catalog document in JSON |
+//! | `@definitions-sha256` | the digest of that document |
 //! | `@format` | `1` |
 //! | `@revision` | how many changes there were |
 //!
@@ -52,7 +52,7 @@
 //! catalog (1.1 kB for each subscription with two keys). It lies in the slot of
 //! the prefix: catalogs with other prefixes lie elsewhere.
 //!
-//! Changes are said on the channel `{tsk}:changes`: `all`, `interfaces`, or
+//! Changes are said on the channel `{tsk}:changes`: `all`, `definitions`, or
 //! `subscription DIGEST,… ID`. A store needs the rights to `HMGET`, `SUBSCRIBE`
 //! and `PING`; a publisher also to `HSET`, `EXPIRE`, `UNLINK` and `EVAL` with what
 //! its scripts use. A new catalog is written to `{tsk}:staged:…` first.
@@ -62,7 +62,7 @@
 //! Each store listens, in a task that ends with its last handle, and tells its
 //! watchers ([`RedisStore::watch_invalidations`]), of which the cache made by
 //! [`RedisStore::cached`] is one. After the connection was lost and found again,
-//! it reads the interfaces anew and invalidates everything, because changes may
+//! it reads the definitions anew and invalidates everything, because changes may
 //! have been missed.
 //!
 //! While it is lost, changes are missed: a suspended key that is in the cache may
@@ -100,12 +100,13 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
 use crate::store::{
-    CacheSettingsError, CachedStore, CachedStoreBuilder, Holdings, KeyOwner, SubscriptionStore,
+    CacheConfigError, CachedStore, CachedStoreBuilder, Holdings, SubscriptionStore,
 };
 
-pub use error::{Cause, RedisOptionsError, RedisPublishError, RedisStoreError};
+pub use error::{Cause, RedisConfigError, RedisPublishError, RedisStoreError};
 pub use message::Invalidation;
 pub use options::RedisOptions;
 pub use publish::RedisPublisher;
@@ -162,10 +163,10 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`RedisOptionsError`] where the options cannot work, or outside of a tokio
+    /// [`RedisConfigError`] where the options cannot work, or outside of a tokio
     /// runtime.
-    pub fn start(options: RedisOptions) -> Result<Self, RedisOptionsError> {
-        let runtime = Handle::try_current().map_err(|_| RedisOptionsError::NoRuntime)?;
+    pub fn start(options: RedisOptions) -> Result<Self, RedisConfigError> {
+        let runtime = Handle::try_current().map_err(|_| RedisConfigError::NoRuntime)?;
         let checked = options.check()?;
         let link = Link::new(checked.target, options.times());
         let names = checked.names;
@@ -185,8 +186,8 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`CacheSettingsError`]: none with these settings, which are the defaults.
-    pub fn cached(self) -> Result<CachedStore<Self>, CacheSettingsError> {
+    /// [`CacheConfigError`]: none with these settings, which are the defaults.
+    pub fn cached(self) -> Result<CachedStore<Self>, CacheConfigError> {
         self.cached_with(|settings| settings)
     }
 
@@ -202,11 +203,11 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`CacheSettingsError`]
+    /// [`CacheConfigError`]
     pub fn cached_with(
         self,
         settings: impl FnOnce(CachedStoreBuilder<Self>) -> CachedStoreBuilder<Self>,
-    ) -> Result<CachedStore<Self>, CacheSettingsError> {
+    ) -> Result<CachedStore<Self>, CacheConfigError> {
         let shared = Arc::clone(&self.handle.shared);
         let cache = settings(CachedStore::builder(self)).build()?;
         // The cache holds the store: if the store held the cache, neither would

@@ -5,7 +5,7 @@ use redis::cluster::ClusterClient;
 use redis::{Client, IntoConnectionInfo, RedisResult, TlsCertificates};
 
 use super::connect::Target;
-use super::error::RedisOptionsError;
+use super::error::RedisConfigError;
 use super::layout::Names;
 use super::link::Times;
 
@@ -95,7 +95,7 @@ impl RedisOptions {
     ///
     /// A lookup that finds no connection gives up after its own time-out, as ever,
     /// but the attempt goes on for those that come later: there is one at a time.
-    /// A far end that takes the connection and then says nothing is tried anew
+    /// A remote server that takes the connection and then says nothing is tried anew
     /// after this.
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -105,7 +105,7 @@ impl RedisOptions {
     /// How long the listening connection may be silent before it is tried with a
     /// `PING`. Default: 2 seconds.
     ///
-    /// A far end that hangs, or a network that swallows everything, is noticed
+    /// A remote server that hangs, or a network that swallows everything, is noticed
     /// after this and a time-out.
     pub fn with_heartbeat(mut self, silence: Duration) -> Self {
         self.heartbeat = silence;
@@ -125,7 +125,7 @@ impl RedisOptions {
         self
     }
 
-    /// The certificates, in PEM, that sign those of `rediss://` far ends. Default:
+    /// The certificates, in PEM, that sign those of `rediss://` remote servers. Default:
     /// what the system trusts.
     pub fn with_root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots = Some(pem.into());
@@ -139,7 +139,7 @@ impl RedisOptions {
         }
     }
 
-    pub(super) fn check(&self) -> Result<Checked, RedisOptionsError> {
+    pub(super) fn check(&self) -> Result<Checked, RedisConfigError> {
         let times = [
             ("timeout", Some(self.timeout)),
             ("connect_timeout", Some(self.connect_timeout)),
@@ -147,16 +147,16 @@ impl RedisOptions {
             ("invalidation_while_deaf", self.deaf_for),
         ];
         if let Some((setting, _)) = times.iter().find(|(_, time)| *time == Some(Duration::ZERO)) {
-            return Err(RedisOptionsError::NoTime { setting });
+            return Err(RedisConfigError::NoTime { setting });
         }
-        let names = Names::new(&self.prefix).ok_or(RedisOptionsError::Prefix)?;
+        let names = Names::new(&self.prefix).ok_or(RedisConfigError::Prefix)?;
         if self.nodes.is_empty() {
-            return Err(RedisOptionsError::NoNodes);
+            return Err(RedisConfigError::NoNodes);
         }
         if self.nodes.iter().any(|url| is_tls(url)) {
             provide_tls();
         }
-        let refused = |error: redis::RedisError| RedisOptionsError::Client {
+        let refused = |error: redis::RedisError| RedisConfigError::Client {
             source: error.into(),
         };
         let ears = self.clients().map_err(refused)?;

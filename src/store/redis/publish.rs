@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use redis::{Cmd, cmd};
 
-use super::error::{RedisOptionsError, RedisPublishError, RedisStoreError};
+use super::error::{RedisConfigError, RedisPublishError, RedisStoreError};
 use super::layout::{
-    FORMAT, FORMAT_FIELD, INTERFACES_DIGEST_FIELD, INTERFACES_FIELD, InterfacesDocument,
+    DEFINITIONS_DIGEST_FIELD, DEFINITIONS_FIELD, DefinitionsDocument, FORMAT, FORMAT_FIELD,
     STAGED_FOR, entries, subscription_field,
 };
 use super::link::Link;
@@ -18,7 +18,7 @@ use crate::document;
 const FLIP: &str = include_str!("scripts/flip.lua");
 const PUT: &str = include_str!("scripts/put.lua");
 const REMOVE: &str = include_str!("scripts/remove.lua");
-const INTERFACES: &str = include_str!("scripts/interfaces.lua");
+const DEFINITIONS: &str = include_str!("scripts/definitions.lua");
 
 /// How much of a catalog is written at once: others wait for Redis meanwhile.
 const BATCH_BYTES: usize = 128 * 1024;
@@ -63,8 +63,8 @@ impl RedisPublisher {
     ///
     /// # Errors
     ///
-    /// [`RedisOptionsError`] where they cannot work.
-    pub fn new(options: RedisOptions) -> std::result::Result<Self, RedisOptionsError> {
+    /// [`RedisConfigError`] where they cannot work.
+    pub fn new(options: RedisOptions) -> std::result::Result<Self, RedisConfigError> {
         let checked = options.check()?;
         let link = Link::new(checked.target, options.times()).patient();
         let names = checked.names;
@@ -83,11 +83,11 @@ impl RedisPublisher {
     ///
     /// [`RedisPublishError`]
     pub async fn publish(&self, catalog: &Catalog) -> Result<u64> {
-        let interfaces = InterfacesDocument::of(catalog)?;
+        let definitions = DefinitionsDocument::of(catalog)?;
         let token = format!("{:016x}", RandomState::new().hash_one(0));
         let staged = self.source.names.staged(&token);
         let published = async {
-            let fields = self.stage(&staged, catalog, &interfaces).await?;
+            let fields = self.stage(&staged, catalog, &definitions).await?;
             self.flip(&staged, &token, fields).await
         };
         let published = published.await;
@@ -105,12 +105,12 @@ impl RedisPublisher {
         &self,
         staged: &str,
         catalog: &Catalog,
-        interfaces: &InterfacesDocument,
+        definitions: &DefinitionsDocument,
     ) -> Result<usize> {
         let mut batch = Batch::new(staged);
         batch.push(FORMAT_FIELD, FORMAT);
-        batch.push(INTERFACES_FIELD, &interfaces.text);
-        batch.push(INTERFACES_DIGEST_FIELD, &interfaces.digest);
+        batch.push(DEFINITIONS_FIELD, &definitions.text);
+        batch.push(DEFINITIONS_DIGEST_FIELD, &definitions.digest);
         for subscription in catalog.subscriptions() {
             let entries = entries(&subscription);
             let digests: Vec<&str> = entries.iter().map(|(digest, _)| &**digest).collect();
@@ -164,7 +164,7 @@ impl RedisPublisher {
     pub async fn put_subscription(&self, subscription: &Subscription) -> Result<u64> {
         let entries = entries(subscription);
         for _ in 0..ATTEMPTS {
-            let published = self.source.interfaces().await?.read()?;
+            let published = self.source.definitions().await?.read()?;
             published
                 .catalog
                 .with_subscription(Subscription::clone(subscription))?;
@@ -208,10 +208,10 @@ impl RedisPublisher {
     /// # Errors
     ///
     /// [`RedisPublishError`]
-    pub async fn put_interfaces(&self, catalog: &Catalog) -> Result<u64> {
-        let interfaces = InterfacesDocument::of(catalog)?;
-        let mut put = self.change(INTERFACES);
-        put.arg(&interfaces.text).arg(&interfaces.digest);
+    pub async fn put_definitions(&self, catalog: &Catalog) -> Result<u64> {
+        let definitions = DefinitionsDocument::of(catalog)?;
+        let mut put = self.change(DEFINITIONS);
+        put.arg(&definitions.text).arg(&definitions.digest);
         let reply = self.source.script(&put).await?;
         match said(&reply) {
             ("done", revision) => Ok(number(revision)),

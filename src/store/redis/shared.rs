@@ -8,9 +8,11 @@ use tracing::{debug, error};
 
 use super::error::RedisStoreError;
 use super::message::Invalidation;
-use super::source::{Answer, Interfaces, Source, Version};
+use super::source::{Answer, Definitions, Source, Version};
+use crate::catalog::KeyOwner;
+use crate::catalog::Live;
 use crate::key::KeyDigest;
-use crate::store::{Holdings, KeyOwner, Published};
+use crate::store::Holdings;
 
 /// How often a key is asked for while the catalog is exchanged each time.
 const ATTEMPTS: u32 = 4;
@@ -23,7 +25,7 @@ pub(super) struct Shared {
     /// What is in use: `None` before the first reading, and during an exchange.
     loaded: ArcSwapOption<Version>,
     /// The same for requests, from the first reading on.
-    published: OnceLock<Published>,
+    published: OnceLock<Live>,
     reading: tokio::sync::Mutex<()>,
     watchers: Mutex<Vec<Arc<Watcher>>>,
     state: watch::Sender<State>,
@@ -72,7 +74,7 @@ impl Shared {
 
     pub(super) fn holdings(&self) -> Result<Holdings, RedisStoreError> {
         match self.published.get() {
-            Some(published) => Ok(Holdings::Interfaces(published.load())),
+            Some(published) => Ok(Holdings::Definitions(published.load())),
             None => Err(self.not_loaded()),
         }
     }
@@ -83,15 +85,15 @@ impl Shared {
         RedisStoreError::NotLoaded { source }
     }
 
-    /// Whose the key is, by the interfaces that are in use when this returns: what
+    /// Whose the key is, by the definitions that are in use when this returns: what
     /// Redis says may belong to newer ones, and these are then put in use first.
     pub(super) async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, RedisStoreError> {
         for _ in 0..ATTEMPTS {
             let answer = self.source.find(key).await?;
-            if !self.is_in_use(&answer.interfaces) {
-                self.refresh(Some(&answer.interfaces)).await?;
+            if !self.is_in_use(&answer.definitions) {
+                self.refresh(Some(&answer.definitions)).await?;
             }
-            if self.is_in_use(&answer.interfaces) {
+            if self.is_in_use(&answer.definitions) {
                 return Ok(self.owner(answer).await);
             }
         }
@@ -101,10 +103,10 @@ impl Shared {
     fn is_in_use(&self, digest: &str) -> bool {
         let loaded = self.loaded.load();
         let loaded = loaded.as_ref();
-        loaded.is_some_and(|loaded| loaded.interfaces.digest == digest)
+        loaded.is_some_and(|loaded| loaded.definitions.digest == digest)
     }
 
-    /// The owner, once it can do no harm to requests that began on interfaces that
+    /// The owner, once it can do no harm to requests that began on definitions that
     /// were replaced a moment ago, and find it in a cache that others filled.
     async fn owner(&self, answer: Answer) -> Option<KeyOwner> {
         let (subscription, slot) = answer.owner?;
@@ -119,29 +121,29 @@ impl Shared {
         Some(KeyOwner::new(subscription, slot))
     }
 
-    /// Reads the interfaces, unless those that are wanted were read meanwhile.
+    /// Reads the definitions, unless those that are wanted were read meanwhile.
     pub(super) async fn refresh(&self, wanted: Option<&str>) -> Result<(), RedisStoreError> {
         let _alone = self.reading.lock().await;
         if wanted.is_some() && self.loaded_digest().as_deref() == wanted {
             return Ok(());
         }
-        let interfaces = self.source.interfaces().await?.read()?;
-        if self.loaded_digest().as_ref() == Some(&interfaces.digest) {
+        let definitions = self.source.definitions().await?.read()?;
+        if self.loaded_digest().as_ref() == Some(&definitions.digest) {
             return Ok(());
         }
-        self.exchange(interfaces);
+        self.exchange(definitions);
         Ok(())
     }
 
-    /// Reads the interfaces when pushes may have been missed, and says so: but
-    /// only when there is a far end again that what is forgotten can be asked of.
+    /// Reads the definitions when pushes may have been missed, and says so: but
+    /// only when there is a remote server again that what is forgotten can be asked of.
     pub(super) async fn resync(&self) -> Result<(), RedisStoreError> {
         let _alone = self.reading.lock().await;
-        let unread = self.source.interfaces().await?;
+        let unread = self.source.definitions().await?;
         self.tell(&Invalidation::All);
-        let interfaces = unread.read()?;
-        if self.loaded_digest().as_ref() != Some(&interfaces.digest) {
-            self.exchange(interfaces);
+        let definitions = unread.read()?;
+        if self.loaded_digest().as_ref() != Some(&definitions.digest) {
+            self.exchange(definitions);
         }
         Ok(())
     }
@@ -150,7 +152,7 @@ impl Shared {
         let loaded = self.loaded.load();
         loaded
             .as_ref()
-            .map(|loaded| loaded.interfaces.digest.clone())
+            .map(|loaded| loaded.definitions.digest.clone())
     }
 
     /// Puts these in use instead of those before. Only one does so at a time.
@@ -158,9 +160,9 @@ impl Shared {
     /// In between none are in use, and no lookup is answered: what was found for
     /// the old ones is forgotten before the new ones can be met, and what is found
     /// for the new ones comes after.
-    fn exchange(&self, interfaces: Interfaces) {
-        debug!(digest = %interfaces.digest, "APIs and products were read from Redis");
-        let catalog = interfaces.catalog.clone();
+    fn exchange(&self, definitions: Definitions) {
+        debug!(digest = %definitions.digest, "APIs and products were read from Redis");
+        let catalog = definitions.catalog.clone();
         let before = self.loaded.swap(None);
         match self.published.get() {
             Some(published) => {
@@ -169,12 +171,12 @@ impl Shared {
             }
             None => {
                 // Only one reads at a time: nobody was faster.
-                let _ = self.published.set(Published::new(catalog));
+                let _ = self.published.set(Live::new(catalog));
             }
         }
         let version = match before {
-            Some(before) => before.next(interfaces),
-            None => Version::first(interfaces),
+            Some(before) => before.next(definitions),
+            None => Version::first(definitions),
         };
         self.loaded.store(Some(Arc::new(version)));
     }

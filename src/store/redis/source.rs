@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::error::RedisStoreError;
 use super::layout::{
-    FORMAT, FORMAT_FIELD, INTERFACES_DIGEST_FIELD, INTERFACES_FIELD, Names, subscription_field,
+    DEFINITIONS_DIGEST_FIELD, DEFINITIONS_FIELD, FORMAT, FORMAT_FIELD, Names, subscription_field,
 };
 use super::link::Link;
 use crate::catalog::{Catalog, KeySlot, Scope, Subscription};
@@ -21,7 +21,7 @@ pub(super) struct Source {
 
 /// APIs and products as they were read, with the digest of their document.
 #[derive(Debug)]
-pub(super) struct Interfaces {
+pub(super) struct Definitions {
     pub(super) digest: String,
     pub(super) catalog: Catalog,
 }
@@ -35,8 +35,8 @@ pub(super) struct Unread {
 /// What Redis says about a key.
 pub(super) struct Answer {
     pub(super) owner: Option<(Subscription, KeySlot)>,
-    /// The digest of the interfaces that it belongs to.
-    pub(super) interfaces: String,
+    /// The digest of the definitions that it belongs to.
+    pub(super) definitions: String,
 }
 
 impl Source {
@@ -44,21 +44,21 @@ impl Source {
     /// a catalog at all cannot come from two different moments.
     pub(super) async fn find(&self, key: &KeyDigest) -> Result<Answer, RedisStoreError> {
         let hex = key.to_hex();
-        let fields = [&*hex, FORMAT_FIELD, INTERFACES_DIGEST_FIELD];
-        let [entry, format, interfaces] = self.fields(fields, Some(&hex)).await?;
-        let interfaces = whole(format, interfaces)?;
+        let fields = [&*hex, FORMAT_FIELD, DEFINITIONS_DIGEST_FIELD];
+        let [entry, format, definitions] = self.fields(fields, Some(&hex)).await?;
+        let definitions = whole(format, definitions)?;
         let owner = match entry {
             Some(entry) => Some(owner(&entry, key)?),
             None => None,
         };
-        Ok(Answer { owner, interfaces })
+        Ok(Answer { owner, definitions })
     }
 
-    pub(super) async fn interfaces(&self) -> Result<Unread, RedisStoreError> {
-        let fields = [INTERFACES_FIELD, FORMAT_FIELD, INTERFACES_DIGEST_FIELD];
+    pub(super) async fn definitions(&self) -> Result<Unread, RedisStoreError> {
+        let fields = [DEFINITIONS_FIELD, FORMAT_FIELD, DEFINITIONS_DIGEST_FIELD];
         let [document, format, digest] = self.fields(fields, None).await?;
         let digest = whole(format, digest)?;
-        let document = document.ok_or(RedisStoreError::Interfaces { source: None })?;
+        let document = document.ok_or(RedisStoreError::Definitions { source: None })?;
         Ok(Unread { digest, document })
     }
 
@@ -68,9 +68,9 @@ impl Source {
         id: &str,
     ) -> Result<Option<Subscription>, RedisStoreError> {
         let own = subscription_field(id);
-        let fields = [&*own, FORMAT_FIELD, INTERFACES_DIGEST_FIELD];
-        let [digests, format, interfaces] = self.fields(fields, None).await?;
-        whole(format, interfaces)?;
+        let fields = [&*own, FORMAT_FIELD, DEFINITIONS_DIGEST_FIELD];
+        let [digests, format, definitions] = self.fields(fields, None).await?;
+        whole(format, definitions)?;
         let Some(digests) = digests else {
             return Ok(None);
         };
@@ -117,13 +117,13 @@ fn parsed<T: redis::FromRedisValue>(value: Value) -> Result<T, RedisStoreError> 
 }
 
 /// Without a format there is no catalog, and nothing is known about any key.
-fn whole(format: Option<Vec<u8>>, interfaces: Option<Vec<u8>>) -> Result<String, RedisStoreError> {
+fn whole(format: Option<Vec<u8>>, definitions: Option<Vec<u8>>) -> Result<String, RedisStoreError> {
     let format = format.ok_or(RedisStoreError::NoCatalog)?;
     if format != FORMAT.as_bytes() {
         return Err(RedisStoreError::Layout);
     }
-    let digest = interfaces.and_then(|digest| String::from_utf8(digest).ok());
-    digest.ok_or(RedisStoreError::Interfaces { source: None })
+    let digest = definitions.and_then(|digest| String::from_utf8(digest).ok());
+    digest.ok_or(RedisStoreError::Definitions { source: None })
 }
 
 fn owner(entry: &[u8], key: &KeyDigest) -> Result<(Subscription, KeySlot), RedisStoreError> {
@@ -141,26 +141,26 @@ fn owner(entry: &[u8], key: &KeyDigest) -> Result<(Subscription, KeySlot), Redis
 }
 
 impl Unread {
-    pub(super) fn read(self) -> Result<Interfaces, RedisStoreError> {
+    pub(super) fn read(self) -> Result<Definitions, RedisStoreError> {
         let Self { digest, document } = self;
         if KeyDigest::of(&document).to_hex() != digest {
-            return Err(RedisStoreError::Interfaces { source: None });
+            return Err(RedisStoreError::Definitions { source: None });
         }
         match document::parse_foreign(&document) {
-            Ok(catalog) => Ok(Interfaces { digest, catalog }),
+            Ok(catalog) => Ok(Definitions { digest, catalog }),
             Err(error) => {
                 let source = Some(error);
-                Err(RedisStoreError::Interfaces { source })
+                Err(RedisStoreError::Definitions { source })
             }
         }
     }
 }
 
-impl Interfaces {
+impl Definitions {
     /// Whether that subscription opens the same by both.
     pub(super) fn agree(&self, other: &Self, subscription: &Subscription) -> bool {
-        let apis = |interfaces: &Self, product: &str| {
-            let product = interfaces.catalog.product(product)?;
+        let apis = |definitions: &Self, product: &str| {
+            let product = definitions.catalog.product(product)?;
             Some(product.apis().to_vec())
         };
         subscription.scopes().iter().all(|scope| match scope {
@@ -171,11 +171,11 @@ impl Interfaces {
     }
 }
 
-/// The interfaces that were read last, and those that were replaced shortly
+/// The definitions that were read last, and those that were replaced shortly
 /// before: a request may have begun on them that only now looks into a cache.
 pub(super) struct Version {
-    pub(super) interfaces: Arc<Interfaces>,
-    replaced: Vec<(Instant, Arc<Interfaces>)>,
+    pub(super) definitions: Arc<Definitions>,
+    replaced: Vec<(Instant, Arc<Definitions>)>,
 }
 
 /// How long after it began a request may come to look into a cache. Mostly that
@@ -183,33 +183,33 @@ pub(super) struct Version {
 const SHORTLY: Duration = Duration::from_millis(100);
 
 impl Version {
-    pub(super) fn first(interfaces: Interfaces) -> Self {
+    pub(super) fn first(definitions: Definitions) -> Self {
         Self {
-            interfaces: Arc::new(interfaces),
+            definitions: Arc::new(definitions),
             replaced: Vec::new(),
         }
     }
 
-    pub(super) fn next(&self, interfaces: Interfaces) -> Self {
+    pub(super) fn next(&self, definitions: Definitions) -> Self {
         let mut replaced: Vec<_> = self.recent().cloned().collect();
-        replaced.push((Instant::now(), Arc::clone(&self.interfaces)));
-        let interfaces = Arc::new(interfaces);
+        replaced.push((Instant::now(), Arc::clone(&self.definitions)));
+        let definitions = Arc::new(definitions);
         Self {
-            interfaces,
+            definitions,
             replaced,
         }
     }
 
-    fn recent(&self) -> impl Iterator<Item = &(Instant, Arc<Interfaces>)> {
+    fn recent(&self) -> impl Iterator<Item = &(Instant, Arc<Definitions>)> {
         let replaced = self.replaced.iter();
         replaced.filter(|(at, _)| at.elapsed() < SHORTLY)
     }
 
-    /// When nobody looks at that subscription any more by interfaces by which it
+    /// When nobody looks at that subscription any more by definitions by which it
     /// opens something else. `None`: nobody does.
     pub(super) fn settled_for(&self, subscription: &Subscription) -> Option<Instant> {
         self.recent()
-            .filter(|(_, interfaces)| !interfaces.agree(&self.interfaces, subscription))
+            .filter(|(_, definitions)| !definitions.agree(&self.definitions, subscription))
             .map(|(at, _)| *at + SHORTLY)
             .max()
     }

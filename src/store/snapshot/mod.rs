@@ -1,5 +1,5 @@
 //! The last good version of a catalog in a file, for a service that starts while
-//! its far end is down.
+//! its remote server is down.
 //!
 //! ```
 //! use tower_subscription_key::catalog::{Api, Catalog};

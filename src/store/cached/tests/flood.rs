@@ -30,7 +30,10 @@ async fn wrong_keys_push_out_no_good_one() {
         store.find(&digest(key)).await.unwrap();
     }
     flood(&store, 0, 20_000).await;
-    assert!(good.iter().all(|key| found(&store.peek(&digest(key)))));
+    assert!(
+        good.iter()
+            .all(|key| found(&store.find_cached(&digest(key))))
+    );
     assert_eq!(far.asked(), 20_050);
     let stats = store.stats();
     assert_eq!(stats.entries_found, 50);
@@ -50,7 +53,7 @@ async fn good_keys_are_bounded_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wrong_keys_reach_the_far_end_at_the_rate_and_no_faster() {
+async fn wrong_keys_reach_the_remote_at_the_rate_and_no_faster() {
     let far = Far::with_contoso();
     let store = exact(&far)
         .unknown_rate(100, 200)
@@ -65,7 +68,10 @@ async fn wrong_keys_reach_the_far_end_at_the_rate_and_no_faster() {
     for second in 1..=20 {
         pass(SECOND).await;
         flood(&store, second * 5_000, 1_000).await;
-        assert!(found(&store.peek(&digest("good"))), "served meanwhile");
+        assert!(
+            found(&store.find_cached(&digest("good"))),
+            "served meanwhile"
+        );
     }
     let asked = far.asked() - asked_before;
     assert_eq!(asked as u128, 200 + began.elapsed().as_millis() / 10);

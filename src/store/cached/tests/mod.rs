@@ -19,9 +19,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::{CachedStore, CachedStoreBuilder, CachedStoreError, LookupResult};
+use crate::catalog::KeyOwner;
 use crate::catalog::{KeySlot, Scope, State, Subscription};
 use crate::key::KeyDigest;
-use crate::store::{KeyOwner, Peek, SubscriptionStore};
+use crate::store::{Cached, SubscriptionStore};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -37,10 +38,10 @@ enum Mode {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the far end is down")]
+#[error("the remote server is down")]
 struct Down;
 
-/// A far end that does as it is told, and counts.
+/// A remote server that does as it is told, and counts.
 #[derive(Clone)]
 struct Far(Arc<FarState>);
 
@@ -136,7 +137,7 @@ impl SubscriptionStore for Far {
             }
             Mode::Fail => Err(Down),
             Mode::Hang => std::future::pending().await,
-            Mode::Panic => panic!("a far end with a bug"),
+            Mode::Panic => panic!("a remote server with a bug"),
         }
     }
 }
@@ -164,8 +165,8 @@ fn state_of(answer: LookupResult<Down>) -> State {
     answer.unwrap().expect("a found key").subscription().state()
 }
 
-fn found(peek: &Peek) -> bool {
-    matches!(peek, Peek::Found(_))
+fn found(find_cached: &Cached) -> bool {
+    matches!(find_cached, Cached::Hit(_))
 }
 
 type Request = JoinHandle<LookupResult<Down>>;

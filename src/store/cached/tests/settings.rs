@@ -1,4 +1,4 @@
-use super::super::CacheSettingsError;
+use super::super::CacheConfigError;
 use super::*;
 
 #[test]
@@ -59,7 +59,7 @@ fn the_defaults_and_the_extremes_work() {
     assert_eq!(build(endless), Ok(()));
     let no_room = builder().capacity(0).build().map(drop);
     let setting = "capacity";
-    assert_eq!(no_room, Err(CacheSettingsError::NoRoom { setting }));
+    assert_eq!(no_room, Err(CacheConfigError::NoRoom { setting }));
 }
 
 #[tokio::test(start_paused = true)]

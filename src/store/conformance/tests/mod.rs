@@ -55,7 +55,7 @@ mod cached {
     use super::*;
     use crate::store::CachedStore;
 
-    /// A cache around the far end; told of changes, or left to find out.
+    /// A cache around the remote server; told of changes, or left to find out.
     struct Cached {
         told: bool,
         patience: Duration,
@@ -106,7 +106,7 @@ mod cached {
     }
 }
 
-/// The promises that a far end with that flaw is found to break.
+/// The promises that a remote server with that flaw is found to break.
 async fn broken_by(flaw: Flaw) -> Vec<Promise> {
     let error = check(Ends(flaw)).await.unwrap_err();
     let mut broken: Vec<_> = error.violations().iter().map(Violation::promise).collect();

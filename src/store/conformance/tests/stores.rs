@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::catalog::KeyOwner;
 use crate::catalog::{Catalog, KeySlot, State};
 use crate::key::KeyDigest;
 use crate::store::conformance::{Ability, Harness, Trouble};
-use crate::store::{KeyOwner, Peek, SubscriptionStore};
+use crate::store::{Cached, SubscriptionStore};
 
 /// The store of the trait's documentation, with both slots.
 #[derive(Clone, Default)]
@@ -48,7 +49,7 @@ impl SubscriptionStore for Partners {
 #[error("unreachable")]
 pub(super) struct Unreachable;
 
-/// Partners at a far end that can be cut off, asked in a way that may be wrong.
+/// Partners at a remote server that can be cut off, asked in a way that may be wrong.
 #[derive(Clone)]
 pub(super) struct Remote {
     pub(super) partners: Partners,
@@ -132,15 +133,15 @@ impl SubscriptionStore for Remote {
         }
     }
 
-    fn peek(&self, _: &KeyDigest) -> Peek {
+    fn find_cached(&self, _: &KeyDigest) -> Cached {
         match self.flaw {
-            Flaw::PeeksAbsent => Peek::Absent,
-            _ => Peek::Unknown,
+            Flaw::PeeksAbsent => Cached::Absent,
+            _ => Cached::Miss,
         }
     }
 }
 
-/// Harnesses whose far end does what it is told.
+/// Harnesses whose remote server does what it is told.
 #[derive(Clone)]
 pub(super) struct Ends(pub(super) Flaw);
 

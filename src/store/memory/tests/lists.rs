@@ -6,10 +6,10 @@ use crate::catalog::{
 };
 use crate::key::{KeyDigest, Presented};
 
-pub(super) type Refusal = Vec<(String, Field, String)>;
+pub(super) type Rejection = Vec<(String, Field, String)>;
 
 /// The store's refusal without the places, which the lists do not count alike.
-pub(super) fn refusal(error: &CatalogError) -> Refusal {
+pub(super) fn refusal(error: &CatalogError) -> Rejection {
     let id = |entity: &Entity| match entity {
         Entity::Catalog => "catalog".to_owned(),
         Entity::Api { id, .. } => format!("api {id}"),
@@ -17,7 +17,7 @@ pub(super) fn refusal(error: &CatalogError) -> Refusal {
         Entity::Subscription { id, .. } => format!("subscription {id}"),
     };
     let issues = error.issues().iter();
-    let mut refusal: Refusal = issues
+    let mut refusal: Rejection = issues
         .map(|issue| match &issue.kind {
             IssueKind::InUse { by } => (id(&issue.entity), issue.field, id(by)),
             kind => (id(&issue.entity), issue.field, format!("{kind:?}")),
@@ -41,7 +41,7 @@ where
 
 /// The lists' own rules. Each says what is wrong, or changes the lists.
 impl Plain {
-    pub(super) fn put_subscription(&mut self, new: &Subscription) -> Result<(), Refusal> {
+    pub(super) fn put_subscription(&mut self, new: &Subscription) -> Result<(), Rejection> {
         let mut wrong = Vec::new();
         let mut refuse = |field, kind: IssueKind| {
             let place = format!("subscription {}", new.id());
@@ -99,7 +99,7 @@ impl Plain {
         Ok(())
     }
 
-    pub(super) fn put_api(&mut self, new: &Api) -> Result<(), Refusal> {
+    pub(super) fn put_api(&mut self, new: &Api) -> Result<(), Rejection> {
         let apis = put(&self.apis, new.clone(), |api| api.id() == new.id());
         if !["", "/"].contains(&new.path()) && !new.path().starts_with('/') {
             let place = format!("api {}", new.id());
@@ -116,7 +116,7 @@ impl Plain {
         Ok(())
     }
 
-    pub(super) fn put_product(&mut self, new: &Product) -> Result<(), Refusal> {
+    pub(super) fn put_product(&mut self, new: &Product) -> Result<(), Rejection> {
         let products = put(&self.products, new.clone(), |product| {
             product.id() == new.id()
         });

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use http::{Request, Response, StatusCode};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-use super::super::CacheSettingsError;
+use super::super::CacheConfigError;
 use super::*;
 use crate::catalog::{Api, Catalog};
 use crate::layer::SubscriptionKeyLayer;
@@ -20,7 +20,7 @@ use crate::store::{Holdings, SnapshotFile};
 
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// A far end that also has APIs, once it was reached.
+/// A remote server that also has APIs, once it was reached.
 #[derive(Clone)]
 struct Remote {
     far: Far,
@@ -31,7 +31,7 @@ struct Remote {
 }
 
 impl Remote {
-    /// Another process, which starts while the far end is down.
+    /// Another process, which starts while the remote server is down.
     fn restart_during_outage(&self) -> Self {
         self.far.set(Mode::Fail);
         let is_reached = Arc::default();
@@ -58,7 +58,7 @@ impl SubscriptionStore for Remote {
         self.held.fetch_add(1, Ordering::SeqCst);
         match self.is_reached.load(Ordering::SeqCst) {
             // Another handle each time, as threads may get.
-            true => Ok(Holdings::Interfaces(Arc::new(Catalog::clone(&self.apis)))),
+            true => Ok(Holdings::Definitions(Arc::new(Catalog::clone(&self.apis)))),
             false => Err(Down),
         }
     }
@@ -163,7 +163,7 @@ async fn status<S: SubscriptionStore>(store: &CachedStore<S>, key: &str) -> Stat
     service.oneshot(request).await.unwrap().status()
 }
 
-/// A far end whose key `good` was saved by a process that is gone.
+/// A remote server whose key `good` was saved by a process that is gone.
 async fn saved(place: &Place) -> Remote {
     let remote = remote();
     let store = place.open(&remote);

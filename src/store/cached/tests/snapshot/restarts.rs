@@ -59,7 +59,7 @@ async fn what_is_stale_from_the_file_is_asked_for_anew_once_that_can_be() {
     remote.apis = apis("renamed");
     let store = place.open(&remote);
     let api = |store: &CachedStore<Remote>| match store.holdings().unwrap() {
-        Holdings::Interfaces(catalog) => catalog.apis().next().unwrap().id().to_owned(),
+        Holdings::Definitions(catalog) => catalog.apis().next().unwrap().id().to_owned(),
         other => panic!("{other:?}"),
     };
     assert_eq!(status(&store, "good").await, 200);

@@ -44,7 +44,7 @@ async fn an_invalidated_key_is_not_served_and_leaves_the_file() {
         assert_eq!(status(&store, "good").await, 200);
         invalidate(&store);
         assert_eq!(status(&store, "good").await, 503);
-        // Not by its time: the far end was not asked, nothing is younger.
+        // Not by its time: the remote server was not asked, nothing is younger.
         for _ in 0..20 {
             tokio::time::sleep(INTERVAL / 10).await;
         }
@@ -206,8 +206,8 @@ async fn what_does_not_change_is_not_saved_again() {
 fn a_snapshot_needs_a_runtime_and_an_interval() {
     let builder = || CachedStore::builder(remote()).keep_snapshot("nowhere");
     let built = builder().build().map(drop);
-    assert_eq!(built, Err(CacheSettingsError::NoRuntime));
+    assert_eq!(built, Err(CacheConfigError::NoRuntime));
     let built = builder().snapshot_interval(Duration::ZERO).build();
     let setting = "snapshot_interval";
-    assert_eq!(built.map(drop), Err(CacheSettingsError::NoTime { setting }));
+    assert_eq!(built.map(drop), Err(CacheConfigError::NoTime { setting }));
 }

@@ -11,7 +11,7 @@ fn catalog(id: &str) -> Catalog {
     Catalog::builder().api(Api::new(id, "")).build().unwrap()
 }
 
-fn publish(published: &Published, id: &str) -> u64 {
+fn publish(published: &Live, id: &str) -> u64 {
     let next: Result<u64, Infallible> = published.update(|_| Ok(catalog(id)));
     next.unwrap()
 }
@@ -22,17 +22,17 @@ fn id_of(catalog: &Catalog) -> String {
 
 #[test]
 fn a_thread_gets_its_own_handle_again_and_no_other_threads() {
-    let published = Published::new(catalog("a"));
+    let published = Live::new(catalog("a"));
     let mine = published.load();
     assert!(Arc::ptr_eq(&mine, &published.load()));
     let theirs = thread::scope(|scope| scope.spawn(|| published.load()).join().unwrap());
     assert!(!Arc::ptr_eq(&mine, &theirs));
-    assert!(std::ptr::eq(mine.interfaces(), theirs.interfaces()));
+    assert!(std::ptr::eq(mine.definitions(), theirs.definitions()));
 }
 
 #[test]
 fn a_handle_stays_what_it_was_and_the_next_one_is_new() {
-    let published = Published::new(catalog("a"));
+    let published = Live::new(catalog("a"));
     let before = published.load();
     assert_eq!(publish(&published, "b"), 2);
     assert_eq!(publish(&published, "c"), 3);
@@ -43,7 +43,7 @@ fn a_handle_stays_what_it_was_and_the_next_one_is_new() {
 
 #[test]
 fn a_refused_change_changes_nothing() {
-    let published = Published::new(catalog("a"));
+    let published = Live::new(catalog("a"));
     let before = published.load();
     assert_eq!(published.update(|_| Err("no")), Err("no"));
     assert!(Arc::ptr_eq(&before, &published.load()));
@@ -52,7 +52,7 @@ fn a_refused_change_changes_nothing() {
 
 #[test]
 fn an_old_version_is_freed_with_its_last_request_even_if_idle_threads_read_it() {
-    let published = Published::new(catalog("a"));
+    let published = Live::new(catalog("a"));
     let version = Arc::downgrade(&published.current.load_full());
     let request = published.load();
     let (read, has_read) = channel();
@@ -81,7 +81,7 @@ fn an_old_version_is_freed_with_its_last_request_even_if_idle_threads_read_it() 
 
 #[test]
 fn all_is_freed_with_the_cell() {
-    let published = Published::new(catalog("a"));
+    let published = Live::new(catalog("a"));
     let handle = Arc::downgrade(&published.load());
     drop(published);
     assert!(handle.upgrade().is_none());
@@ -89,7 +89,7 @@ fn all_is_freed_with_the_cell() {
 
 #[test]
 fn threads_that_ended_leave_no_more_than_a_few_handles() {
-    let published = Published::new(catalog("a"));
+    let published = Live::new(catalog("a"));
     let mine = published.load();
     for _ in 0..3 * HANDLES {
         thread::scope(|scope| {
@@ -106,8 +106,8 @@ fn threads_that_ended_leave_no_more_than_a_few_handles() {
 
 #[test]
 fn more_cells_than_a_thread_remembers_do_not_mix() {
-    let cells: Vec<Published> = (0..2 * REMEMBERED)
-        .map(|n| Published::new(catalog(&n.to_string())))
+    let cells: Vec<Live> = (0..2 * REMEMBERED)
+        .map(|n| Live::new(catalog(&n.to_string())))
         .collect();
     for round in 0..3 {
         for (n, cell) in cells.iter().enumerate() {
@@ -120,7 +120,7 @@ fn more_cells_than_a_thread_remembers_do_not_mix() {
 
 #[test]
 fn a_change_that_panics_leaves_the_version_and_the_next_change_alone() {
-    let published = Published::new(catalog("a"));
+    let published = Live::new(catalog("a"));
     let panicking = thread::scope(|scope| {
         let change =
             || published.update(|_| -> Result<Catalog, Infallible> { panic!("on purpose") });

@@ -1,4 +1,4 @@
-//! A conforming far end: both ways of asking, as the documentation of
+//! A conforming remote server: both ways of asking, as the documentation of
 //! `store::http` has them.
 
 use std::net::{self, SocketAddr};
@@ -26,8 +26,8 @@ pub(crate) const TOKEN: &str = "Bearer the-services-token";
 
 const JSON: &str = "application/json";
 
-/// The far end with a runtime of its own, so that it can be ended like a process.
-pub(crate) struct FarEnd {
+/// The remote server with a runtime of its own, so that it can be ended like a process.
+pub(crate) struct RemoteServer {
     records: Arc<Records>,
     address: SocketAddr,
     runtime: Option<Runtime>,
@@ -57,7 +57,7 @@ impl Records {
     }
 }
 
-impl FarEnd {
+impl RemoteServer {
     pub(crate) fn start(address: &str) -> Result<Self, AnyError> {
         let contoso = Subscription::new("contoso")
             .with_scope(Scope::Api("orders".into()))
@@ -70,13 +70,13 @@ impl FarEnd {
             store: MemoryStore::new(catalog),
             changes: watch::Sender::new(0),
         };
-        let mut far_end = Self {
+        let mut remote = Self {
             records: Arc::new(records),
             address: address.parse()?,
             runtime: None,
         };
-        far_end.restart()?;
-        Ok(far_end)
+        remote.restart()?;
+        Ok(remote)
     }
 
     pub(crate) fn restart(&mut self) -> Result<(), AnyError> {
@@ -114,7 +114,7 @@ impl FarEnd {
 }
 
 /// A runtime must not be dropped where others run.
-impl Drop for FarEnd {
+impl Drop for RemoteServer {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

@@ -22,7 +22,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A far end that is what it says it is.
+    /// A remote server that is what it says it is.
     pub fn good(&self) -> TlsAcceptor {
         self.acceptor("localhost", 2099)
     }

@@ -6,7 +6,7 @@ use crate::catalog::id::check_id;
 use crate::catalog::paths::Paths;
 use crate::catalog::{Api, Entity, Field, Issue, IssueKind, Product, Scope, ScopeRef};
 
-/// The place of an API in one lineage of [`Interfaces`]. It never changes
+/// The place of an API in one lineage of [`Definitions`]. It never changes
 /// meaning while single APIs and products come and go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ApiIndex(pub(super) u32);
@@ -26,7 +26,7 @@ pub(crate) enum Target {
 
 /// The APIs and products of a catalog, and how they hang together.
 #[derive(Debug, Default)]
-pub(crate) struct Interfaces {
+pub(crate) struct Definitions {
     apis: Vec<ApiEntry>,
     products: Vec<Place<Product>>,
     api_ids: HashMap<Box<str>, ApiIndex>,
@@ -66,19 +66,19 @@ struct ApiEntry {
     open: Option<ProductIndex>,
 }
 
-impl Interfaces {
+impl Definitions {
     /// Puts APIs and products together, and says what does not fit.
     pub(super) fn build(
         apis: Vec<Place<Api>>,
         products: Vec<Place<Product>>,
         issues: &mut Vec<Issue>,
     ) -> Self {
-        let mut interfaces = Self::default();
+        let mut definitions = Self::default();
         for (index, api) in apis.into_iter().enumerate() {
             if !api.gone {
-                interfaces.enter_api(index, &api.value, issues);
+                definitions.enter_api(index, &api.value, issues);
             }
-            interfaces.apis.push(ApiEntry {
+            definitions.apis.push(ApiEntry {
                 api,
                 holders: Vec::new(),
                 open: None,
@@ -86,11 +86,11 @@ impl Interfaces {
         }
         for (index, product) in products.into_iter().enumerate() {
             if !product.gone {
-                interfaces.enter_product(index, &product.value, issues);
+                definitions.enter_product(index, &product.value, issues);
             }
-            interfaces.products.push(product);
+            definitions.products.push(product);
         }
-        interfaces
+        definitions
     }
 
     fn enter_api(&mut self, index: usize, api: &Api, issues: &mut Vec<Issue>) {
@@ -244,26 +244,26 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn interfaces(apis: Vec<Api>, products: Vec<Product>) -> (Interfaces, Vec<IssueKind>) {
+    fn definitions(apis: Vec<Api>, products: Vec<Product>) -> (Definitions, Vec<IssueKind>) {
         let mut issues = Vec::new();
-        let interfaces = Interfaces::build(
+        let definitions = Definitions::build(
             apis.into_iter().map(Place::from).collect(),
             products.into_iter().map(Place::from).collect(),
             &mut issues,
         );
         (
-            interfaces,
+            definitions,
             issues.into_iter().map(|issue| issue.kind).collect(),
         )
     }
 
-    fn found<'a>(interfaces: &'a Interfaces, path: &str) -> Option<&'a str> {
-        Some(interfaces.api(interfaces.api_by_path(path)?).id())
+    fn found<'a>(definitions: &'a Definitions, path: &str) -> Option<&'a str> {
+        Some(definitions.api(definitions.api_by_path(path)?).id())
     }
 
     #[test]
     fn the_longest_prefix_on_segment_borders_wins() {
-        let (paths, issues) = interfaces(
+        let (paths, issues) = definitions(
             vec![
                 Api::new("a", "/a"),
                 Api::new("ab", "/a/b/"),
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn the_empty_path_takes_what_no_other_does() {
-        let (paths, _) = interfaces(vec![Api::new("rest", "/"), Api::new("a", "/a")], vec![]);
+        let (paths, _) = definitions(vec![Api::new("rest", "/"), Api::new("a", "/a")], vec![]);
         for (path, api) in [("/a/x", "a"), ("/b", "rest"), ("*", "rest"), ("", "rest")] {
             assert_eq!(found(&paths, path), Some(api), "{path}");
         }
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_path_far_longer_than_any_prefix_is_matched_on_its_beginning() {
-        let (paths, _) = interfaces(vec![Api::new("a", "/a")], vec![]);
+        let (paths, _) = definitions(vec![Api::new("a", "/a")], vec![]);
         assert_eq!(
             found(&paths, &format!("/a{}", "/".repeat(65_536))),
             Some("a")
@@ -332,14 +332,14 @@ mod tests {
                 })
                 .max_by_key(|api| api.path().len())
                 .map(|api| api.id().to_owned());
-            let (paths, _) = interfaces(apis, vec![]);
+            let (paths, _) = definitions(apis, vec![]);
             prop_assert_eq!(found(&paths, &path).map(str::to_owned), expected);
         }
     }
 
     #[test]
     fn refuses_what_does_not_hang_together_all_at_once() {
-        let (_, issues) = interfaces(
+        let (_, issues) = definitions(
             vec![
                 Api::new("a", "/a"),
                 Api::new("a", "b"),

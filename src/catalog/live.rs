@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use arc_swap::ArcSwap;
 
 use crate::catalog::Catalog;
+use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
-use crate::store::KeyOwner;
 
 /// The current version of a catalog, for many threads to read on every request.
 ///
@@ -16,7 +16,7 @@ use crate::store::KeyOwner;
 /// shared would make them wait for each other. The handle belongs to the version,
 /// and threads remember it weakly, so that a thread that sleeps does not keep an
 /// old version alive.
-pub(crate) struct Published {
+pub(crate) struct Live {
     id: u64,
     /// Counts up with every version, from 1.
     number: AtomicU64,
@@ -30,7 +30,7 @@ struct Version {
     handles: Mutex<Vec<Arc<Catalog>>>,
 }
 
-/// What a thread remembers of one [`Published`].
+/// What a thread remembers of one [`Live`].
 struct Remembered {
     id: u64,
     number: u64,
@@ -47,7 +47,7 @@ thread_local! {
     static REMEMBER: RefCell<Vec<Remembered>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Published {
+impl Live {
     pub(crate) fn new(catalog: Catalog) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         Self {
@@ -134,7 +134,7 @@ impl Published {
 
 impl Remembered {
     #[inline]
-    fn handle(&mut self, number: u64, published: &Published) -> Arc<Catalog> {
+    fn handle(&mut self, number: u64, published: &Live) -> Arc<Catalog> {
         if self.number == number
             && let Some(handle) = self.handle.upgrade()
         {
@@ -162,9 +162,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl fmt::Debug for Published {
+impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Published")
+        f.debug_struct("Live")
             .field("version", &self.number)
             .field("catalog", &self.current.load().catalog)
             .finish()

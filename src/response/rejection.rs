@@ -14,7 +14,7 @@ use super::{RequestHead, ResponseSettings};
 /// What a refused client is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum Rejection {
     /// The request carries no key.
     MissingKey,
     /// The request carries a key, and it does not open what was asked for.
@@ -23,7 +23,7 @@ pub enum Refusal {
     Unavailable,
 }
 
-impl Refusal {
+impl Rejection {
     /// The status of the answer: 401, or 503 where keys cannot be checked.
     #[must_use]
     pub const fn status(self) -> StatusCode {
@@ -48,20 +48,20 @@ impl Refusal {
     }
 }
 
-/// A refused request, as a [`RefusalFormat`](super::RefusalFormat) sees it.
+/// A refused request, as a [`RejectionFormat`](super::RejectionFormat) sees it.
 ///
 /// It holds what the client may know, and the request. Why a key was refused
 /// is not in it.
 #[derive(Clone, Copy)]
-pub struct Refused<'a> {
-    refusal: Refusal,
+pub struct RejectionContext<'a> {
+    refusal: Rejection,
     settings: &'a ResponseSettings,
     request: RequestHead<'a>,
 }
 
-impl<'a> Refused<'a> {
+impl<'a> RejectionContext<'a> {
     pub(super) fn new(
-        refusal: Refusal,
+        refusal: Rejection,
         settings: &'a ResponseSettings,
         request: RequestHead<'a>,
     ) -> Self {
@@ -74,16 +74,16 @@ impl<'a> Refused<'a> {
 
     /// What the client is told.
     #[must_use]
-    pub fn refusal(&self) -> Refusal {
+    pub fn refusal(&self) -> Rejection {
         self.refusal
     }
 
-    /// The `WWW-Authenticate` value; none for [`Refusal::Unavailable`], where another
+    /// The `WWW-Authenticate` value; none for [`Rejection::Unavailable`], where another
     /// key would not help.
     #[must_use]
     #[inline]
     pub fn challenge(&self) -> Option<HeaderValue> {
-        if self.refusal == Refusal::Unavailable {
+        if self.refusal == Rejection::Unavailable {
             return None;
         }
         let inputs = Inputs {
@@ -109,12 +109,12 @@ impl<'a> Refused<'a> {
     }
 
     /// The `Retry-After` value: whole seconds, rounded up, at least 1; only for
-    /// [`Refusal::Unavailable`].
+    /// [`Rejection::Unavailable`].
     #[must_use]
     pub fn retry_after_value(&self) -> Option<HeaderValue> {
         match self.refusal {
-            Refusal::MissingKey | Refusal::InvalidKey => None,
-            Refusal::Unavailable => Some(whole_seconds(self.retry_after()).into()),
+            Rejection::MissingKey | Rejection::InvalidKey => None,
+            Rejection::Unavailable => Some(whole_seconds(self.retry_after()).into()),
         }
     }
 
@@ -143,10 +143,10 @@ impl<'a> Refused<'a> {
     #[inline]
     fn field(&self) -> Option<(HeaderName, HeaderValue)> {
         match self.refusal {
-            Refusal::MissingKey | Refusal::InvalidKey => {
+            Rejection::MissingKey | Rejection::InvalidKey => {
                 self.challenge().map(|value| (WWW_AUTHENTICATE, value))
             }
-            Refusal::Unavailable => self.retry_after_value().map(|value| (RETRY_AFTER, value)),
+            Rejection::Unavailable => self.retry_after_value().map(|value| (RETRY_AFTER, value)),
         }
     }
 
@@ -198,9 +198,9 @@ fn fill(
 }
 
 /// Leaves the request out: its headers and its query may hold a key.
-impl fmt::Debug for Refused<'_> {
+impl fmt::Debug for RejectionContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refused")
+        f.debug_struct("RejectionContext")
             .field("refusal", &self.refusal)
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! A far end over real sockets, polite and otherwise.
+//! A remote server over real sockets, polite and otherwise.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod certificates;
@@ -15,7 +15,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// What the far end does with a request.
+/// What the remote server does with a request.
 #[derive(Debug, Clone)]
 pub enum Manner {
     /// Answers with that JSON and tag, holds requests where it is asked to.
@@ -38,9 +38,9 @@ pub enum Manner {
 /// about giving up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct FarEnd {
+pub struct RemoteServer {
     address: SocketAddr,
-    /// Keeps the port from others, also while the far end is down.
+    /// Keeps the port from others, also while the remote server is down.
     _held: Option<TcpSocket>,
     shared: Arc<Shared>,
     accepting: Mutex<Option<JoinHandle<()>>>,
@@ -53,7 +53,7 @@ struct Shared {
     connections: Mutex<Vec<AbortHandle>>,
 }
 
-impl FarEnd {
+impl RemoteServer {
     pub async fn start(manner: Manner) -> Self {
         Self::start_with(manner, None).await
     }
@@ -76,14 +76,14 @@ impl FarEnd {
             requests: watch::Sender::new(Vec::new()),
             connections: Mutex::default(),
         });
-        let far_end = Self {
+        let remote = Self {
             address,
             _held,
             shared,
             accepting: Mutex::new(None),
         };
-        far_end.accept(listener);
-        far_end
+        remote.accept(listener);
+        remote
     }
 
     fn accept(&self, listener: TcpListener) {
@@ -149,7 +149,7 @@ impl FarEnd {
     }
 }
 
-impl Drop for FarEnd {
+impl Drop for RemoteServer {
     fn drop(&mut self) {
         if let Some(task) = self.accepting.lock().unwrap().take() {
             task.abort();
