@@ -54,6 +54,8 @@
 //!
 //! The feature `conformance` has a suite that checks these on a store of yours.
 
+#[cfg(any(feature = "cache", feature = "http", feature = "sql"))]
+pub(crate) mod backoff;
 mod boxed;
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
@@ -72,6 +74,8 @@ mod memory;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub mod redis;
+#[cfg(any(feature = "file", feature = "http", feature = "sql"))]
+pub(crate) mod replica;
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub mod snapshot;
@@ -96,6 +100,12 @@ pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use redis::{RedisPublisher, RedisStore};
+#[cfg(any(feature = "file", feature = "http", feature = "sql"))]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(feature = "file", feature = "http", feature = "sql")))
+)]
+pub use replica::{CatalogUnavailable, Origin, StoreStatus};
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub use snapshot::SnapshotFile;
