@@ -17,7 +17,7 @@ use tower_subscription_key::catalog::{
     Api, Catalog, CatalogBuilder, KeySlot, Product, Scope, Subscription,
 };
 use tower_subscription_key::response::{AzureJson, ProblemJson, RejectionContext, RejectionFormat};
-use tower_subscription_key::store::{Cached, Holdings, SubscriptionStore};
+use tower_subscription_key::store::{Answer, Holdings, SubscriptionStore};
 use tower_subscription_key::{
     Access, BoxStore, InapplicableKey, KeyDigest, MemoryStore, SubscriptionKeyLayer, Unmatched,
 };
@@ -263,11 +263,11 @@ impl SubscriptionStore for Keys {
         Ok((*key == KeyDigest::of(KEY)).then(|| self.owner.clone()))
     }
 
-    fn find_cached(&self, key: &KeyDigest) -> Cached {
+    fn lookup_cached(&self, key: &KeyDigest) -> Option<Answer> {
         match (self.peeks, *key == KeyDigest::of(KEY)) {
-            (false, _) => Cached::Miss,
-            (true, true) => Cached::Hit(self.owner.clone()),
-            (true, false) => Cached::Absent,
+            (false, _) => None,
+            (true, true) => Some(Answer::new(Some(self.owner.clone()))),
+            (true, false) => Some(Answer::new(None)),
         }
     }
 

@@ -63,27 +63,23 @@ impl DenialReason {
 /// sentence. It never holds a key.
 #[derive(Clone)]
 pub struct Denial {
-    catalog: Option<Arc<Catalog>>,
-    api: Option<ApiIndex>,
-    holder: Option<(Holder, KeySlot)>,
-    reason: DenialReason,
-    key_presented: bool,
+    /// `None` if the store could not give one.
+    pub(super) catalog: Option<Arc<Catalog>>,
+    pub(super) api: Option<ApiIndex>,
+    pub(super) holder: Option<(Holder, KeySlot)>,
+    pub(super) reason: DenialReason,
+    pub(super) key_presented: bool,
 }
 
 impl Denial {
-    pub(crate) fn new(
-        catalog: Option<Arc<Catalog>>,
-        api: Option<ApiIndex>,
-        holder: Option<(Holder, KeySlot)>,
-        reason: DenialReason,
-        key_presented: bool,
-    ) -> Self {
+    /// A denial without a catalog: nothing could be decided.
+    pub(crate) fn undecided(reason: DenialReason) -> Self {
         Self {
-            catalog,
-            api,
-            holder,
+            catalog: None,
+            api: None,
+            holder: None,
             reason,
-            key_presented,
+            key_presented: false,
         }
     }
 

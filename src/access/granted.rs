@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::access::Admission;
+use crate::access::Grant;
 use crate::catalog::{Api, Catalog, Holder, KeySlot, Product, ScopeRef, SubscriptionView};
 
 /// How a request was let in: through which API, product and subscription.
@@ -26,32 +26,34 @@ use crate::catalog::{Api, Catalog, Holder, KeySlot, Product, ScopeRef, Subscript
 #[derive(Clone)]
 pub struct Access {
     catalog: Arc<Catalog>,
-    admission: Admission,
-    /// Whose key opened it. Nobody's where none was needed.
+    grant: Grant,
+    /// The subscription whose key fits. `None` for an anonymous caller.
     holder: Option<Holder>,
 }
 
 impl Access {
-    /// A key that did not open anything leaves no trace in the context.
-    #[inline]
-    pub(crate) fn new(catalog: Arc<Catalog>, admission: Admission, holder: Option<Holder>) -> Self {
+    pub(super) fn new(
+        catalog: Arc<Catalog>,
+        grant: Grant,
+        holder: Option<(Holder, KeySlot)>,
+    ) -> Self {
         Self {
             catalog,
-            admission,
-            holder: holder.filter(|_| admission.key.is_some()),
+            grant,
+            holder: holder.map(|(holder, _)| holder),
         }
     }
 
     /// The API that the request is for.
     #[must_use]
     pub fn api(&self) -> &Api {
-        self.catalog.definitions().api(self.admission.api)
+        self.catalog.definitions().api(self.grant.api)
     }
 
     /// The product that let it in: the fitting scope's, or the open one.
     #[must_use]
     pub fn product(&self) -> Option<&Product> {
-        let product = self.admission.product?;
+        let product = self.grant.product?;
         Some(self.catalog.definitions().product(product))
     }
 
@@ -65,13 +67,13 @@ impl Access {
     /// Which of the subscription's keys was used.
     #[must_use]
     pub fn key_slot(&self) -> Option<KeySlot> {
-        self.admission.key.map(|(slot, _)| slot)
+        self.grant.key.map(|(slot, _)| slot)
     }
 
     /// The scope of the subscription that fitted.
     #[must_use]
     pub fn scope(&self) -> Option<ScopeRef<'_>> {
-        let (_, target) = self.admission.key?;
+        let (_, target) = self.grant.key?;
         Some(self.catalog.definitions().scope(target))
     }
 

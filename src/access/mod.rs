@@ -12,18 +12,20 @@
 //!
 //! A request for no API is denied the same way, unless unknown paths may pass.
 
-mod decision;
+mod decide;
 mod denial;
 #[cfg(feature = "axum")]
 mod extract;
 mod granted;
+mod policy;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use decision::{InapplicableKey, Outcome, Policy, Unmatched, decide};
+pub use decide::{Decision, Question, decide};
 pub use denial::{Denial, DenialReason};
 #[cfg(feature = "axum")]
 pub use extract::AccessRejection;
 pub use granted::Access;
+pub use policy::{InapplicableKey, Policy, Unmatched};
 
-pub(crate) use decision::{Admission, Decision, Owner, Question, answer};
+pub(crate) use decide::{Grant, Owner};

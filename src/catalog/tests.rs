@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use crate::access::{Outcome, Policy, decide};
+use crate::access::{Decision, Question, decide};
 use crate::catalog::{
     Api, Catalog, CatalogError, Entity, Field, IdError, Issue, IssueKind, KeySlot, Metadata,
     Product, Scope, State, Subscription, SubscriptionKey,
@@ -291,16 +291,11 @@ fn viewed(catalog: &Catalog, subscription: &Subscription) -> bool {
         assert_eq!(s.scopes(), subscription.scopes());
         assert_eq!(s.expires_at(), subscription.expires_at());
     };
-    match decide(
-        &catalog,
-        Some("a"),
-        presented,
-        Policy::default(),
-        UNIX_EPOCH,
-    ) {
-        Outcome::Access(access) => access.subscription().map(view),
-        Outcome::Denied(denial) => denial.subscription().map(view),
-        Outcome::Unmatched => None,
+    let question = Question::for_api(catalog, "a").with_key(presented);
+    match decide(question.at(UNIX_EPOCH)) {
+        Decision::Allow(access) => access.subscription().map(view),
+        Decision::Deny(denial) => denial.subscription().map(view),
+        Decision::Unmatched => None,
     }
     .is_some()
 }

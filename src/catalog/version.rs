@@ -129,11 +129,6 @@ impl Catalog {
         Arc::ptr_eq(&self.definitions, &other.definitions)
     }
 
-    /// Whether its APIs and products say the same as those of the other.
-    pub(crate) fn has_equal_definitions(&self, other: &Self) -> bool {
-        self.apis().eq(other.apis()) && self.products().eq(other.products())
-    }
-
     pub(crate) fn packed(&self) -> &Subscriptions {
         &self.packed
     }

@@ -2,6 +2,7 @@
 //! and naive writing of the rules.
 #![allow(clippy::unwrap_used)]
 
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -125,29 +126,29 @@ fn naive_take(query: &str) -> Presented {
     }
 }
 
-fn request(headers: &HeaderMap, uri: &Uri) -> Request<()> {
-    let mut request = Request::new(());
-    *request.headers_mut() = headers.clone();
-    *request.uri_mut() = uri.clone();
-    request
+fn head(headers: &HeaderMap, uri: &Uri) -> Parts {
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.headers = headers.clone();
+    head.uri = uri.clone();
+    head
 }
 
 fn take(sources: &[KeySource], headers: &HeaderMap, uri: &Uri) -> Presented {
-    key::take(sources, &default_names(), &mut request(headers, uri))
+    key::take(sources, &default_names(), &mut head(headers, uri))
 }
 
 /// The headers as taking leaves them: those that carry a key marked.
 fn marked(headers: &HeaderMap) -> HeaderMap {
-    let mut request = request(headers, &Uri::default());
-    key::take(&every_source(), &default_names(), &mut request);
-    request.headers().clone()
+    let mut head = head(headers, &Uri::default());
+    key::take(&every_source(), &default_names(), &mut head);
+    head.headers
 }
 
 fn strip(sources: &[KeySource], headers: &mut HeaderMap, uri: &mut Uri) {
-    let mut request = request(headers, uri);
-    key::strip(sources, &default_names(), &mut request);
-    *headers = request.headers().clone();
-    *uri = request.uri().clone();
+    let mut head = head(headers, uri);
+    key::strip(sources, &default_names(), &mut head);
+    *headers = head.headers;
+    *uri = head.uri;
 }
 
 proptest! {

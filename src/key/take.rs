@@ -1,5 +1,6 @@
 use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderMap, HeaderName, Request};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 
 use super::source::{Names, Place};
 use super::{KeyDigest, KeySource, MAX_KEY_BYTES, wire};
@@ -33,42 +34,38 @@ impl Presented {
 /// compression tables. Both are done in one go, because looking for a header
 /// takes longer than anything else here but the digest.
 #[inline]
-pub(crate) fn take<B>(
-    sources: &[KeySource],
-    names: &Names<'_>,
-    request: &mut Request<B>,
-) -> Presented {
+pub(crate) fn take(sources: &[KeySource], names: &Names<'_>, head: &mut Parts) -> Presented {
     let mut first = Presented::Missing;
     for source in sources {
         let place = source.place(names);
         if first == Presented::Missing {
-            first = take_from(place, request);
+            first = take_from(place, head);
         } else {
-            mark(place, request.headers_mut());
+            mark(place, &mut head.headers);
         }
     }
     first
 }
 
 #[inline]
-fn take_from<B>(place: Place<'_>, request: &mut Request<B>) -> Presented {
+fn take_from(place: Place<'_>, head: &mut Parts) -> Presented {
     match place {
-        Place::Header(name) => take_header(request.headers_mut(), name),
+        Place::Header(name) => take_header(&mut head.headers, name),
         Place::Query(name) => {
-            let query = request.uri().query();
+            let query = head.uri.query();
             query.map_or(Presented::Missing, |query| take_query(query, name))
         }
         Place::Cookie(name) => {
-            mark(place, request.headers_mut());
-            let lines = request.headers().get_all(COOKIE).iter();
+            mark(place, &mut head.headers);
+            let lines = head.headers.get_all(COOKIE).iter();
             sole(
                 lines.flat_map(|line| wire::cookie_values(line.as_bytes(), name)),
                 plain,
             )
         }
         Place::Authorization(scheme) => {
-            mark(place, request.headers_mut());
-            let lines = request.headers().get_all(AUTHORIZATION).iter();
+            mark(place, &mut head.headers);
+            let lines = head.headers.get_all(AUTHORIZATION).iter();
             sole(
                 lines.filter_map(|line| wire::credentials(line.as_bytes(), scheme)),
                 plain,
@@ -172,15 +169,15 @@ mod tests {
     }
 
     fn take_by(sources: &[KeySource], lines: &[(&str, &[u8])], uri: &str) -> Presented {
-        let mut request = Request::get(uri).body(()).unwrap();
-        *request.headers_mut() = headers(lines);
-        let taken = take(sources, &default_names(), &mut request);
+        let (mut head, ()) = http::Request::get(uri).body(()).unwrap().into_parts();
+        head.headers = headers(lines);
+        let taken = take(sources, &default_names(), &mut head);
         for n in 0..=FEW_LINES {
             let name = HeaderName::from_bytes(format!("x-{n}").as_bytes()).unwrap();
             let other = HeaderValue::from_static("other");
-            request.headers_mut().insert(name, other);
+            head.headers.insert(name, other);
         }
-        let among_many = take(sources, &default_names(), &mut request);
+        let among_many = take(sources, &default_names(), &mut head);
         assert_eq!(taken, among_many, "many headers change nothing");
         taken
     }
@@ -316,12 +313,12 @@ mod tests {
             ("Cookie", "a=1", false),
             ("Subscription-Key", "K", false),
         ];
-        let mut request = Request::new(());
-        *request.headers_mut() = headers(&lines.map(|(name, value, _)| (name, value.as_bytes())));
-        take(&sources, &default_names(), &mut request);
+        let (mut head, ()) = http::Request::new(()).into_parts();
+        head.headers = headers(&lines.map(|(name, value, _)| (name, value.as_bytes())));
+        take(&sources, &default_names(), &mut head);
         for (name, value, sensitive) in lines {
-            let line = request
-                .headers()
+            let line = head
+                .headers
                 .get_all(name)
                 .iter()
                 .find(|line| *line == value);

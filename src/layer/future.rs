@@ -2,19 +2,20 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::Span;
 
-use crate::catalog::KeyOwner;
+use crate::access::Question;
 use crate::key::KeyDigest;
-use crate::layer::gate::{BodyElsewhere, Context, Gate, Step};
+use crate::layer::gate::{Gate, Step};
 use crate::response::ResponseBody;
-use crate::store::SubscriptionStore;
+use crate::store::{Answer, SubscriptionStore};
 
 pin_project! {
     /// The response of [`SubscriptionKeyService`](super::SubscriptionKeyService).
@@ -24,87 +25,79 @@ pin_project! {
         S: SubscriptionStore,
     {
         #[pin]
-        kind: Kind<Inner::Future, Asking<Inner, S, B>>,
+        kind: Kind<Inner::Future, Lookup<Inner, S, B>>,
     }
 }
 
 pin_project! {
     #[project = KindProjection]
-    enum Kind<F, W: ?Sized> {
+    enum Kind<F, L: ?Sized> {
         Rejected { response: Option<Response<Bytes>> },
         Passed { #[pin] future: F },
-        Traced { #[pin] future: F, span: Span },
-        Waiting { waiting: Pin<Box<W>> },
+        InSpan { #[pin] future: F, span: Span },
+        Waiting { lookup: Pin<Box<L>> },
     }
 }
 
 pin_project! {
-    /// A request on its way to the store: all of it in one allocation.
-    struct Waiting<Inner, S, B, L: ?Sized> {
+    /// A request that waits for the store, in one allocation.
+    struct WaitingFor<Inner, S, B, L: ?Sized> {
         held: Option<Held<Inner, S, B>>,
         #[pin]
-        lookup: L,
+        answer: L,
     }
 }
 
+/// A request and what it needs to go on.
 struct Held<Inner, S, B> {
-    ready: Inner,
+    /// The service that was polled ready.
+    inner: Inner,
     gate: Arc<Gate<S>>,
-    request: Request<BodyElsewhere>,
+    head: Parts,
     body: B,
-    context: Context,
-    /// This one included.
+    question: Question,
+    /// How many lookups there were, including the one under way.
     lookups: u32,
 }
 
-type Asking<Inner, S, B> = Waiting<Inner, S, B, Finding<S>>;
-type Finding<S> = dyn Future<Output = FindResult<S>> + Send;
-type FindResult<S> = Result<Option<KeyOwner>, <S as SubscriptionStore>::Error>;
+type Lookup<Inner, S, B> = WaitingFor<Inner, S, B, AnswerFuture<S>>;
+type AnswerFuture<S> = dyn Future<Output = LookupResult<S>> + Send;
+type LookupResult<S> = Result<Answer, <S as SubscriptionStore>::Error>;
 
 impl<Inner, S, B> ResponseFuture<Inner, S, B>
 where
     Inner: Service<Request<B>>,
     S: SubscriptionStore,
 {
-    #[inline]
-    pub(super) fn refused(response: Response<Bytes>) -> Self {
+    pub(super) fn rejected(response: Response<Bytes>) -> Self {
         let response = Some(response);
         let kind = Kind::Rejected { response };
         Self { kind }
     }
 
-    #[inline]
     pub(super) fn passed(inner: &mut Inner, request: Request<B>, span: Span) -> Self {
-        // Where nobody listens, there is nothing to enter and to carry along.
-        if span.is_none() {
+        let kind = if span.is_none() {
             let future = inner.call(request);
-            let kind = Kind::Passed { future };
-            return Self { kind };
-        }
-        Self::traced(inner, request, span)
-    }
-
-    #[cold]
-    fn traced(inner: &mut Inner, request: Request<B>, span: Span) -> Self {
-        let future = span.in_scope(|| inner.call(request));
-        let kind = Kind::Traced { future, span };
+            Kind::Passed { future }
+        } else {
+            let future = span.in_scope(|| inner.call(request));
+            Kind::InSpan { future, span }
+        };
         Self { kind }
     }
 
     pub(super) fn waiting(
-        ready: Inner,
+        inner: Inner,
         gate: Arc<Gate<S>>,
-        request: Request<B>,
-        digest: KeyDigest,
-        context: Context,
+        (head, body): (Parts, B),
+        (digest, question): (KeyDigest, Question),
     ) -> Self {
-        let (head, body) = request.into_parts();
         let held = Held {
-            ready,
+            inner,
             gate,
-            request: Request::from_parts(head, BodyElsewhere),
+            head,
             body,
-            context,
+            question,
             lookups: 1,
         };
         held.wait(digest)
@@ -118,7 +111,7 @@ where
 {
     type Output = Result<Response<ResponseBody<R>>, Inner::Error>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
             let next = match this.kind.as_mut().project() {
@@ -126,23 +119,24 @@ where
                     let response = ready!(future.poll(cx))?;
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
-                KindProjection::Traced { future, span } => {
+                KindProjection::InSpan { future, span } => {
                     let _entered = span.enter();
                     let response = ready!(future.poll(cx))?;
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
                 KindProjection::Rejected { response } => {
                     return match response.take() {
-                        Some(response) => Poll::Ready(Ok(response.map(ResponseBody::refusal))),
+                        Some(response) => Poll::Ready(Ok(response.map(ResponseBody::rejection))),
                         // Polled again after it was ready.
                         None => Poll::Pending,
                     };
                 }
-                KindProjection::Waiting { waiting } => {
-                    let waiting = waiting.as_mut().project();
-                    let answer = ready!(waiting.lookup.poll(cx));
-                    match waiting.held.take() {
+                KindProjection::Waiting { lookup } => {
+                    let lookup = lookup.as_mut().project();
+                    let answer = ready!(lookup.answer.poll(cx));
+                    match lookup.held.take() {
                         Some(held) => held.resume(answer),
+                        // Polled again after it was ready.
                         None => return Poll::Pending,
                     }
                 }
@@ -158,32 +152,29 @@ where
     S: SubscriptionStore,
 {
     fn wait(self, digest: KeyDigest) -> ResponseFuture<Inner, S, B> {
-        let asked = Arc::clone(&self.gate);
-        let waiting = Waiting {
+        let gate = Arc::clone(&self.gate);
+        let lookup: Pin<Box<Lookup<Inner, S, B>>> = Box::pin(WaitingFor {
             held: Some(self),
-            lookup: async move { asked.find(&digest).await },
-        };
-        let waiting: Pin<Box<Asking<Inner, S, B>>> = Box::pin(waiting);
-        let kind = Kind::Waiting { waiting };
+            answer: async move { gate.lookup(&digest).await },
+        });
+        let kind = Kind::Waiting { lookup };
         ResponseFuture { kind }
     }
 
-    fn resume(mut self, answer: FindResult<S>) -> ResponseFuture<Inner, S, B> {
-        let request = &mut self.request;
-        match self
+    fn resume(mut self, answer: LookupResult<S>) -> ResponseFuture<Inner, S, B> {
+        let step = self
             .gate
-            .resume(request, self.context, answer, self.lookups)
-        {
+            .resume(&mut self.head, self.question, answer, self.lookups);
+        match step {
             Step::Pass(span) => {
-                let (head, BodyElsewhere) = self.request.into_parts();
-                let request = Request::from_parts(head, self.body);
-                ResponseFuture::passed(&mut self.ready, request, span)
+                let request = Request::from_parts(self.head, self.body);
+                ResponseFuture::passed(&mut self.inner, request, span)
             }
-            Step::Refuse(response) => ResponseFuture::refused(response),
-            Step::Find(digest, context) => {
+            Step::Reject(response) => ResponseFuture::rejected(response),
+            Step::Lookup(digest, question) => {
                 let lookups = self.lookups + 1;
                 let held = Self {
-                    context,
+                    question,
                     lookups,
                     ..self
                 };

@@ -63,7 +63,7 @@ pub(super) fn denied(denial: &Denial, cause: Option<&(dyn Error + 'static)>) {
             reason = denial.reason().as_str(),
             api.id = denial.api().map(Api::id),
             error,
-            "refused: {denial}"
+            "refused: {denial}: {error}"
         ),
         None => info!(
             reason = denial.reason().as_str(),

@@ -52,22 +52,24 @@ where
     type Error = Inner::Error;
     type Future = ResponseFuture<Inner, S, B>;
 
-    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    #[inline]
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match self.gate.begin(&mut request) {
-            Step::Pass(span) => ResponseFuture::passed(&mut self.inner, request, span),
-            Step::Refuse(response) => ResponseFuture::refused(response),
-            Step::Find(digest, context) => {
-                // The clone may not be ready; the one that is goes with the request.
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        match self.gate.begin(&mut head) {
+            Step::Pass(span) => {
+                let request = Request::from_parts(head, body);
+                ResponseFuture::passed(&mut self.inner, request, span)
+            }
+            Step::Reject(response) => ResponseFuture::rejected(response),
+            Step::Lookup(digest, question) => {
+                // The clone may not be ready: the service that is goes with the request.
                 let fresh = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, fresh);
                 let gate = Arc::clone(&self.gate);
-                ResponseFuture::waiting(ready, gate, request, digest, context)
+                ResponseFuture::waiting(ready, gate, (head, body), (digest, question))
             }
         }
     }

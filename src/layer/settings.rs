@@ -2,7 +2,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use http::{Extensions, HeaderMap, Method, Request, Uri, header};
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, Uri, header};
 
 use crate::access::Policy;
 use crate::catalog::Live;
@@ -90,12 +91,12 @@ impl<'a> RequestInfo<'a> {
         self.extensions
     }
 
-    fn of<B>(request: &'a Request<B>) -> Self {
+    fn of(head: &'a Parts) -> Self {
         Self {
-            method: request.method(),
-            uri: request.uri(),
-            headers: request.headers(),
-            extensions: request.extensions(),
+            method: &head.method,
+            uri: &head.uri,
+            headers: &head.headers,
+            extensions: &head.extensions,
         }
     }
 }
@@ -163,21 +164,20 @@ impl Settings {
     /// # Errors
     ///
     /// Where the layer is set to an API that the catalog does not have.
-    #[inline]
-    pub(super) fn api<B>(
+    pub(super) fn api(
         &self,
         catalog: &Catalog,
-        request: &Request<B>,
+        head: &Parts,
     ) -> Result<Option<ApiIndex>, ConfigError> {
         let definitions = catalog.definitions();
         match &self.select {
-            Select::Path => Ok(definitions.api_by_path(request.uri().path())),
+            Select::Path => Ok(definitions.api_by_path(head.uri.path())),
             Select::Fixed(id) => match definitions.api_by_id(id) {
                 None => Err(ConfigError::UnknownApi { id: id.to_string() }),
                 found => Ok(found),
             },
             Select::By(select) => {
-                let id = select(&RequestInfo::of(request));
+                let id = select(&RequestInfo::of(head));
                 Ok(id.and_then(|id| definitions.api_by_id(&id)))
             }
         }
@@ -218,11 +218,11 @@ impl Settings {
     }
 }
 
-/// A browser's question before the request proper: it never carries a key.
-pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
-    request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ORIGIN)
-        && request
-            .headers()
+/// Whether a request is a CORS preflight. Browsers send no key with it.
+pub(super) fn is_preflight(head: &Parts) -> bool {
+    head.method == Method::OPTIONS
+        && head.headers.contains_key(header::ORIGIN)
+        && head
+            .headers
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }

@@ -27,7 +27,7 @@ pin_project! {
 }
 
 impl<B> ResponseBody<B> {
-    pub(crate) fn refusal(body: Bytes) -> Self {
+    pub(crate) fn rejection(body: Bytes) -> Self {
         let rest = Some(body).filter(|body| !body.is_empty());
         Self {
             kind: Kind::Rejection { rest },
@@ -97,8 +97,8 @@ mod tests {
     type Ours = ResponseBody<Empty<Bytes>>;
 
     #[tokio::test]
-    async fn a_refusal_is_one_frame_of_known_length() {
-        let mut body = Ours::refusal(Bytes::from_static(b"no key"));
+    async fn a_rejection_is_one_frame_of_known_length() {
+        let mut body = Ours::rejection(Bytes::from_static(b"no key"));
         assert_eq!(body.size_hint().exact(), Some(6));
         assert!(!body.is_end_stream());
 
@@ -110,8 +110,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_empty_refusal_has_no_frames() {
-        let mut body = Ours::refusal(Bytes::new());
+    async fn an_empty_rejection_has_no_frames() {
+        let mut body = Ours::rejection(Bytes::new());
         assert_eq!(body.size_hint().exact(), Some(0));
         assert!(body.is_end_stream());
         assert!(body.frame().await.is_none());

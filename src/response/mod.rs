@@ -43,7 +43,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Uri};
+use http::request::Parts;
+use http::{HeaderMap, Response, Uri};
 
 pub use body::ResponseBody;
 pub use challenge::ChallengeError;
@@ -93,27 +94,27 @@ struct RequestHead<'a> {
 ///
 /// `api_path` is the path of the API in the catalog, without a trailing slash.
 #[inline]
-pub(crate) fn refuse<B>(
+pub(crate) fn refuse(
     settings: &ResponseSettings,
     refusal: Rejection,
-    request: &mut Request<B>,
+    head: &mut Parts,
     api_path: Option<&str>,
     key_place: KeyPlace<'_>,
 ) -> Response<Bytes> {
-    let head = RequestHead {
-        headers: request.headers(),
-        uri: request.uri(),
+    if let Some(content_type) = grpc::content_type(&head.headers) {
+        return grpc::answer(content_type, refusal);
+    }
+    let request = RequestHead {
+        headers: &head.headers,
+        uri: &head.uri,
         api_path,
         key_place,
     };
-    if let Some(content_type) = grpc::content_type(head.headers) {
-        return grpc::answer(content_type, refusal);
-    }
-    let refused = RejectionContext::new(refusal, settings, head);
+    let refused = RejectionContext::new(refusal, settings, request);
     match settings.format.content(refusal) {
         Some((content_type, body)) => {
             let rest = refused.rest();
-            rest.response(request.headers_mut(), content_type, body)
+            rest.response(&mut head.headers, content_type, body)
         }
         None => settings.format.render(&refused),
     }

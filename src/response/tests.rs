@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use http::Request;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
@@ -31,8 +32,8 @@ fn answer_to(
         name: "Ocp-Apim-Subscription-Key",
         kind: KeyKind::Header,
     };
-    let mut request = request.body(()).unwrap();
-    refuse(settings, refusal, &mut request, Some("/echo"), place)
+    let (mut head, ()) = request.body(()).unwrap().into_parts();
+    refuse(settings, refusal, &mut head, Some("/echo"), place)
 }
 
 fn with_format(format: impl RejectionFormat) -> ResponseSettings {
@@ -98,9 +99,9 @@ fn each_client_is_told_the_host_that_it_named() {
             name: "key",
             kind: KeyKind::Header,
         };
-        let mut request = request.body(()).unwrap();
+        let (mut head, ()) = request.body(()).unwrap().into_parts();
         let refusal = Rejection::InvalidKey;
-        let response = refuse(&settings, refusal, &mut request, Some("/echo"), place);
+        let response = refuse(&settings, refusal, &mut head, Some("/echo"), place);
         let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap();
         challenge.split('"').nth(1).unwrap().to_owned()
     };

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
-use crate::store::{Cached, Holdings, SubscriptionStore};
+use crate::store::{Answer, Holdings, SubscriptionStore};
 
 /// Any store, chosen at run time.
 ///
@@ -40,13 +40,14 @@ pub struct BoxStoreError(#[source] Box<dyn Error + Send + Sync>);
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// [`SubscriptionStore`] in a form that can stand behind a pointer.
+/// The object-safe form of [`SubscriptionStore`].
 trait DynStore: Send + Sync {
     fn find<'a>(
         &'a self,
         key: &'a KeyDigest,
     ) -> BoxFuture<'a, Result<Option<KeyOwner>, BoxStoreError>>;
-    fn find_cached(&self, key: &KeyDigest) -> Cached;
+    fn lookup<'a>(&'a self, key: &'a KeyDigest) -> BoxFuture<'a, Result<Answer, BoxStoreError>>;
+    fn lookup_cached(&self, key: &KeyDigest) -> Option<Answer>;
     fn holdings(&self) -> Result<Holdings, BoxStoreError>;
 }
 
@@ -62,8 +63,12 @@ impl<S: SubscriptionStore> DynStore for S {
         Box::pin(async move { SubscriptionStore::find(self, key).await.map_err(boxed) })
     }
 
-    fn find_cached(&self, key: &KeyDigest) -> Cached {
-        SubscriptionStore::find_cached(self, key)
+    fn lookup<'a>(&'a self, key: &'a KeyDigest) -> BoxFuture<'a, Result<Answer, BoxStoreError>> {
+        Box::pin(async move { SubscriptionStore::lookup(self, key).await.map_err(boxed) })
+    }
+
+    fn lookup_cached(&self, key: &KeyDigest) -> Option<Answer> {
+        SubscriptionStore::lookup_cached(self, key)
     }
 
     fn holdings(&self) -> Result<Holdings, BoxStoreError> {
@@ -78,8 +83,12 @@ impl SubscriptionStore for BoxStore {
         self.0.find(key).await
     }
 
-    fn find_cached(&self, key: &KeyDigest) -> Cached {
-        self.0.find_cached(key)
+    async fn lookup(&self, key: &KeyDigest) -> Result<Answer, BoxStoreError> {
+        self.0.lookup(key).await
+    }
+
+    fn lookup_cached(&self, key: &KeyDigest) -> Option<Answer> {
+        self.0.lookup_cached(key)
     }
 
     fn holdings(&self) -> Result<Holdings, BoxStoreError> {

@@ -38,20 +38,7 @@
 //! given to the layer: [`catalog`](crate::SubscriptionKeyLayer::catalog) or
 //! [`single_api`](crate::SubscriptionKeyLayer::single_api).
 //!
-//! # What a store must get right
-//!
-//! - *Cannot answer* is an error, never `None`: `None` tells a caller with a good
-//!   key that it is wrong.
-//! - The digest comes from whatever a client sent. It has 32 bytes, always.
-//! - A subscription is returned as it stands, in whatever state: that it is
-//!   suspended or expired is for the decision to find and for the operator to
-//!   read.
-//! - A store that has APIs and products exchanges them
-//!   ([`holdings`](SubscriptionStore::holdings)) before it answers by the new ones:
-//!   what `find` says belongs to what `holdings` says at that moment.
-//! - [`find`](SubscriptionStore::find) is polled by the request's task and
-//!   dropped when the client goes away: at any await.
-//!
+//! What a store must get right is listed at [`SubscriptionStore`].
 //! The feature `conformance` has a suite that checks these on a store of yours.
 
 #[cfg(any(feature = "cache", feature = "http", feature = "sql"))]
@@ -110,74 +97,151 @@ pub use replica::{CatalogUnavailable, Origin, StoreStatus};
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub use snapshot::SnapshotFile;
 
-/// Answers whose key that is.
+/// A source of subscriptions: looks up the subscription that owns a key.
+///
+/// To choose a store at run time, use [`BoxStore`]: `Arc<dyn SubscriptionStore>`
+/// does not exist, because [`find`](Self::find) is an `async fn`.
+///
+/// Only [`find`](Self::find) is required. A store that also knows APIs and products
+/// implements [`holdings`](Self::holdings), and [`lookup`](Self::lookup) if it
+/// knows to which of them an answer belongs. A store that keeps answers in memory
+/// implements [`lookup_cached`](Self::lookup_cached).
+///
+/// Implementations must
+///
+/// - return an error if they cannot answer, never `None`: `None` denies a caller
+///   with a good key;
+/// - return a subscription in whatever state it is: the decision denies it, and the
+///   operator reads why;
+/// - accept any digest: it comes from whatever a client sent;
+/// - be ready to be dropped at any await: the future of a lookup is dropped when
+///   the client disconnects;
+/// - never answer by APIs and products newer than those that
+///   [`holdings`](Self::holdings) returns, unless the answer
+///   [carries them](Answer::with_definitions).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store of subscriptions",
     label = "not a `SubscriptionStore`",
     note = "use `MemoryStore`, `FileStore` or `BoxStore`, or implement `SubscriptionStore`: \
-            its one needed method is `async fn find`"
+            its one required method is `async fn find`"
 )]
 pub trait SubscriptionStore: Send + Sync + 'static {
     /// Why the store could not answer. Never "no such key".
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// The subscription that owns the key, or `None` where none does.
+    /// The subscription that owns the key, or `None` if no subscription has it.
     ///
     /// # Errors
     ///
-    /// Where the store cannot tell. The client then gets a 503.
+    /// If the store cannot answer. The client then gets a 503.
     fn find(
         &self,
         key: &KeyDigest,
     ) -> impl Future<Output = Result<Option<KeyOwner>, Self::Error>> + Send;
 
-    /// The same, if the answer is at hand. A request that is answered here waits
-    /// for nothing and allocates nothing for its lookup.
-    fn find_cached(&self, key: &KeyDigest) -> Cached {
-        let _ = key;
-        Cached::Miss
-    }
-
-    /// What the store holds in memory besides. A request asks for it before
-    /// anything else, and after it waited for [`find`](Self::find): where the APIs
-    /// and products are no longer the same, what was found may belong to the new
-    /// ones, and the request begins anew on them. So it is decided on one version.
-    /// After four lookups that all ended so it gets a 503.
+    /// The same with the APIs and products that the answer belongs to, if the store
+    /// knows them. The layer calls this method.
     ///
-    /// Default: [`Holdings::Keys`], nothing.
+    /// A request is decided on one version of the catalog. If an answer carries
+    /// definitions, the request is decided on these. If it carries none, it counts
+    /// only as long as [`holdings`](Self::holdings) returns the same definitions as
+    /// before the lookup; otherwise the key is looked up again, up to four times,
+    /// and then the client gets a 503.
+    ///
+    /// Default: the answer of [`find`](Self::find), without definitions.
     ///
     /// # Errors
     ///
-    /// Where the store should know its APIs and cannot, for example because it
-    /// never reached its source. The client then gets a 503.
+    /// Those of [`find`](Self::find).
+    fn lookup(&self, key: &KeyDigest) -> impl Future<Output = Result<Answer, Self::Error>> + Send {
+        async { Ok(Answer::new(self.find(key).await?)) }
+    }
+
+    /// Non-blocking lookup: returns the answer if it is already in memory, and
+    /// `None` if the store has to look. A request that is answered here waits for
+    /// nothing and allocates nothing for its lookup.
+    ///
+    /// Default: `None`.
+    fn lookup_cached(&self, key: &KeyDigest) -> Option<Answer> {
+        let _ = key;
+        None
+    }
+
+    /// What the store holds in memory. The layer calls this method first for every
+    /// request.
+    ///
+    /// Default: [`Holdings::Keys`].
+    ///
+    /// # Errors
+    ///
+    /// If the store knows APIs and products but cannot return them, for example
+    /// because it never reached its source. The client then gets a 503.
     fn holdings(&self) -> Result<Holdings, Self::Error> {
         Ok(Holdings::Keys)
     }
 }
 
-/// What a store can say at once.
+/// What a store answers about a key: the owner or its absence, and the definitions
+/// that the answer belongs to, if the store knows them.
 #[derive(Debug, Clone)]
-pub enum Cached {
-    /// The key's owner.
-    Hit(KeyOwner),
-    /// No subscription has the key.
-    Absent,
-    /// It has to look: ask [`SubscriptionStore::find`].
-    Miss,
+pub struct Answer {
+    owner: Option<KeyOwner>,
+    definitions: Option<Arc<Catalog>>,
+}
+
+impl Answer {
+    /// An answer without definitions. `None`: no subscription has the key.
+    #[must_use]
+    pub fn new(owner: Option<KeyOwner>) -> Self {
+        Self {
+            owner,
+            definitions: None,
+        }
+    }
+
+    /// Adds the APIs and products that the answer belongs to. Subscriptions in this
+    /// catalog are ignored.
+    #[must_use]
+    pub fn with_definitions(mut self, definitions: Arc<Catalog>) -> Self {
+        self.definitions = Some(definitions);
+        self
+    }
+
+    /// The owner of the key.
+    #[must_use]
+    pub fn owner(&self) -> Option<&KeyOwner> {
+        self.owner.as_ref()
+    }
+
+    /// The owner of the key, without the rest.
+    #[must_use]
+    pub fn into_owner(self) -> Option<KeyOwner> {
+        self.owner
+    }
+
+    /// The APIs and products that the answer belongs to.
+    #[must_use]
+    pub fn definitions(&self) -> Option<&Arc<Catalog>> {
+        self.definitions.as_ref()
+    }
+
+    pub(crate) fn into_parts(self) -> (Option<KeyOwner>, Option<Arc<Catalog>>) {
+        (self.owner, self.definitions)
+    }
 }
 
 /// What a store holds in memory.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Holdings {
-    /// Keys only: APIs and products are the layer's.
+    /// Keys only: the layer is given the APIs and products.
     Keys,
-    /// APIs and products. Subscriptions are asked for one by one.
+    /// APIs and products. Subscriptions are looked up one by one.
     ///
-    /// As long as they do not change, hand out the same catalog, or clones of it:
-    /// one that is built anew passes for another version, and a request that waited
-    /// meanwhile has its key looked up again.
+    /// As long as they do not change, return the same catalog or clones of it. A
+    /// catalog that is built again counts as another version, also if it is equal.
     Definitions(Arc<Catalog>),
-    /// Everything: no key is asked for, because the catalog has them all.
+    /// Everything: no key is looked up, because the catalog has them all.
     Everything(Arc<Catalog>),
 }
 
@@ -192,8 +256,12 @@ impl<S: SubscriptionStore> SubscriptionStore for Arc<S> {
         S::find(self, key)
     }
 
-    fn find_cached(&self, key: &KeyDigest) -> Cached {
-        S::find_cached(self, key)
+    fn lookup(&self, key: &KeyDigest) -> impl Future<Output = Result<Answer, Self::Error>> + Send {
+        S::lookup(self, key)
+    }
+
+    fn lookup_cached(&self, key: &KeyDigest) -> Option<Answer> {
+        S::lookup_cached(self, key)
     }
 
     fn holdings(&self) -> Result<Holdings, Self::Error> {

@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 use tower_subscription_key::catalog::KeyOwner;
 use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
 use tower_subscription_key::key::KeyHeader;
-use tower_subscription_key::store::{Cached, Holdings, SubscriptionStore};
+use tower_subscription_key::store::{Answer, Holdings, SubscriptionStore};
 use tower_subscription_key::{BoxStore, DenialReason, KeyDigest, SubscriptionKeyLayer, Unmatched};
 
-use crate::support::{Answer, Down, HEADER, INVALID, KEY, OTHER, keyed, send, with};
+use crate::support::{self, Down, HEADER, INVALID, KEY, OTHER, keyed, send, with};
 
 /// A store whose lookups the test answers.
 struct Exchanged {
@@ -24,7 +24,7 @@ struct Exchanged {
 
 struct Lookup {
     key: KeyDigest,
-    answer: oneshot::Sender<Option<KeyOwner>>,
+    answer: oneshot::Sender<Answer>,
 }
 
 impl Exchanged {
@@ -47,6 +47,10 @@ impl SubscriptionStore for Exchanged {
     type Error = Down;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Down> {
+        Ok(self.lookup(key).await?.into_owner())
+    }
+
+    async fn lookup(&self, key: &KeyDigest) -> Result<Answer, Down> {
         let (answer, answered) = oneshot::channel();
         let lookup = Lookup { key: *key, answer };
         self.lookups.send(lookup).map_err(|_| Down)?;
@@ -76,15 +80,24 @@ impl Lookups {
 
 impl Lookup {
     fn answer(self, owner: Option<Subscription>) {
-        let owner = owner.map(|owner| KeyOwner::new(owner, KeySlot::Primary));
-        self.answer.send(owner).unwrap();
+        self.answer.send(answer(owner)).unwrap();
     }
+
+    /// Answers with the definitions that the answer belongs to.
+    fn answer_on(self, definitions: &Arc<Catalog>, owner: Option<Subscription>) {
+        let answer = answer(owner).with_definitions(Arc::clone(definitions));
+        self.answer.send(answer).unwrap();
+    }
+}
+
+fn answer(owner: Option<Subscription>) -> Answer {
+    Answer::new(owner.map(|owner| KeyOwner::new(owner, KeySlot::Primary)))
 }
 
 fn sending<S: SubscriptionStore>(
     layer: &SubscriptionKeyLayer<S>,
     request: Request<()>,
-) -> JoinHandle<Answer> {
+) -> JoinHandle<support::Answer> {
     let layer = layer.clone();
     tokio::spawn(async move { send(&layer, request).await })
 }
@@ -151,11 +164,11 @@ impl SubscriptionStore for Meanwhile {
         Ok(self.owner.clone())
     }
 
-    fn find_cached(&self, _: &KeyDigest) -> Cached {
+    fn lookup_cached(&self, _: &KeyDigest) -> Option<Answer> {
         if let Some(next) = self.next.lock().unwrap().take() {
             *self.holdings.lock().unwrap() = Holdings::Definitions(Arc::new(next));
         }
-        self.owner.clone().map_or(Cached::Absent, Cached::Hit)
+        Some(Answer::new(self.owner.clone()))
     }
 
     fn holdings(&self) -> Result<Holdings, Down> {
@@ -251,22 +264,6 @@ async fn a_store_that_exchanges_its_catalog_every_time_is_503_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_store_that_builds_an_equal_catalog_every_time_is_not_taken_for_one_that_exchanges_it() {
-    let (catalog, owner) = version("old", "new");
-    let (store, mut lookups) = Exchanged::new(catalog);
-    let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
-    let request = sending(&layer, keyed("/guarded", KEY));
-    for _ in 1..=4 {
-        let lookup = lookups.next().await;
-        store.exchange(version("old", "new").0);
-        lookup.answer(Some(owner.clone()));
-    }
-    let access = request.await.unwrap().access();
-    assert_eq!(access.subscription().unwrap().id(), "contoso");
-    assert!(lookups.are_over());
-}
-
-#[tokio::test]
 async fn a_store_that_lost_its_catalog_is_503() {
     let (before, owner) = version("old", "new");
     let (store, mut lookups) = Exchanged::new(before);
@@ -330,4 +327,79 @@ async fn the_key_is_taken_anew_by_the_names_of_the_new_version_and_only_those_ar
     let old = &seen.headers[HEADER];
     assert_eq!(old, KEY);
     assert!(old.is_sensitive(), "it was taken for a key once");
+}
+
+#[tokio::test]
+async fn an_answer_with_newer_definitions_is_decided_on_these_without_another_lookup() {
+    let (before, _) = version("old", "new");
+    let (after, owner) = version("new", "old");
+    let after = Arc::new(after);
+    for owner in [Some(owner), None] {
+        // The store already has yet another version: the pair decides.
+        let (store, mut lookups) = Exchanged::new(before.clone());
+        let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
+        let request = sending(&layer, keyed("/guarded", KEY));
+        let lookup = lookups.next().await;
+        store.exchange(version("third", "old").0);
+        lookup.answer_on(&after, owner.clone());
+        let answer = request.await.unwrap();
+        match owner {
+            Some(_) => assert_eq!(answer.access().product().unwrap().id(), "new"),
+            None => assert_eq!(answer.denied(), INVALID),
+        }
+        assert!(lookups.are_over());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_the_definitions_of_the_request_counts_after_an_exchange() {
+    let (before, owner) = version("old", "new");
+    let (store, mut lookups) = Exchanged::new(before.clone());
+    let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
+    let request = sending(&layer, keyed("/guarded", KEY));
+    let lookup = lookups.next().await;
+    store.exchange(version("new", "old").0);
+    lookup.answer_on(&Arc::new(before), Some(owner));
+    let access = request.await.unwrap().access();
+    assert_eq!(access.product().unwrap().id(), "old");
+    assert!(lookups.are_over());
+}
+
+#[tokio::test]
+async fn an_answer_with_other_key_names_has_the_key_that_they_name_looked_up() {
+    const NEW: &str = "X-New-Key";
+    let apis = |api: Api| Catalog::builder().api(api).build().unwrap();
+    let before = apis(Api::new("guarded", "/guarded"));
+    let named = Api::new("guarded", "/guarded").with_key_header(KeyHeader::new(NEW).unwrap());
+    let after = Arc::new(apis(named));
+    let owner = Subscription::new("contoso")
+        .with_scope(Scope::AllApis)
+        .with_primary_key(OTHER);
+    let (store, mut lookups) = Exchanged::new(before);
+    let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
+    let request = sending(&layer, with("/guarded", &[(HEADER, KEY), (NEW, OTHER)]));
+    // The owner of the key that counted before must not be taken for the new one's.
+    let thief = Subscription::new("thief")
+        .with_scope(Scope::AllApis)
+        .with_primary_key(KEY);
+    lookups.next().await.answer_on(&after, Some(thief));
+    let lookup = lookups.next().await;
+    assert_eq!(lookup.key, KeyDigest::of(OTHER));
+    lookup.answer_on(&after, Some(owner));
+    let access = request.await.unwrap().access();
+    assert_eq!(access.subscription().unwrap().id(), "contoso");
+}
+
+#[tokio::test]
+async fn an_answer_whose_definitions_let_the_request_in_without_a_key_does_so() {
+    let (before, _) = version("old", "new");
+    let open = Api::new("open", "/guarded").with_subscription_required(false);
+    let after = Arc::new(Catalog::builder().api(open).build().unwrap());
+    let (store, mut lookups) = Exchanged::new(before);
+    let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
+    let request = sending(&layer, keyed("/guarded", KEY));
+    lookups.next().await.answer_on(&after, None);
+    let access = request.await.unwrap().access();
+    assert_eq!(access.api().id(), "open");
+    assert!(access.subscription().is_none());
 }

@@ -8,7 +8,7 @@ use tower_subscription_key::catalog::KeyOwner;
 use tower_subscription_key::catalog::{Catalog, KeySlot, Subscription, SubscriptionKey};
 use tower_subscription_key::key::Presented;
 use tower_subscription_key::response::RejectionContext;
-use tower_subscription_key::store::{Cached, Holdings};
+use tower_subscription_key::store::{self, Holdings};
 use tower_subscription_key::{
     Access, BoxStore, InapplicableKey, KeyDigest, MemoryStore, SubscriptionKeyLayer,
     SubscriptionStore, Unmatched,
@@ -136,7 +136,7 @@ fn no_public_type_prints_a_key() {
         "{digest:?} {store:?} {owner:?} {holdings:?} {all:?} {subscription:?} {twice:?} {service:?}
          {future:?} {waiting:?} {:?} {:?} {:?} {:?}",
         Presented::Key(digest),
-        Cached::Hit(owner.clone()),
+        store::Answer::new(Some(owner.clone())),
         SubscriptionKey::new(KEY),
         BoxStore::new(store.clone()),
     );

@@ -12,7 +12,7 @@ use http::StatusCode;
 use tower::{Layer, Service, ServiceExt};
 use tower_subscription_key::catalog::KeyOwner;
 use tower_subscription_key::catalog::{Catalog, KeySlot};
-use tower_subscription_key::store::{Cached, Holdings, SubscriptionStore};
+use tower_subscription_key::store::{Answer, Holdings, SubscriptionStore};
 use tower_subscription_key::{
     BoxStore, DenialReason, InapplicableKey, KeyDigest, MemoryStore, SubscriptionKeyLayer,
     Unmatched,
@@ -189,13 +189,16 @@ impl SubscriptionStore for Quick {
         Ok(Some(KeyOwner::new(contoso(), KeySlot::Primary)))
     }
 
-    fn find_cached(&self, key: &KeyDigest) -> Cached {
+    fn lookup_cached(&self, key: &KeyDigest) -> Option<Answer> {
         if *key == KeyDigest::of(KEY) {
-            Cached::Hit(KeyOwner::new(contoso(), KeySlot::Primary))
+            Some(Answer::new(Some(KeyOwner::new(
+                contoso(),
+                KeySlot::Primary,
+            ))))
         } else if *key == KeyDigest::of("none") {
-            Cached::Absent
+            Some(Answer::new(None))
         } else {
-            Cached::Miss
+            None
         }
     }
 

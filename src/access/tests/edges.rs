@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::naive::{Told, told};
+use super::naive::{Told, ask, told};
 use super::table::{NOW, at, catalog, key, product, to_sold};
-use crate::access::{DenialReason, InapplicableKey, Outcome, Policy, Unmatched, decide};
+use crate::access::{Decision, DenialReason, InapplicableKey, Policy, Unmatched};
 use crate::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription, SubscriptionKey};
 use crate::key::Presented;
 
@@ -74,8 +74,8 @@ fn the_most_specific_scope_names_the_context_in_whatever_order_they_stand() {
                 .subscription(subscription)
                 .build();
             let catalog = Arc::new(catalog.unwrap());
-            match decide(&catalog, Some("a"), key("K"), Policy::default(), at(NOW)) {
-                Outcome::Access(access) => {
+            match ask(&catalog, Some("a"), key("K"), Policy::default(), at(NOW)) {
+                Decision::Allow(access) => {
                     assert_eq!(access.scope().unwrap().to_scope(), ranked[best]);
                 }
                 other => panic!("{other:?}"),
@@ -133,10 +133,10 @@ fn times_hold_to_the_microsecond() {
         .product(Product::new("sold").with_apis(["a"]))
         .subscription(subscription);
     let catalog = Arc::new(catalog.build().unwrap());
-    let reason = |text, now| match decide(&catalog, Some("a"), key(text), Policy::default(), now) {
-        Outcome::Access(_) => None,
-        Outcome::Denied(denial) => Some(denial.reason()),
-        Outcome::Unmatched => panic!("the API is there"),
+    let reason = |text, now| match ask(&catalog, Some("a"), key(text), Policy::default(), now) {
+        Decision::Allow(_) => None,
+        Decision::Deny(denial) => Some(denial.reason()),
+        Decision::Unmatched => panic!("the API is there"),
     };
     let early = Some(DenialReason::NotYetValid);
     let key_over = Some(DenialReason::KeyExpired);
@@ -159,14 +159,14 @@ fn times_hold_to_the_microsecond() {
 #[test]
 fn an_explanation_names_what_the_operator_needs_and_no_key() {
     let catalog = catalog();
-    let explained =
-        |api, presented| match decide(&catalog, api, presented, Policy::default(), at(NOW)) {
-            Outcome::Denied(denial) => {
-                assert!(!format!("{denial:?} {denial}").contains("foreign-2"));
-                denial.to_string()
-            }
-            other => panic!("{other:?}"),
-        };
+    let explained = |api, presented| match ask(&catalog, api, presented, Policy::default(), at(NOW))
+    {
+        Decision::Deny(denial) => {
+            assert!(!format!("{denial:?} {denial}").contains("foreign-2"));
+            denial.to_string()
+        }
+        other => panic!("{other:?}"),
+    };
     let guarded = Some("guarded");
     assert_eq!(
         explained(guarded, key("api-foreign-2")),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::access::{DenialReason, InapplicableKey, Outcome, Policy, Unmatched, decide};
+use crate::access::{Decision, DenialReason, InapplicableKey, Policy, Question, Unmatched, decide};
 use crate::catalog::{
     Api, Catalog, CatalogError, KeySlot, Product, Scope, State, Subscription, SubscriptionView,
 };
@@ -41,6 +41,19 @@ pub(crate) enum Told {
     },
 }
 
+/// Asks the crate to decide.
+pub(crate) fn ask(
+    catalog: &Arc<Catalog>,
+    api: Option<&str>,
+    presented: Presented,
+    policy: Policy,
+    now: SystemTime,
+) -> Decision {
+    // No API has the empty id.
+    let question = Question::for_api(Arc::clone(catalog), api.unwrap_or_default());
+    decide(question.with_key(presented).with_policy(policy).at(now))
+}
+
 /// What the crate says.
 pub(crate) fn told(
     catalog: &Arc<Catalog>,
@@ -50,8 +63,8 @@ pub(crate) fn told(
     now: SystemTime,
 ) -> Told {
     let id = |subscription: SubscriptionView<'_>| subscription.id().to_owned();
-    match decide(catalog, api, presented, policy, now) {
-        Outcome::Access(access) => Told::Access {
+    match ask(catalog, api, presented, policy, now) {
+        Decision::Allow(access) => Told::Access {
             api: access.api().id().into(),
             product: access.product().map(|product| product.id().into()),
             subscription: access.subscription().map(id),
@@ -59,8 +72,8 @@ pub(crate) fn told(
             scope: access.scope().map(|scope| scope.to_scope()),
             owner: access.owner().map(str::to_owned),
         },
-        Outcome::Unmatched => Told::Unmatched,
-        Outcome::Denied(denial) => Told::Denied {
+        Decision::Unmatched => Told::Unmatched,
+        Decision::Deny(denial) => Told::Denied {
             reason: denial.reason(),
             key_presented: denial.key_presented(),
             api: denial.api().map(|api| api.id().into()),

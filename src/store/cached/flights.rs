@@ -21,10 +21,10 @@ type ByKey<E> = HashMap<KeyDigest, Flight<E>>;
 const SHARDS: usize = 64;
 
 /// A place to wait for the outcome of a lookup.
-pub(super) struct Flight<E>(watch::Receiver<Option<Answer<E>>>);
+pub(super) struct Flight<E>(watch::Receiver<Option<Outcome<E>>>);
 
 /// What those who wait are told.
-pub(super) enum Answer<E> {
+pub(super) enum Outcome<E> {
     Fresh(Option<KeyOwner>),
     /// The lookup failed; that is what was known.
     Stale(KeyOwner),
@@ -63,10 +63,10 @@ impl<E> Flight<E> {
         self.0.same_channel(&other.0)
     }
 
-    pub(super) async fn answer(mut self) -> Answer<E> {
+    pub(super) async fn answer(mut self) -> Outcome<E> {
         match self.0.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(answer)) => answer.clone(),
-            _ => Answer::Failed(CachedStoreError::Lost),
+            _ => Outcome::Failed(CachedStoreError::Lost),
         }
     }
 }
@@ -77,7 +77,7 @@ impl<E> Clone for Flight<E> {
     }
 }
 
-impl<E> Clone for Answer<E> {
+impl<E> Clone for Outcome<E> {
     fn clone(&self) -> Self {
         match self {
             Self::Fresh(owner) => Self::Fresh(owner.clone()),
@@ -87,7 +87,7 @@ impl<E> Clone for Answer<E> {
     }
 }
 
-impl<E> From<LookupResult<E>> for Answer<E> {
+impl<E> From<LookupResult<E>> for Outcome<E> {
     fn from(outcome: LookupResult<E>) -> Self {
         match outcome {
             Ok(owner) => Self::Fresh(owner),
@@ -103,7 +103,7 @@ pub(super) struct Landing<S: SubscriptionStore> {
     shared: Arc<Shared<S>>,
     key: KeyDigest,
     flight: Flight<S::Error>,
-    answer: watch::Sender<Option<Answer<S::Error>>>,
+    answer: watch::Sender<Option<Outcome<S::Error>>>,
     /// Taken when it lands.
     dues: Option<Dues>,
 }

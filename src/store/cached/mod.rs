@@ -22,13 +22,13 @@ use std::sync::Arc;
 
 use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
-use crate::store::{Cached, Holdings, SubscriptionStore};
+use crate::store::{Answer, Holdings, SubscriptionStore};
 
 pub use error::{CacheConfigError, CachedStoreError};
 pub use settings::CachedStoreBuilder;
 pub use stats::CacheStats;
 
-use flights::Answer;
+use flights::Outcome;
 use settings::Settings;
 use shared::{Asked, Shared};
 
@@ -78,7 +78,7 @@ type LookupResult<E> = Result<Option<KeyOwner>, CachedStoreError<E>>;
 ///
 /// 1. One lookup at a time for a key, however many requests wait for it. It runs
 ///    in a task of its own: requests that go away do not end it. So lookups need a
-///    tokio runtime with its timer; [`find_cached`](SubscriptionStore::find_cached) does not.
+///    tokio runtime with its timer; [`lookup_cached`](SubscriptionStore::lookup_cached) does not.
 /// 2. Found and unknown keys are bounded apart: wrong keys push out no good one.
 /// 3. A key whose lookup failed is not asked for again for one second while a
 ///    stale answer is left for it.
@@ -86,7 +86,7 @@ type LookupResult<E> = Result<Option<KeyOwner>, CachedStoreError<E>>;
 ///    that came after it. An invalidated key has no stale answer.
 ///
 /// A store that holds everything in memory ([`Holdings::Everything`]) is not
-/// asked for keys, and this has nothing to do around it. A `find_cached` of the store
+/// asked for keys, and this has nothing to do around it. A `lookup_cached` of the store
 /// inside is not used.
 ///
 /// # A restart during an outage
@@ -205,25 +205,23 @@ impl<S: SubscriptionStore> SubscriptionStore for CachedStore<S> {
     type Error = CachedStoreError<S::Error>;
 
     async fn find(&self, key: &KeyDigest) -> LookupResult<S::Error> {
-        match self.shared.find_cached(key) {
-            Cached::Hit(owner) => return Ok(Some(owner)),
-            Cached::Absent => return Ok(None),
-            Cached::Miss => {}
+        if let Some(answer) = self.shared.lookup_cached(key) {
+            return Ok(answer.into_owner());
         }
         let flight = match self.shared.ask(key) {
             Asked::Answered(result) => return result,
             Asked::Waiting(flight) => flight,
         };
         match flight.answer().await {
-            Answer::Fresh(owner) => Ok(owner),
-            Answer::Stale(owner) => Ok(Some(self.shared.stale(owner))),
-            Answer::Failed(error) => Err(error),
+            Outcome::Fresh(owner) => Ok(owner),
+            Outcome::Stale(owner) => Ok(Some(self.shared.stale(owner))),
+            Outcome::Failed(error) => Err(error),
         }
     }
 
     #[inline]
-    fn find_cached(&self, key: &KeyDigest) -> Cached {
-        self.shared.find_cached(key)
+    fn lookup_cached(&self, key: &KeyDigest) -> Option<Answer> {
+        self.shared.lookup_cached(key)
     }
 
     fn holdings(&self) -> Result<Holdings, Self::Error> {

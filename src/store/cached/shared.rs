@@ -6,7 +6,7 @@ use tracing::{Instrument, Span, debug, info, warn};
 use super::breaker::{Breaker, Change, Permit};
 use super::clock::{Clock, Moment};
 use super::entries::{Entries, Lookup};
-use super::flights::{Answer, Flight, Flights, Landing};
+use super::flights::{Flight, Flights, Landing, Outcome};
 use super::rate::Rate;
 use super::settings::Settings;
 #[cfg(feature = "document")]
@@ -15,7 +15,7 @@ use super::stats::{CacheStats, Counters};
 use super::{CachedStoreError, LookupResult};
 use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
-use crate::store::{Cached, Holdings, SubscriptionStore};
+use crate::store::{Answer, Holdings, SubscriptionStore};
 
 /// All that the handles of one cached store share.
 pub(super) struct Shared<S: SubscriptionStore> {
@@ -77,24 +77,25 @@ impl<S: SubscriptionStore> Shared<S> {
 
     /// What can be said without a lookup. Waits for nothing.
     #[inline]
-    pub(super) fn find_cached(self: &Arc<Self>, key: &KeyDigest) -> Cached {
+    pub(super) fn lookup_cached(self: &Arc<Self>, key: &KeyDigest) -> Option<Answer> {
         let now = self.clock.now();
-        match self.entries.get(key, now) {
-            Lookup::Fresh(owner) => self.hit(Cached::Hit(owner)),
-            Lookup::Unknown => self.hit(Cached::Absent),
+        let owner = match self.entries.get(key, now) {
+            Lookup::Fresh(owner) => self.hit(Some(owner)),
+            Lookup::Unknown => self.hit(None),
             Lookup::Aging(owner) => {
                 self.refresh(key, now);
-                self.hit(Cached::Hit(owner))
+                self.hit(Some(owner))
             }
-            Lookup::Held(owner) => Cached::Hit(self.stale(owner)),
-            Lookup::Old(Some(owner)) if self.breaker.is_open(now) => Cached::Hit(self.stale(owner)),
-            Lookup::Old(_) | Lookup::Nothing => Cached::Miss,
-        }
+            Lookup::Held(owner) => Some(self.stale(owner)),
+            Lookup::Old(Some(owner)) if self.breaker.is_open(now) => Some(self.stale(owner)),
+            Lookup::Old(_) | Lookup::Nothing => return None,
+        };
+        Some(Answer::new(owner))
     }
 
-    fn hit(&self, find_cached: Cached) -> Cached {
+    fn hit(&self, owner: Option<KeyOwner>) -> Option<KeyOwner> {
         self.counters.hits.count();
-        find_cached
+        owner
     }
 
     pub(super) fn stale(&self, owner: KeyOwner) -> KeyOwner {
@@ -205,7 +206,7 @@ impl<S: SubscriptionStore> Shared<S> {
         flight: &Flight<S::Error>,
         dues: Dues,
         outcome: LookupResult<S::Error>,
-    ) -> Answer<S::Error> {
+    ) -> Outcome<S::Error> {
         let now = self.clock.now();
         self.settle(dues, &outcome, now);
         let mut flights = self.flights.around(key);
@@ -217,16 +218,16 @@ impl<S: SubscriptionStore> Shared<S> {
         match outcome {
             Ok(Some(owner)) => {
                 self.entries.put_found(*key, owner.clone(), now);
-                Answer::Fresh(Some(owner))
+                Outcome::Fresh(Some(owner))
             }
             Ok(None) => {
                 self.entries.put_unknown(*key, now);
-                Answer::Fresh(None)
+                Outcome::Fresh(None)
             }
             Err(error) => match self.entries.put_failed(key, now) {
-                Lookup::Fresh(owner) | Lookup::Aging(owner) => Answer::Fresh(Some(owner)),
-                Lookup::Held(owner) | Lookup::Old(Some(owner)) => Answer::Stale(owner),
-                Lookup::Old(None) | Lookup::Unknown | Lookup::Nothing => Answer::Failed(error),
+                Lookup::Fresh(owner) | Lookup::Aging(owner) => Outcome::Fresh(Some(owner)),
+                Lookup::Held(owner) | Lookup::Old(Some(owner)) => Outcome::Stale(owner),
+                Lookup::Old(None) | Lookup::Unknown | Lookup::Nothing => Outcome::Failed(error),
             },
         }
     }

@@ -9,7 +9,7 @@ use super::catalogs::Expected;
 use crate::catalog::KeyOwner;
 use crate::catalog::{Api, Catalog, Product, Subscription};
 use crate::key::KeyDigest;
-use crate::store::{Cached, Holdings, SubscriptionStore};
+use crate::store::{Holdings, SubscriptionStore};
 
 /// What a store said to a digest.
 #[derive(Debug, Clone)]
@@ -34,13 +34,10 @@ pub(super) async fn ask<S: SubscriptionStore>(
     }
 }
 
-/// What `find_cached` says, if it says anything.
-pub(super) fn find_cached<S: SubscriptionStore>(store: &S, digest: &KeyDigest) -> Option<Said> {
-    match store.find_cached(digest) {
-        Cached::Hit(owner) => Some(Said::Found(owner)),
-        Cached::Absent => Some(Said::Absent),
-        Cached::Miss => None,
-    }
+/// What `lookup_cached` returns.
+pub(super) fn lookup_cached<S: SubscriptionStore>(store: &S, digest: &KeyDigest) -> Option<Said> {
+    let answer = store.lookup_cached(digest)?;
+    Some(answer.into_owner().map_or(Said::Absent, Said::Found))
 }
 
 /// Says what is wrong with an answer. `None` expected: the digest is nobody's.

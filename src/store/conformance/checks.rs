@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::answers::{
-    Said, all, ask, ask_beside_a_dropped_one, fault, find_cached, holdings_faults,
+    Said, all, ask, ask_beside_a_dropped_one, fault, holdings_faults, lookup_cached,
 };
 use super::catalogs::{Expected, keys_of, strangers};
 use super::{Promise, Violation};
@@ -89,23 +89,23 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
         said
     }
 
-    /// One lookup after the other, each with a find_cached before and after it.
+    /// One lookup after the other, each with a lookup_cached before and after it.
     pub(super) async fn lookups(&mut self, given: &Given) {
         for (digest, expected) in given.questions() {
-            self.find_cached(digest, expected);
+            self.lookup_cached(digest, expected);
             let said = self.ask(digest).await;
             let promise = match expected {
                 Some(_) => Promise::Finds,
                 None => Promise::TellsApart,
             };
             self.note(promise, fault(expected, &said));
-            self.find_cached(digest, expected);
+            self.lookup_cached(digest, expected);
         }
     }
 
-    fn find_cached(&mut self, digest: &KeyDigest, expected: Option<&Expected>) {
-        let fault = find_cached(self.store, digest).and_then(|said| fault(expected, &said));
-        let fault = fault.map(|fault| format!("by `find_cached`, {fault}"));
+    fn lookup_cached(&mut self, digest: &KeyDigest, expected: Option<&Expected>) {
+        let fault = lookup_cached(self.store, digest).and_then(|said| fault(expected, &said));
+        let fault = fault.map(|fault| format!("by `lookup_cached`, {fault}"));
         self.note(Promise::Peeks, fault);
     }
 
@@ -152,7 +152,7 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
     pub(super) async fn during_outage(&mut self, given: &Given) {
         for (digest, expected) in given.questions().take(2 * given.keys.len()) {
             let said = [
-                find_cached(self.store, digest),
+                lookup_cached(self.store, digest),
                 Some(self.ask(digest).await),
             ];
             for said in said.into_iter().flatten() {

@@ -14,7 +14,7 @@ pub enum Promise {
     Finds,
     /// A digest that no key has, one bit off or wholly different, is nobody's.
     TellsApart,
-    /// `find_cached` says what `find` says, or that it does not know.
+    /// `lookup_cached` says what `find` says, or that it does not know.
     Peeks,
     /// What the store holds in memory is what it was given and what it finds.
     Holds,
@@ -37,7 +37,7 @@ impl Promise {
         match self {
             Self::Finds => "every key finds its subscription as it stands",
             Self::TellsApart => "a digest that no key has is nobody's",
-            Self::Peeks => "`find_cached` never contradicts `find`",
+            Self::Peeks => "`lookup_cached` never contradicts `find`",
             Self::Holds => "`holdings` are what the store was given and what it finds",
             Self::Concurrent => "lookups at the same time get what they would get alone",
             Self::Dropped => "a dropped lookup troubles no other",

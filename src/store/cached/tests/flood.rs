@@ -32,7 +32,7 @@ async fn wrong_keys_push_out_no_good_one() {
     flood(&store, 0, 20_000).await;
     assert!(
         good.iter()
-            .all(|key| found(&store.find_cached(&digest(key))))
+            .all(|key| found(&store.lookup_cached(&digest(key))))
     );
     assert_eq!(far.asked(), 20_050);
     let stats = store.stats();
@@ -69,7 +69,7 @@ async fn wrong_keys_reach_the_remote_at_the_rate_and_no_faster() {
         pass(SECOND).await;
         flood(&store, second * 5_000, 1_000).await;
         assert!(
-            found(&store.find_cached(&digest("good"))),
+            found(&store.lookup_cached(&digest("good"))),
             "served meanwhile"
         );
     }

@@ -5,14 +5,14 @@ async fn a_found_key_is_asked_for_once_in_its_lifetime() {
     let far = Far::with_contoso();
     let store = exact(&far).refresh_ahead(0.0).build().unwrap();
     let key = digest("good");
-    assert!(matches!(store.find_cached(&key), Cached::Miss));
+    assert!(store.lookup_cached(&key).is_none());
     store.find(&key).await.unwrap();
     pass(59 * SECOND).await;
-    assert!(found(&store.find_cached(&key)));
+    assert!(found(&store.lookup_cached(&key)));
     assert!(store.find(&key).await.unwrap().is_some());
     assert_eq!(far.asked(), 1);
     pass(2 * SECOND).await;
-    assert!(matches!(store.find_cached(&key), Cached::Miss));
+    assert!(store.lookup_cached(&key).is_none());
     store.find(&key).await.unwrap();
     assert_eq!(far.asked(), 2);
 }
@@ -25,13 +25,13 @@ async fn an_unknown_key_has_a_lifetime_of_its_own() {
     assert!(store.find(&key).await.unwrap().is_none());
     far.put("later", contoso());
     pass(9 * SECOND).await;
-    assert!(matches!(store.find_cached(&key), Cached::Absent));
+    assert!(is_absent(&store.lookup_cached(&key)));
     assert!(store.find(&key).await.unwrap().is_none());
     assert_eq!(far.asked(), 1);
     pass(2 * SECOND).await;
-    assert!(matches!(store.find_cached(&key), Cached::Miss));
+    assert!(store.lookup_cached(&key).is_none());
     assert!(store.find(&key).await.unwrap().is_some());
-    assert!(found(&store.find_cached(&key)));
+    assert!(found(&store.lookup_cached(&key)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,14 +52,14 @@ async fn a_key_in_use_is_refreshed_before_its_lifetime_ends() {
     store.find(&key).await.unwrap();
     far.put("good", suspended());
     pass(47 * SECOND).await;
-    store.find_cached(&key);
+    store.lookup_cached(&key);
     idle().await;
     assert_eq!(far.asked(), 1, "too early");
     pass(2 * SECOND).await;
     far.set(Mode::Gated);
     for _ in 0..100 {
         assert!(
-            found(&store.find_cached(&key)),
+            found(&store.lookup_cached(&key)),
             "nobody waits for a refresh"
         );
     }
@@ -70,7 +70,7 @@ async fn a_key_in_use_is_refreshed_before_its_lifetime_ends() {
     idle().await;
     assert_eq!(state_of(store.find(&key).await), State::Suspended);
     pass(40 * SECOND).await;
-    assert!(found(&store.find_cached(&key)));
+    assert!(found(&store.lookup_cached(&key)));
     let stats = store.stats();
     assert_eq!((stats.refreshes, stats.misses), (1, 1));
 }
@@ -92,9 +92,9 @@ async fn a_refresh_that_finds_the_key_gone_ends_it() {
     store.find(&key).await.unwrap();
     far.remove("good");
     pass(50 * SECOND).await;
-    assert!(found(&store.find_cached(&key)));
+    assert!(found(&store.lookup_cached(&key)));
     idle().await;
-    assert!(matches!(store.find_cached(&key), Cached::Absent));
+    assert!(is_absent(&store.lookup_cached(&key)));
     let stats = store.stats();
     assert_eq!((stats.entries_found, stats.entries_unknown), (0, 1));
 }
@@ -115,7 +115,7 @@ async fn keys_asked_for_at_once_do_not_end_at_once() {
     }
     let fresh = || {
         keys.iter()
-            .filter(|key| found(&store.find_cached(&digest(key))))
+            .filter(|key| found(&store.lookup_cached(&digest(key))))
             .count()
     };
     pass(53 * SECOND).await;

@@ -22,7 +22,7 @@ use super::{CachedStore, CachedStoreBuilder, CachedStoreError, LookupResult};
 use crate::catalog::KeyOwner;
 use crate::catalog::{KeySlot, Scope, State, Subscription};
 use crate::key::KeyDigest;
-use crate::store::{Cached, SubscriptionStore};
+use crate::store::{Answer, SubscriptionStore};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -165,8 +165,16 @@ fn state_of(answer: LookupResult<Down>) -> State {
     answer.unwrap().expect("a found key").subscription().state()
 }
 
-fn found(find_cached: &Cached) -> bool {
-    matches!(find_cached, Cached::Hit(_))
+fn found(answer: &Option<Answer>) -> bool {
+    answer
+        .as_ref()
+        .is_some_and(|answer| answer.owner().is_some())
+}
+
+fn is_absent(answer: &Option<Answer>) -> bool {
+    answer
+        .as_ref()
+        .is_some_and(|answer| answer.owner().is_none())
 }
 
 type Request = JoinHandle<LookupResult<Down>>;

@@ -22,7 +22,7 @@ async fn a_found_key_is_served_stale_for_a_bounded_time() {
     }
     assert_eq!(store.stats().stale_served, 28);
     pass(20 * SECOND).await;
-    assert!(!found(&store.find_cached(&key)));
+    assert!(!found(&store.lookup_cached(&key)));
     assert!(store.find(&key).await.is_err());
 }
 
@@ -50,7 +50,7 @@ async fn a_stale_key_is_asked_for_again_and_seen_as_it_is_when_the_store_is_back
     far.set(Mode::Answer);
     far.put("good", suspended());
     let asked = far.asked();
-    assert!(found(&store.find_cached(&key)), "at once, for a second");
+    assert!(found(&store.lookup_cached(&key)), "at once, for a second");
     assert_eq!(far.asked(), asked);
     pass(SECOND).await;
     assert_eq!(state_of(store.find(&key).await), State::Suspended);
@@ -64,7 +64,7 @@ async fn an_unknown_key_past_its_lifetime_is_an_error_and_not_unknown() {
     assert!(store.find(&key).await.unwrap().is_none());
     far.set(Mode::Fail);
     pass(11 * SECOND).await;
-    assert!(matches!(store.find_cached(&key), Cached::Miss));
+    assert!(store.lookup_cached(&key).is_none());
     assert!(store.find(&key).await.is_err());
 }
 
@@ -76,7 +76,7 @@ async fn an_error_is_never_remembered_as_unknown() {
     for mode in [Mode::Fail, Mode::Hang, Mode::Panic] {
         far.set(mode);
         assert!(store.find(&key).await.is_err());
-        assert!(matches!(store.find_cached(&key), Cached::Miss));
+        assert!(store.lookup_cached(&key).is_none());
     }
     assert_eq!(store.stats().entries_unknown, 0);
     far.set(Mode::Answer);
@@ -112,7 +112,7 @@ async fn an_open_breaker_asks_nothing_and_answers_at_once() {
     let asked = far.asked();
     assert!(store.stats().breaker_open);
     assert!(
-        found(&store.find_cached(&digest("good"))),
+        found(&store.lookup_cached(&digest("good"))),
         "stale, without waiting"
     );
     let error = store.find(&digest("new")).await.unwrap_err();
@@ -173,18 +173,18 @@ async fn a_failed_refresh_is_repeated_only_after_a_second() {
     pass(50 * SECOND).await;
     far.set(Mode::Fail);
     for _ in 0..10 {
-        assert!(found(&store.find_cached(&key)));
+        assert!(found(&store.lookup_cached(&key)));
         idle().await;
     }
     assert_eq!(far.asked(), 2);
     pass(SECOND).await;
     far.set(Mode::Answer);
-    store.find_cached(&key);
+    store.lookup_cached(&key);
     idle().await;
     assert_eq!(far.asked(), 3);
     pass(40 * SECOND).await;
     assert!(
-        found(&store.find_cached(&key)),
+        found(&store.lookup_cached(&key)),
         "the second one prolonged its life"
     );
 }

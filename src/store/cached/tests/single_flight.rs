@@ -62,7 +62,7 @@ async fn an_answer_is_kept_although_everyone_went_away() {
     only.abort();
     far.let_through(1);
     idle().await;
-    assert!(found(&store.find_cached(&digest("good"))));
+    assert!(found(&store.lookup_cached(&digest("good"))));
     assert_eq!(far.asked(), 1);
 }
 
@@ -105,7 +105,7 @@ fn a_runtime_that_shuts_down_leaves_nobody_waiting() {
 #[test]
 fn outside_of_a_runtime_a_lookup_is_an_error_and_a_peek_works() {
     let store = CachedStore::new(Far::with_contoso());
-    assert!(matches!(store.find_cached(&digest("good")), Cached::Miss));
+    assert!(store.lookup_cached(&digest("good")).is_none());
     let key = digest("good");
     let mut lookup = std::pin::pin!(store.find(&key));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

@@ -8,7 +8,7 @@ use crate::catalog::KeyOwner;
 use crate::catalog::{Catalog, KeySlot, State};
 use crate::key::KeyDigest;
 use crate::store::conformance::{Ability, Harness, Trouble};
-use crate::store::{Cached, SubscriptionStore};
+use crate::store::{Answer, SubscriptionStore};
 
 /// The store of the trait's documentation, with both slots.
 #[derive(Clone, Default)]
@@ -133,11 +133,8 @@ impl SubscriptionStore for Remote {
         }
     }
 
-    fn find_cached(&self, _: &KeyDigest) -> Cached {
-        match self.flaw {
-            Flaw::PeeksAbsent => Cached::Absent,
-            _ => Cached::Miss,
-        }
+    fn lookup_cached(&self, _: &KeyDigest) -> Option<Answer> {
+        (self.flaw == Flaw::PeeksAbsent).then(|| Answer::new(None))
     }
 }
 

@@ -1,0 +1,273 @@
+use std::mem;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::access::{Access, Denial, DenialReason, InapplicableKey, Policy, Unmatched};
+use crate::catalog::{
+    ApiIndex, Catalog, Claim, Definitions, Found, Holder, KeyOwner, KeySlot, ProductIndex, Scopes,
+    State, Target, Timestamp, claim,
+};
+use crate::key::Presented;
+
+/// Everything that the decision about one request depends on.
+///
+/// The owner of the presented key is looked up in the catalog.
+#[derive(Debug)]
+pub struct Question {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) api: Option<ApiIndex>,
+    pub(crate) presented: Presented,
+    pub(crate) owner: Owner,
+    pub(crate) policy: Policy,
+    /// `None`: now. The clock is read only if a validity depends on it.
+    pub(crate) time: Option<Timestamp>,
+}
+
+/// The owner of the presented key.
+#[derive(Debug)]
+pub(crate) enum Owner {
+    /// Whichever subscription of the catalog has the key.
+    InCatalog,
+    /// No subscription has the key.
+    None,
+    /// A store found it.
+    Found(KeyOwner),
+    /// The store could not answer.
+    Unavailable,
+}
+
+impl From<Option<KeyOwner>> for Owner {
+    fn from(owner: Option<KeyOwner>) -> Self {
+        owner.map_or(Self::None, Self::Found)
+    }
+}
+
+impl Question {
+    /// A question about a request for the API with the given id, without a key,
+    /// with the default policy, now.
+    ///
+    /// If the catalog has no such API, the request is unmatched.
+    #[must_use]
+    pub fn for_api(catalog: Arc<Catalog>, id: &str) -> Self {
+        let api = catalog.definitions().api_by_id(id);
+        Self::new(catalog, api)
+    }
+
+    /// A question about a request for the given path, without a key, with the
+    /// default policy, now.
+    #[must_use]
+    pub fn for_path(catalog: Arc<Catalog>, path: &str) -> Self {
+        let api = catalog.definitions().api_by_path(path);
+        Self::new(catalog, api)
+    }
+
+    fn new(catalog: Arc<Catalog>, api: Option<ApiIndex>) -> Self {
+        Self {
+            catalog,
+            api,
+            presented: Presented::Missing,
+            owner: Owner::InCatalog,
+            policy: Policy::default(),
+            time: None,
+        }
+    }
+
+    /// Sets the key that the request presents.
+    #[must_use]
+    pub fn with_key(mut self, presented: Presented) -> Self {
+        self.presented = presented;
+        self
+    }
+
+    /// Sets the policy.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets the time of the request.
+    #[must_use]
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.time = Some(time.into());
+        self
+    }
+}
+
+/// The outcome for a request.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Decision {
+    /// The request is let in.
+    Allow(Access),
+    /// The request is for no API and is let through without an [`Access`].
+    Unmatched,
+    /// The request is denied.
+    Deny(Denial),
+}
+
+/// Decides a request: the same function that the layer uses.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_subscription_key::access::{Decision, DenialReason, Question, decide};
+/// use tower_subscription_key::catalog::{Api, Catalog};
+/// use tower_subscription_key::key::{KeyDigest, Presented};
+///
+/// let catalog = Arc::new(Catalog::builder().api(Api::new("echo", "/echo")).build()?);
+/// let key = Presented::Key(KeyDigest::of("not a key"));
+/// let question = Question::for_path(catalog, "/echo/1").with_key(key);
+/// match decide(question) {
+///     Decision::Deny(denial) => assert_eq!(denial.reason(), DenialReason::UnknownKey),
+///     _ => unreachable!(),
+/// }
+/// # Ok::<(), tower_subscription_key::catalog::CatalogError>(())
+/// ```
+#[must_use]
+pub fn decide(mut question: Question) -> Decision {
+    let key_presented = question.presented.is_present();
+    let policy = question.policy;
+    let Some(api) = question.api else {
+        return match policy.unmatched {
+            Unmatched::Pass => Decision::Unmatched,
+            Unmatched::Deny => Decision::Deny(Denial {
+                catalog: Some(question.catalog),
+                api: None,
+                holder: None,
+                reason: DenialReason::NoSuchApi,
+                key_presented,
+            }),
+        };
+    };
+    let Checked { opened, holder } = question.check_key(api);
+    let catalog = question.catalog;
+    let reason = match opened {
+        // Rule 1: the key fits.
+        Ok(grant) => return Decision::Allow(Access::new(catalog, grant, holder)),
+        Err(reason) => reason,
+    };
+    let is_refused = reason == DenialReason::StoreUnavailable
+        || key_presented && policy.inapplicable_key == InapplicableKey::Deny;
+    if !is_refused {
+        let definitions = catalog.definitions();
+        let product = definitions.open_product(api);
+        // Rules 2 and 3: an open product contains the API, or it needs no subscription.
+        if product.is_some() || !definitions.api(api).subscription_required() {
+            let key = None;
+            return Decision::Allow(Access::new(catalog, Grant { api, product, key }, None));
+        }
+    }
+    // Rule 4.
+    Decision::Deny(Denial {
+        catalog: Some(catalog),
+        api: Some(api),
+        holder,
+        reason,
+        key_presented,
+    })
+}
+
+/// What lets a request in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) api: ApiIndex,
+    pub(crate) product: Option<ProductIndex>,
+    /// The slot of the key and the scope that fits, unless the caller is anonymous.
+    pub(crate) key: Option<(KeySlot, Target)>,
+}
+
+/// What came of a presented key, and the subscription that owns it.
+struct Checked {
+    opened: Result<Grant, DenialReason>,
+    holder: Option<(Holder, KeySlot)>,
+}
+
+impl Question {
+    fn check_key(&mut self, api: ApiIndex) -> Checked {
+        let unowned = |reason| Checked {
+            opened: Err(reason),
+            holder: None,
+        };
+        let digest = match self.presented {
+            Presented::Key(digest) => digest,
+            Presented::Missing => return unowned(DenialReason::MissingKey),
+            Presented::Empty => return unowned(DenialReason::EmptyKey),
+            Presented::Ambiguous => return unowned(DenialReason::AmbiguousKey),
+            Presented::Malformed => return unowned(DenialReason::MalformedKey),
+        };
+        match mem::replace(&mut self.owner, Owner::None) {
+            Owner::None => unowned(DenialReason::UnknownKey),
+            Owner::Unavailable => unowned(DenialReason::StoreUnavailable),
+            Owner::InCatalog => match self.catalog.find(&digest) {
+                None => unowned(DenialReason::UnknownKey),
+                Some(Found { claim, holder }) => Checked {
+                    opened: self.check_claim(api, &claim),
+                    holder: Some((holder, claim.slot)),
+                },
+            },
+            Owner::Found(owner) => {
+                let slot = owner.slot();
+                let opened = self.check_claim(api, &claim(owner.subscription(), slot));
+                let holder = Holder::Shared(owner.into_subscription());
+                Checked {
+                    opened,
+                    holder: Some((holder, slot)),
+                }
+            }
+        }
+    }
+
+    /// Whether the subscription is active, it and the key are valid, and a scope fits.
+    fn check_claim(&self, api: ApiIndex, claim: &Claim<'_>) -> Result<Grant, DenialReason> {
+        if claim.state != State::Active {
+            return Err(DenialReason::Inactive(claim.state));
+        }
+        if !(claim.validity.is_always() && claim.key_validity.is_always()) {
+            let now = self.time.unwrap_or_else(Timestamp::now);
+            if claim.validity.begins_after(now) {
+                return Err(DenialReason::NotYetValid);
+            }
+            if claim.validity.is_over_at(now) {
+                return Err(DenialReason::SubscriptionExpired);
+            }
+            if claim.key_validity.is_over_at(now) {
+                return Err(DenialReason::KeyExpired);
+            }
+        }
+        let target = fitting_scope(claim.scopes, api, self.catalog.definitions())
+            .ok_or(DenialReason::OutOfScope)?;
+        let product = match target {
+            Target::Product(product) => Some(product),
+            _ => None,
+        };
+        let key = Some((claim.slot, target));
+        Ok(Grant { api, product, key })
+    }
+}
+
+/// The most specific scope that opens the API: API, product, all APIs, service.
+/// Of two products, the one that comes first in the catalog.
+fn fitting_scope(scopes: Scopes<'_>, api: ApiIndex, definitions: &Definitions) -> Option<Target> {
+    let fits = |target: &Target| match *target {
+        Target::Service | Target::AllApis => true,
+        Target::Api(other) => other == api,
+        Target::Product(product) => definitions.holders(api).contains(&product),
+    };
+    match scopes {
+        Scopes::One(target) => Some(target).filter(fits),
+        Scopes::Resolved(targets) => targets.iter().copied().filter(fits).min_by_key(rank),
+        Scopes::Named(scopes) => {
+            let targets = scopes.iter().filter_map(|scope| definitions.resolve(scope));
+            targets.filter(fits).min_by_key(rank)
+        }
+    }
+}
+
+fn rank(target: &Target) -> (u8, Option<ProductIndex>) {
+    match *target {
+        Target::Api(_) => (0, None),
+        Target::Product(product) => (1, Some(product)),
+        Target::AllApis => (2, None),
+        Target::Service => (3, None),
+    }
+}
