@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use crate::access::{Access, Denial, DenialReason, InapplicableKey, Policy, Unmatched};
 use crate::catalog::{
     ApiIndex, Catalog, Claim, Definitions, Found, Holder, KeyOwner, KeySlot, ProductIndex, Scopes,
-    State, Target, Timestamp, claim,
+    State, Target, Timestamp,
 };
 use crate::key::Presented;
 
@@ -207,7 +207,7 @@ impl Question {
             },
             Owner::Found(owner) => {
                 let slot = owner.slot();
-                let opened = self.check_claim(api, &claim(owner.subscription(), slot));
+                let opened = self.check_claim(api, &owner.claim());
                 let holder = Holder::Shared(owner.into_subscription());
                 Checked {
                     opened,
@@ -248,26 +248,26 @@ impl Question {
 /// The most specific scope that opens the API: API, product, all APIs, service.
 /// Of two products, the one that comes first in the catalog.
 fn fitting_scope(scopes: Scopes<'_>, api: ApiIndex, definitions: &Definitions) -> Option<Target> {
-    let fits = |target: &Target| match *target {
-        Target::Service | Target::AllApis => true,
-        Target::Api(other) => other == api,
-        Target::Product(product) => definitions.holders(api).contains(&product),
+    let ranked = |target: Target| {
+        let rank = match target {
+            Target::Api(other) if other == api => (0, 0),
+            Target::Api(_) => return None,
+            Target::Product(product) => (1, definitions.rank_as_holder(product, api)?),
+            Target::AllApis => (2, 0),
+            Target::Service => (3, 0),
+        };
+        Some((rank, target))
     };
-    match scopes {
-        Scopes::One(target) => Some(target).filter(fits),
-        Scopes::Resolved(targets) => targets.iter().copied().filter(fits).min_by_key(rank),
+    let best = match scopes {
+        Scopes::One(target) => ranked(target),
+        Scopes::Resolved(targets) => {
+            let fitting = targets.iter().copied().filter_map(ranked);
+            fitting.min_by_key(|(rank, _)| *rank)
+        }
         Scopes::Named(scopes) => {
             let targets = scopes.iter().filter_map(|scope| definitions.resolve(scope));
-            targets.filter(fits).min_by_key(rank)
+            targets.filter_map(ranked).min_by_key(|(rank, _)| *rank)
         }
-    }
-}
-
-fn rank(target: &Target) -> (u8, Option<ProductIndex>) {
-    match *target {
-        Target::Api(_) => (0, None),
-        Target::Product(product) => (1, Some(product)),
-        Target::AllApis => (2, None),
-        Target::Service => (3, None),
-    }
+    };
+    best.map(|(_, target)| target)
 }

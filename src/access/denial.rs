@@ -107,8 +107,8 @@ impl Denial {
         let place = self.catalog.as_deref().zip(self.api);
         place.into_iter().flat_map(|(catalog, api)| {
             let definitions = catalog.definitions();
-            let holders = definitions.holders(api).iter();
-            holders.map(|product| definitions.product(*product))
+            let holders = definitions.holders(api).into_iter();
+            holders.map(|product| definitions.product(product))
         })
     }
 

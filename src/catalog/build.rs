@@ -1,5 +1,5 @@
-use crate::catalog::definitions::Place;
 use crate::catalog::packed::Packer;
+use crate::catalog::places::Places;
 use crate::catalog::{
     Api, Catalog, CatalogError, Definitions, Entity, Field, Issue, IssueKind, Product, Subscription,
 };
@@ -11,9 +11,10 @@ use crate::catalog::{
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct CatalogBuilder {
-    apis: Vec<Place<Api>>,
-    products: Vec<Place<Product>>,
+    apis: Places<Api>,
+    products: Places<Product>,
     subscriptions: Packer,
+    allows_no_apis: bool,
 }
 
 impl CatalogBuilder {
@@ -35,14 +36,23 @@ impl CatalogBuilder {
         self
     }
 
+    /// Accepts a catalog without any API, which denies every request.
+    ///
+    /// Default: a catalog without APIs is refused, because it is more often an
+    /// emptied file than meant. A database begins without any.
+    pub fn allow_no_apis(mut self) -> Self {
+        self.allows_no_apis = true;
+        self
+    }
+
     /// Adds an API to a builder that stays in its place.
     pub fn push_api(&mut self, api: Api) {
-        self.apis.push(api.into());
+        self.apis.push(api);
     }
 
     /// Adds a product to a builder that stays in its place.
     pub fn push_product(&mut self, product: Product) {
-        self.products.push(product.into());
+        self.products.push(product);
     }
 
     /// Adds a subscription to a builder that stays in its place.
@@ -61,8 +71,8 @@ impl CatalogBuilder {
     /// Adds everything that is in another builder.
     #[cfg(feature = "document")]
     pub(crate) fn append(&mut self, other: Self) {
-        self.apis.extend(other.apis);
-        self.products.extend(other.products);
+        self.apis.append(other.apis);
+        self.products.append(other.products);
         self.subscriptions.append(other.subscriptions);
     }
 
@@ -75,7 +85,7 @@ impl CatalogBuilder {
     /// API, keys that are too long, missing or repeated, and no API at all.
     pub fn build(self) -> Result<Catalog, CatalogError> {
         let mut issues = Vec::new();
-        if self.apis.is_empty() {
+        if self.apis.len() == 0 && !self.allows_no_apis {
             issues.push(Issue {
                 entity: Entity::Catalog,
                 field: Field::Whole,
@@ -85,6 +95,10 @@ impl CatalogBuilder {
         let definitions = Definitions::build(self.apis, self.products, &mut issues);
         let subscriptions = self.subscriptions.finish(&definitions, &mut issues);
         CatalogError::check(issues)?;
-        Ok(Catalog::new(definitions, subscriptions))
+        Ok(Catalog::new(
+            definitions,
+            subscriptions,
+            self.allows_no_apis,
+        ))
     }
 }

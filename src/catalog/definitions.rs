@@ -4,18 +4,19 @@ use hashbrown::HashMap;
 
 use crate::catalog::id::check_id;
 use crate::catalog::paths::Paths;
+use crate::catalog::places::Places;
 use crate::catalog::{Api, Entity, Field, Issue, IssueKind, Product, Scope, ScopeRef};
 
-/// The place of an API in one lineage of [`Definitions`]. It never changes
-/// meaning while single APIs and products come and go.
+/// The place of an API in [`Definitions`]. It keeps its meaning in later versions
+/// until the API is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ApiIndex(pub(super) u32);
 
-/// The place of a product, likewise. A lower one stands earlier in the catalog.
+/// The place of a product. It says nothing about the order of the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ProductIndex(pub(super) u32);
 
-/// A scope whose ids are resolved.
+/// A scope with resolved ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Service,
@@ -24,77 +25,60 @@ pub(crate) enum Target {
     Product(ProductIndex),
 }
 
-/// The APIs and products of a catalog, and how they hang together.
+/// The APIs and products of a catalog, and which product contains which API.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
     apis: Vec<ApiEntry>,
-    products: Vec<Place<Product>>,
+    products: Places<Product>,
+    api_order: Vec<u32>,
     api_ids: HashMap<Box<str>, ApiIndex>,
     product_ids: HashMap<Box<str>, ProductIndex>,
     paths: Paths,
 }
 
-/// An API or product at its place. One that was removed stays there, marked:
-/// the places behind it keep their meaning, and so do the indexes of requests
-/// that still hold it.
-#[derive(Debug)]
-pub(super) struct Place<T> {
-    pub(super) value: Arc<T>,
-    pub(super) gone: bool,
-}
-
-impl<T> Clone for Place<T> {
-    fn clone(&self) -> Self {
-        let (value, gone) = (Arc::clone(&self.value), self.gone);
-        Self { value, gone }
-    }
-}
-
-impl<T> From<T> for Place<T> {
-    fn from(value: T) -> Self {
-        let (value, gone) = (Arc::new(value), false);
-        Self { value, gone }
-    }
-}
-
 #[derive(Debug)]
 struct ApiEntry {
-    api: Place<Api>,
-    /// The products that hold it, in the order of the catalog.
-    holders: Vec<ProductIndex>,
-    /// The first of them that is open.
+    api: Arc<Api>,
+    /// The products that contain it and their ranks in the catalog, sorted by
+    /// place: a subscription to many products looks up each of them.
+    holders: Vec<(ProductIndex, u32)>,
+    /// The open product that contains it.
     open: Option<ProductIndex>,
 }
 
 impl Definitions {
-    /// Puts APIs and products together, and says what does not fit.
+    /// Puts APIs and products together, and reports what does not fit.
     pub(super) fn build(
-        apis: Vec<Place<Api>>,
-        products: Vec<Place<Product>>,
+        apis: Places<Api>,
+        products: Places<Product>,
         issues: &mut Vec<Issue>,
     ) -> Self {
-        let mut definitions = Self::default();
-        for (index, api) in apis.into_iter().enumerate() {
-            if !api.gone {
-                definitions.enter_api(index, &api.value, issues);
-            }
-            definitions.apis.push(ApiEntry {
-                api,
-                holders: Vec::new(),
-                open: None,
-            });
+        let entry = |api| ApiEntry {
+            api,
+            holders: Vec::new(),
+            open: None,
+        };
+        let mut definitions = Self {
+            apis: apis.at.into_iter().map(entry).collect(),
+            api_order: apis.order,
+            products,
+            ..Self::default()
+        };
+        for index in 0..definitions.api_order.len() {
+            definitions.enter_api(index, issues);
         }
-        for (index, product) in products.into_iter().enumerate() {
-            if !product.gone {
-                definitions.enter_product(index, &product.value, issues);
-            }
-            definitions.products.push(product);
+        for index in 0..definitions.products.order.len() {
+            definitions.enter_product(index, issues);
+        }
+        for entry in &mut definitions.apis {
+            entry.holders.sort_unstable();
         }
         definitions
     }
 
-    fn enter_api(&mut self, index: usize, api: &Api, issues: &mut Vec<Issue>) {
-        let place = ApiIndex(index as u32);
+    fn enter_api(&mut self, index: usize, issues: &mut Vec<Issue>) {
+        let place = ApiIndex(self.api_order[index]);
+        let api = Arc::clone(&self.apis[place.0 as usize].api);
         let mut refuse = |field, kind| {
             let id = api.id().to_owned();
             let entity = Entity::Api { index, id };
@@ -118,8 +102,9 @@ impl Definitions {
         }
     }
 
-    fn enter_product(&mut self, index: usize, product: &Product, issues: &mut Vec<Issue>) {
-        let place = ProductIndex(index as u32);
+    fn enter_product(&mut self, index: usize, issues: &mut Vec<Issue>) {
+        let place = ProductIndex(self.products.order[index]);
+        let product = Arc::clone(&self.products.at[place.0 as usize]);
         let mut refuse = |field, kind| {
             let id = product.id().to_owned();
             let entity = Entity::Product { index, id };
@@ -146,17 +131,18 @@ impl Definitions {
                 continue;
             };
             let entry = &mut self.apis[api.0 as usize];
-            if entry.holders.last() == Some(&place) {
+            let holder = (place, index as u32);
+            if entry.holders.last() == Some(&holder) {
                 continue;
             }
-            entry.holders.push(place);
+            entry.holders.push(holder);
             if !product.is_open() {
                 continue;
             }
             match entry.open {
                 None => entry.open = Some(place),
                 Some(first) => {
-                    let other = self.products[first.0 as usize].value.id().to_owned();
+                    let other = self.products.at[first.0 as usize].id().to_owned();
                     let api = id.clone();
                     refuse(
                         Field::SubscriptionRequired,
@@ -168,11 +154,11 @@ impl Definitions {
     }
 
     pub(crate) fn api(&self, api: ApiIndex) -> &Api {
-        &self.apis[api.0 as usize].api.value
+        &self.apis[api.0 as usize].api
     }
 
     pub(crate) fn product(&self, product: ProductIndex) -> &Product {
-        &self.products[product.0 as usize].value
+        &self.products.at[product.0 as usize]
     }
 
     pub(crate) fn api_by_id(&self, id: &str) -> Option<ApiIndex> {
@@ -188,17 +174,27 @@ impl Definitions {
         self.paths.find(path)
     }
 
-    /// The products that hold the API, in the order of the catalog.
-    pub(crate) fn holders(&self, api: ApiIndex) -> &[ProductIndex] {
-        &self.apis[api.0 as usize].holders
+    /// The products that contain the API, in the order of the catalog.
+    pub(crate) fn holders(&self, api: ApiIndex) -> Vec<ProductIndex> {
+        let mut holders = self.apis[api.0 as usize].holders.clone();
+        holders.sort_unstable_by_key(|(_, rank)| *rank);
+        holders.into_iter().map(|(product, _)| product).collect()
     }
 
-    /// The open product that holds the API.
+    /// The rank of the product in the catalog, if it contains the API.
+    #[inline]
+    pub(crate) fn rank_as_holder(&self, product: ProductIndex, api: ApiIndex) -> Option<u32> {
+        let holders = &self.apis[api.0 as usize].holders;
+        let at = holders.binary_search_by_key(&product, |(product, _)| *product);
+        Some(holders[at.ok()?].1)
+    }
+
+    /// The open product that contains the API.
     pub(crate) fn open_product(&self, api: ApiIndex) -> Option<ProductIndex> {
         self.apis[api.0 as usize].open
     }
 
-    /// What a scope names, if it names anything.
+    /// What a scope names, if that exists.
     pub(crate) fn resolve(&self, scope: &Scope) -> Option<Target> {
         match scope {
             Scope::Service => Some(Target::Service),
@@ -219,22 +215,25 @@ impl Definitions {
     }
 
     pub(crate) fn apis(&self) -> impl Iterator<Item = &Api> {
-        let there = self.apis.iter().filter(|entry| !entry.api.gone);
-        there.map(|entry| &*entry.api.value)
+        let order = self.api_order.iter();
+        order.map(|at| &*self.apis[*at as usize].api)
     }
 
     pub(crate) fn products(&self) -> impl Iterator<Item = &Product> {
-        let there = self.products.iter().filter(|place| !place.gone);
-        there.map(|place| &*place.value)
+        self.products.in_order().map(|(_, product)| product)
     }
 
     /// All APIs at their places, to build a changed version from.
-    pub(super) fn api_places(&self) -> Vec<Place<Api>> {
-        self.apis.iter().map(|entry| entry.api.clone()).collect()
+    pub(super) fn api_places(&self) -> Places<Api> {
+        let at = self.apis.iter().map(|entry| Arc::clone(&entry.api));
+        Places {
+            at: at.collect(),
+            order: self.api_order.clone(),
+        }
     }
 
     /// All products at their places.
-    pub(super) fn product_places(&self) -> Vec<Place<Product>> {
+    pub(super) fn product_places(&self) -> Places<Product> {
         self.products.clone()
     }
 }
@@ -247,8 +246,8 @@ mod tests {
     fn definitions(apis: Vec<Api>, products: Vec<Product>) -> (Definitions, Vec<IssueKind>) {
         let mut issues = Vec::new();
         let definitions = Definitions::build(
-            apis.into_iter().map(Place::from).collect(),
-            products.into_iter().map(Place::from).collect(),
+            apis.into_iter().collect(),
+            products.into_iter().collect(),
             &mut issues,
         );
         (

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::catalog::{IdError, KeySlot, Scope};
+use crate::catalog::{HeldKey, IdError, KeySlot, Scope};
 
 /// A catalog that is refused, with everything that is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,11 +9,6 @@ pub struct CatalogError {
 }
 
 impl CatalogError {
-    pub(crate) fn of(issue: Issue) -> Self {
-        let issues = vec![issue];
-        Self { issues }
-    }
-
     /// `Err` with the issues, if there are any.
     pub(crate) fn check(issues: Vec<Issue>) -> Result<(), Self> {
         if issues.is_empty() {
@@ -120,6 +115,18 @@ pub enum Field {
     Scope(usize),
     /// `primary_key` or `secondary_key`.
     Key(KeySlot),
+    /// `retired_keys`, the one of that slot.
+    RetiredKey(KeySlot),
+}
+
+impl From<HeldKey> for Field {
+    fn from(held: HeldKey) -> Self {
+        if held.retired {
+            Self::RetiredKey(held.slot)
+        } else {
+            Self::Key(held.slot)
+        }
+    }
 }
 
 impl fmt::Display for Field {
@@ -132,6 +139,7 @@ impl fmt::Display for Field {
             Self::SubscriptionRequired => f.write_str("subscription_required"),
             Self::Scope(_) => f.write_str("scope"),
             Self::Key(slot) => write!(f, "{slot}_key"),
+            Self::RetiredKey(slot) => write!(f, "retired_keys, {slot}"),
         }
     }
 }
@@ -191,8 +199,11 @@ pub enum IssueKind {
     #[error("a key has 1 to 256 bytes")]
     KeyLength,
     /// Two equal keys of one subscription.
-    #[error("both keys are the same: replacing one would not leave the other")]
+    #[error("two of its keys are the same: replacing one would not leave the other")]
     SameKeys,
+    /// A retired key without an end.
+    #[error("a retired key must end: give it an expires_at")]
+    RetiredKeyWithoutExpiry,
     /// A key that another subscription has.
     #[error("this key is already the {slot} key of subscription {other:?}: make a new one")]
     DuplicateKey {
@@ -211,6 +222,6 @@ pub enum IssueKind {
     #[error("it is the only API, and a catalog without any opens nothing: add another one first")]
     LastApi,
     /// More subscriptions, keys or text than one catalog can hold.
-    #[error("a catalog holds at most 268 million subscriptions and 4 GiB of ids")]
+    #[error("a catalog holds at most 134 million subscriptions and 4 GiB of ids")]
     TooLarge,
 }

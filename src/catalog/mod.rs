@@ -6,16 +6,18 @@
 
 mod api;
 mod build;
-mod changes;
+mod change;
 mod claim;
 mod definitions;
 mod id;
 mod issue;
 pub(crate) mod live;
 mod metadata;
+mod overlay;
 mod owner;
 mod packed;
 mod paths;
+mod places;
 mod product;
 mod scope;
 mod state;
@@ -23,11 +25,13 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 mod time;
+mod validate;
 mod version;
 mod view;
 
 pub use api::Api;
 pub use build::CatalogBuilder;
+pub use change::Change;
 pub use id::{IdError, MAX_ID_CHARS};
 pub use issue::{CatalogError, Entity, Field, Issue, IssueKind};
 pub use metadata::Metadata;
@@ -39,10 +43,10 @@ pub use subscription::{KeySlot, Subscription, SubscriptionKey};
 pub use version::Catalog;
 pub use view::SubscriptionView;
 
-pub(crate) use changes::claim;
 pub(crate) use claim::{Claim, Scopes};
 pub(crate) use definitions::{ApiIndex, Definitions, ProductIndex, Target};
 pub(crate) use live::Live;
+pub(crate) use owner::HeldKey;
 pub(crate) use time::{Timestamp, Validity};
 pub(crate) use version::Found;
 pub(crate) use view::Holder;

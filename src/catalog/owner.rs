@@ -1,21 +1,63 @@
 use std::sync::Arc;
 
-use crate::catalog::{KeySlot, Subscription};
+use crate::catalog::{Claim, KeySlot, Scopes, Subscription, Validity};
+use crate::key::KeyDigest;
 
-/// The owner of a key.
+/// The owner of a key: a subscription, and which of its keys it is.
 #[derive(Debug, Clone)]
 pub struct KeyOwner {
     subscription: Arc<Subscription>,
-    slot: KeySlot,
+    held: HeldKey,
+}
+
+/// Which of a subscription's keys: the one in a slot, or the one that it replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HeldKey {
+    pub(crate) slot: KeySlot,
+    pub(crate) retired: bool,
+}
+
+impl HeldKey {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::current(KeySlot::Primary),
+        Self::current(KeySlot::Secondary),
+        Self::retired(KeySlot::Primary),
+        Self::retired(KeySlot::Secondary),
+    ];
+
+    pub(crate) const fn current(slot: KeySlot) -> Self {
+        let retired = false;
+        Self { slot, retired }
+    }
+
+    pub(crate) const fn retired(slot: KeySlot) -> Self {
+        let retired = true;
+        Self { slot, retired }
+    }
 }
 
 impl KeyOwner {
-    /// That subscription, by the key in that slot. Where the subscription has
-    /// a key in the slot, its expiry counts.
+    /// The subscription that holds the key in the given slot. If the
+    /// subscription has a key there, the key's own expiry counts.
     #[must_use]
     pub fn new(subscription: impl Into<Arc<Subscription>>, slot: KeySlot) -> Self {
+        Self::held(subscription.into(), HeldKey::current(slot))
+    }
+
+    /// The subscription, if the key with the given digest is one of its keys,
+    /// current or [retired](Subscription::retired_key).
+    #[must_use]
+    pub fn of_key(subscription: impl Into<Arc<Subscription>>, digest: &KeyDigest) -> Option<Self> {
         let subscription = subscription.into();
-        Self { subscription, slot }
+        let found = subscription
+            .held_keys()
+            .find(|(_, key)| key.digest() == digest);
+        let (held, _) = found?;
+        Some(Self { subscription, held })
+    }
+
+    pub(crate) fn held(subscription: Arc<Subscription>, held: HeldKey) -> Self {
+        Self { subscription, held }
     }
 
     /// The subscription.
@@ -28,9 +70,28 @@ impl KeyOwner {
         self.subscription
     }
 
-    /// Which of its keys.
+    /// The slot of the key. A retired key counts as its slot's key.
     #[must_use]
     pub fn slot(&self) -> KeySlot {
-        self.slot
+        self.held.slot
+    }
+
+    /// Whether the key was replaced and works for its grace period only.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.held.retired
+    }
+
+    /// What the owner brings to a decision.
+    pub(crate) fn claim(&self) -> Claim<'_> {
+        let subscription = &*self.subscription;
+        let key = subscription.held_key(self.held);
+        Claim {
+            slot: self.held.slot,
+            state: subscription.state(),
+            validity: Validity::new(subscription.not_before(), subscription.expires_at()),
+            key_validity: Validity::until(key.and_then(|key| key.expires_at())),
+            scopes: Scopes::Named(subscription.scopes()),
+        }
     }
 }

@@ -2,10 +2,8 @@ use std::fmt;
 use std::time::SystemTime;
 
 #[cfg(feature = "document")]
-use crate::catalog::packed::{check, check_keys_differ};
-#[cfg(feature = "document")]
-use crate::catalog::{Entity, Issue};
-use crate::catalog::{Metadata, Scope, State};
+use crate::catalog::{Entity, Issue, validate};
+use crate::catalog::{HeldKey, Metadata, Scope, State};
 use crate::key::{KeyDigest, MAX_KEY_BYTES};
 
 /// Which of a subscription's two keys. Both work at all times, so that one can
@@ -130,6 +128,8 @@ pub struct Subscription {
     pub(crate) state: State,
     pub(crate) primary_key: Option<SubscriptionKey>,
     pub(crate) secondary_key: Option<SubscriptionKey>,
+    /// By slot. Few subscriptions have any.
+    pub(crate) retired_keys: [Option<Box<SubscriptionKey>>; 2],
     pub(crate) not_before: Option<SystemTime>,
     pub(crate) expires_at: Option<SystemTime>,
     pub(crate) metadata: Metadata,
@@ -147,6 +147,7 @@ impl Subscription {
             state: State::Active,
             primary_key: None,
             secondary_key: None,
+            retired_keys: [None, None],
             not_before: None,
             expires_at: None,
             metadata: Metadata::default(),
@@ -193,6 +194,31 @@ impl Subscription {
     #[must_use]
     pub fn with_secondary_key(mut self, key: impl Into<SubscriptionKey>) -> Self {
         self.secondary_key = Some(key.into());
+        self
+    }
+
+    /// A replaced key that still works for a while, as the key of its slot.
+    ///
+    /// It needs an [expiry](SubscriptionKey::with_expiry). A slot has at most one:
+    /// a second one replaces the first.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_subscription_key::catalog::{KeySlot, Scope, Subscription, SubscriptionKey};
+    ///
+    /// let tomorrow = SystemTime::now() + Duration::from_secs(24 * 3600);
+    /// let contoso = Subscription::new("contoso")
+    ///     .with_scope(Scope::AllApis)
+    ///     .with_primary_key("the new key")
+    ///     .with_retired_key(
+    ///         KeySlot::Primary,
+    ///         SubscriptionKey::new("the old key").with_expiry(tomorrow),
+    ///     );
+    /// assert_eq!(contoso.retired_keys().count(), 1);
+    /// ```
+    #[must_use]
+    pub fn with_retired_key(mut self, slot: KeySlot, key: impl Into<SubscriptionKey>) -> Self {
+        self.retired_keys[slot as usize] = Some(Box::new(key.into()));
         self
     }
 
@@ -269,6 +295,34 @@ impl Subscription {
             .filter_map(|slot| Some((slot, self.key(slot)?)))
     }
 
+    /// The replaced key of that slot that still works for a while.
+    #[must_use]
+    pub fn retired_key(&self, slot: KeySlot) -> Option<&SubscriptionKey> {
+        self.retired_keys[slot as usize].as_deref()
+    }
+
+    /// The replaced keys that still work for a while, with their slots.
+    pub fn retired_keys(&self) -> impl Iterator<Item = (KeySlot, &SubscriptionKey)> {
+        [KeySlot::Primary, KeySlot::Secondary]
+            .into_iter()
+            .filter_map(|slot| Some((slot, self.retired_key(slot)?)))
+    }
+
+    /// One of its keys, current or retired.
+    pub(crate) fn held_key(&self, held: HeldKey) -> Option<&SubscriptionKey> {
+        if held.retired {
+            self.retired_key(held.slot)
+        } else {
+            self.key(held.slot)
+        }
+    }
+
+    /// All its keys, current and retired.
+    pub(crate) fn held_keys(&self) -> impl Iterator<Item = (HeldKey, &SubscriptionKey)> {
+        let all = HeldKey::ALL.into_iter();
+        all.filter_map(|held| Some((held, self.held_key(held)?)))
+    }
+
     /// The moment from which it opens anything.
     #[must_use]
     pub fn not_before(&self) -> Option<SystemTime> {
@@ -290,17 +344,16 @@ impl Subscription {
     /// Everything that is wrong with it by itself.
     #[cfg(feature = "document")]
     pub(crate) fn issues(&self) -> Vec<Issue> {
-        let mut issues = Vec::new();
-        check(self, 0, &mut issues);
-        if let Some((field, kind)) = check_keys_differ(self) {
+        let issue = |(field, kind)| {
             let (index, id) = (0, self.id.clone());
             let entity = Entity::Subscription { index, id };
-            issues.push(Issue {
+            Issue {
                 entity,
                 field,
                 kind,
-            });
-        }
-        issues
+            }
+        };
+        let issues = validate::subscription(self).into_iter();
+        issues.map(issue).collect()
     }
 }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::access::{Decision, Question, decide};
 use crate::catalog::{
-    Api, Catalog, CatalogError, Entity, Field, IdError, Issue, IssueKind, KeySlot, Metadata,
-    Product, Scope, State, Subscription, SubscriptionKey,
+    Api, Catalog, CatalogError, Change, Entity, Field, IdError, Issue, IssueKind, KeySlot,
+    Metadata, Product, Scope, State, Subscription, SubscriptionKey,
 };
 use crate::key::{KeyDigest, KeyHeader, KeyQuery, Presented};
 
@@ -232,6 +232,7 @@ prop_compose! {
         state in select(State::ALL.to_vec()),
         times in (option::of(moment()), option::of(moment())),
         metadata in option::of(metadata()),
+        retired in (option::of(moment()), option::of(moment())),
         swap in any::<bool>(),
     ) -> Subscription {
         let mut subscription = Subscription::new(id).with_state(state);
@@ -244,6 +245,14 @@ prop_compose! {
         }
         if let Some(key) = second {
             subscription = subscription.with_secondary_key(key);
+        }
+        if let Some(end) = retired.0 {
+            let key = SubscriptionKey::new("R").with_expiry(end);
+            subscription = subscription.with_retired_key(KeySlot::Primary, key);
+        }
+        if let Some(end) = retired.1 {
+            let key = SubscriptionKey::new("S").with_expiry(end);
+            subscription = subscription.with_retired_key(KeySlot::Secondary, key);
         }
         if let Some(name) = names.0 {
             subscription = subscription.with_display_name(name);
@@ -305,18 +314,26 @@ proptest! {
     fn a_subscription_comes_back_as_it_was_put(subscription in subscription()) {
         let id = subscription.id();
         let built = around(Some(subscription.clone()));
-        let put = around(None).with_subscription(subscription.clone()).unwrap();
+        let put = around(None)
+            .apply([Change::PutSubscription(subscription.clone())])
+            .unwrap();
         for catalog in [&built, &put, &put.pack(), &built.pack()] {
             let back = catalog.subscription(id);
             prop_assert_eq!(back.as_ref(), Some(&subscription));
             prop_assert_eq!(catalog.subscription_count(), 2);
             prop_assert!(catalog.subscriptions().any(|other| other == subscription));
-            let (neighbour, _) = catalog.owner(&KeyDigest::of("N")).unwrap();
-            prop_assert_eq!(neighbour.owner(), Some("someone"));
+            let neighbour = catalog.owner(&KeyDigest::of("N")).unwrap();
+            prop_assert_eq!(neighbour.subscription().owner(), Some("someone"));
             prop_assert!(viewed(catalog, &subscription));
             for (slot, key) in subscription.keys() {
                 let owner = catalog.owner(key.digest()).unwrap();
-                prop_assert_eq!((&*owner.0, owner.1), (&subscription, slot));
+                prop_assert_eq!(&**owner.subscription(), &subscription);
+                prop_assert_eq!((owner.slot(), owner.is_retired()), (slot, false));
+            }
+            for (slot, key) in subscription.retired_keys() {
+                let owner = catalog.owner(key.digest()).unwrap();
+                prop_assert_eq!(&**owner.subscription(), &subscription);
+                prop_assert_eq!((owner.slot(), owner.is_retired()), (slot, true));
             }
             prop_assert!(catalog.owner(&KeyDigest::of("nobody's")).is_none());
         }

@@ -7,13 +7,12 @@ use std::mem;
 use std::time::SystemTime;
 
 use crate::catalog::{
-    Claim, Definitions, KeySlot, Metadata, Scopes, State, Subscription, SubscriptionKey, Target,
-    Validity,
+    Claim, Definitions, HeldKey, KeySlot, Metadata, Scopes, State, Subscription, SubscriptionKey,
+    Target, Validity,
 };
 use crate::key::KeyDigest;
 
 pub(crate) use packer::Packer;
-pub(super) use packer::{check, check_keys_differ};
 
 use ids::IdTable;
 use table::{KeyTable, Slot};
@@ -49,8 +48,16 @@ struct Detail {
     state: State,
     validity: Validity,
     key_validity: [Validity; 2],
+    retired: Option<Box<[Option<Retired>; 2]>>,
     /// All scopes, where there is not exactly one.
     scopes: Vec<Target>,
+}
+
+/// A retired key: where it lies in the table, and until when it works.
+#[derive(Debug, Clone, Copy)]
+struct Retired {
+    position: u32,
+    validity: Validity,
 }
 
 const NONE: u32 = u32::MAX;
@@ -64,6 +71,15 @@ impl Detail {
             Validity::until(subscription.key(slot).and_then(SubscriptionKey::expires_at))
         });
         let validity = Validity::new(subscription.not_before, subscription.expires_at);
+        let has_retired = subscription.retired_keys().next().is_some();
+        let retired = has_retired.then(|| {
+            let retired = [KeySlot::Primary, KeySlot::Secondary].map(|slot| {
+                let key = subscription.retired_key(slot)?;
+                let (position, validity) = (NONE, Validity::until(key.expires_at()));
+                Some(Retired { position, validity })
+            });
+            Box::new(retired)
+        });
         let metadata = &subscription.metadata;
         let detail = Self {
             display_name: subscription.display_name.as_deref().map(Into::into),
@@ -72,6 +88,7 @@ impl Detail {
             state: subscription.state,
             validity,
             key_validity,
+            retired,
             scopes: Vec::new(),
         };
         let needed = detail.display_name.is_some()
@@ -90,6 +107,7 @@ impl Detail {
                 .key_validity
                 .iter()
                 .all(|validity| validity.is_always())
+            && self.retired.is_none()
             && self.scopes.is_empty()
     }
 }
@@ -106,9 +124,16 @@ impl Subscriptions {
         Some((slot.subscription, self.claim(slot)))
     }
 
+    /// The subscription that holds the key, and which of its keys it is.
+    pub(crate) fn holder(&self, digest: &KeyDigest) -> Option<(u32, HeldKey)> {
+        let slot = self.table.get(digest)?;
+        Some((slot.subscription, word::held(slot.word)))
+    }
+
     #[inline]
     fn claim(&self, key: &Slot) -> Claim<'_> {
-        let slot = word::slot(key.word);
+        let held = word::held(key.word);
+        let slot = held.slot;
         let claim = Claim {
             slot,
             state: State::Active,
@@ -126,7 +151,7 @@ impl Subscriptions {
             slot,
             state: detail.state,
             validity: detail.validity,
-            key_validity: detail.key_validity[slot as usize],
+            key_validity: detail.key_validity(held),
             scopes: if detail.scopes.is_empty() {
                 claim.scopes
             } else {
@@ -177,15 +202,34 @@ impl Subscriptions {
         self.details.get(record.detail as usize)
     }
 
-    /// The digests of its keys, with their slots.
-    pub(crate) fn keys(&self, at: u32) -> impl Iterator<Item = (KeySlot, KeyDigest)> + '_ {
+    /// Its keys, with their digests.
+    fn keys(&self, at: u32) -> impl Iterator<Item = (HeldKey, KeyDigest)> + '_ {
         let keys = self.records.get(at as usize).map_or([NONE; 2], |r| r.keys);
-        [KeySlot::Primary, KeySlot::Secondary]
+        let retired = self.detail(at).and_then(|detail| detail.retired.as_deref());
+        let retired = retired.copied().unwrap_or_default();
+        let retired = retired.map(|retired| retired.map_or(NONE, |retired| retired.position));
+        let positions = keys.into_iter().chain(retired);
+        HeldKey::ALL
             .into_iter()
-            .zip(keys)
-            .filter_map(|(slot, position)| {
-                Some((slot, KeyDigest::from_bytes(self.table.at(position)?.digest)))
+            .zip(positions)
+            .filter_map(|(held, position)| {
+                Some((held, KeyDigest::from_bytes(self.table.at(position)?.digest)))
             })
+    }
+
+    /// The digests of its keys.
+    pub(crate) fn digests(&self, at: u32) -> impl Iterator<Item = KeyDigest> + '_ {
+        self.keys(at).map(|(_, digest)| digest)
+    }
+
+    /// The subscriptions that have exactly the given scope among theirs.
+    pub(crate) fn with_scope(&self, target: Target) -> impl Iterator<Item = u32> + '_ {
+        let word = word::scope(target);
+        (0..).zip(&self.records).filter_map(move |(at, record)| {
+            let detail = self.details.get(record.detail as usize);
+            let listed = detail.is_some_and(|detail| detail.scopes.contains(&target));
+            (record.scope == word || listed).then_some(at)
+        })
     }
 
     /// The subscription, unpacked.
@@ -193,15 +237,16 @@ impl Subscriptions {
         let mut subscription = Subscription::new(self.id(at));
         subscription.scopes = self.scopes(at).to_scopes(definitions);
         let detail = self.detail(at);
-        for (slot, digest) in self.keys(at) {
+        for (held, digest) in self.keys(at) {
             let mut key = SubscriptionKey::from_digest(digest);
-            if let Some(end) = detail.and_then(|d| d.key_validity[slot as usize].end()) {
+            if let Some(end) = detail.and_then(|d| d.key_validity(held).end()) {
                 key = key.with_expiry(end);
             }
-            match slot {
-                KeySlot::Primary => subscription.primary_key = Some(key),
-                KeySlot::Secondary => subscription.secondary_key = Some(key),
-            }
+            subscription = match (held.slot, held.retired) {
+                (KeySlot::Primary, false) => subscription.with_primary_key(key),
+                (KeySlot::Secondary, false) => subscription.with_secondary_key(key),
+                (slot, true) => subscription.with_retired_key(slot, key),
+            };
         }
         if let Some(detail) = detail {
             subscription.display_name = detail.display_name.as_deref().map(str::to_owned);
@@ -212,6 +257,16 @@ impl Subscriptions {
             subscription.expires_at = detail.validity.end();
         }
         subscription
+    }
+}
+
+impl Detail {
+    fn key_validity(&self, held: HeldKey) -> Validity {
+        let retired = || self.retired.as_deref()?[held.slot as usize];
+        match retired().filter(|_| held.retired) {
+            Some(retired) => retired.validity,
+            None => self.key_validity[held.slot as usize],
+        }
     }
 }
 

@@ -4,14 +4,15 @@ use std::thread;
 
 use hashbrown::HashMap;
 
-use crate::catalog::id::check_id;
 use crate::catalog::packed::ids::IdTable;
 use crate::catalog::packed::table::{KeyTable, Slot};
 use crate::catalog::packed::{Detail, NONE, Record, Subscriptions, id_of, word};
-use crate::catalog::{Definitions, Entity, Field, Issue, IssueKind, Scope, Subscription, Target};
+use crate::catalog::{
+    Definitions, Entity, Field, Issue, IssueKind, Scope, Subscription, Target, validate,
+};
 
-/// Subscriptions and scopes are counted in 28 bits.
-const MAX_COUNT: usize = 1 << 28;
+/// Subscriptions and scopes are counted in 27 bits.
+const MAX_COUNT: usize = 1 << 27;
 
 /// Takes subscriptions one by one and packs each at once, so that a million
 /// never lie in memory unpacked.
@@ -34,17 +35,19 @@ pub(crate) struct Packer {
 impl Packer {
     pub(crate) fn push(&mut self, subscription: Subscription) {
         let at = self.records.len();
-        check(&subscription, at, &mut self.issues);
+        for (field, kind) in validate::subscription(&subscription) {
+            self.refuse(at, &subscription.id, field, kind);
+        }
         if at >= MAX_COUNT || self.ids.len() + subscription.id.len() > NONE as usize {
             self.refuse(at, &subscription.id, Field::Whole, IssueKind::TooLarge);
             return;
         }
         self.push_record(at as u32, &subscription);
-        for (slot, key) in subscription.keys() {
+        for (held, key) in subscription.held_keys() {
             self.keys.push(Slot {
                 digest: *key.digest().as_bytes(),
                 subscription: at as u32,
-                word: word::key(slot),
+                word: word::key(held),
             });
         }
     }
@@ -178,8 +181,17 @@ impl Packer {
             self.refuse_collision(collision.first, collision.second);
         }
         for (position, key) in table.positions() {
-            let slot = word::slot(key.word) as usize;
-            self.records[key.subscription as usize].keys[slot] = position;
+            let held = word::held(key.word);
+            let slot = held.slot as usize;
+            let record = &mut self.records[key.subscription as usize];
+            if !held.retired {
+                record.keys[slot] = position;
+            } else if let Some(detail) = self.details.get_mut(record.detail as usize)
+                && let Some(retired) = detail.retired.as_mut()
+                && let Some(retired) = &mut retired[slot]
+            {
+                retired.position = position;
+            }
         }
         self.issues.sort_by_key(|issue| match issue.entity {
             Entity::Subscription { index, .. } => index,
@@ -253,15 +265,15 @@ impl Packer {
     }
 
     fn refuse_collision(&mut self, first: Slot, second: Slot) {
+        // Equal keys of one subscription were reported with it.
+        if first.subscription == second.subscription {
+            return;
+        }
         let id = |at| id_of(&self.records, &self.ids, at).to_owned();
         let (other, this) = (id(first.subscription), id(second.subscription));
-        let kind = if first.subscription == second.subscription {
-            IssueKind::SameKeys
-        } else {
-            let slot = word::slot(first.word);
-            IssueKind::DuplicateKey { other, slot }
-        };
-        let field = Field::Key(word::slot(second.word));
+        let slot = word::held(first.word).slot;
+        let kind = IssueKind::DuplicateKey { other, slot };
+        let field = word::held(second.word).into();
         self.refuse(second.subscription as usize, &this, field, kind);
     }
 }
@@ -289,45 +301,4 @@ fn side_by_side<A, B: Send>(
         };
         (first, second)
     })
-}
-
-/// A second key that is the first one again.
-pub(in crate::catalog) fn check_keys_differ(
-    subscription: &Subscription,
-) -> Option<(Field, IssueKind)> {
-    let mut keys = subscription.keys();
-    let ((_, first), (slot, second)) = (keys.next()?, keys.next()?);
-    let same = first.digest() == second.digest();
-    same.then_some((Field::Key(slot), IssueKind::SameKeys))
-}
-
-/// What can be wrong with a subscription by itself, but for equal keys.
-pub(in crate::catalog) fn check(
-    subscription: &Subscription,
-    index: usize,
-    issues: &mut Vec<Issue>,
-) {
-    let mut refuse = |field, kind| {
-        let id = subscription.id.clone();
-        let entity = Entity::Subscription { index, id };
-        issues.push(Issue {
-            entity,
-            field,
-            kind,
-        });
-    };
-    if let Err(error) = check_id(&subscription.id) {
-        refuse(Field::Id, error.into());
-    }
-    if subscription.scopes.is_empty() {
-        refuse(Field::Scope(0), IssueKind::NoScope);
-    }
-    if subscription.keys().next().is_none() {
-        refuse(Field::Whole, IssueKind::NoKey);
-    }
-    for (slot, key) in subscription.keys() {
-        if !key.length_is_valid() {
-            refuse(Field::Key(slot), IssueKind::KeyLength);
-        }
-    }
 }

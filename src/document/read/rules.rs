@@ -100,6 +100,7 @@ fn place(node: &Node, field: Field) -> (&'static str, usize) {
         Field::Path => "path",
         Field::SubscriptionRequired => "subscription_required",
         Field::Key(slot) => key::field(slot),
+        Field::RetiredKey(_) => "retired_keys",
         Field::Apis(at) => {
             let apis = node.get("apis").map_or(&[][..], Node::list);
             let mut texts = apis.iter().filter(|api| api.text().is_some());

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::clock::Moment;
 use super::entries::Found;
-use crate::catalog::{Catalog, KeySlot, Subscription, SubscriptionKey};
+use crate::catalog::{Catalog, Change, KeySlot, Subscription, SubscriptionKey};
 
 /// What goes into the file.
 pub(super) struct Contents {
@@ -40,7 +40,10 @@ impl Contents {
         }
         for (id, found) in by_subscription {
             let added = merge(found).and_then(|(subscription, fresh_until)| {
-                let catalog = contents.catalog.with_subscription(subscription).ok()?;
+                let catalog = contents
+                    .catalog
+                    .apply([Change::PutSubscription(subscription)])
+                    .ok()?;
                 Some((catalog, wall(fresh_until)))
             });
             let Some((catalog, confirmed_at)) = added else {

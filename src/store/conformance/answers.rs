@@ -103,11 +103,7 @@ pub(super) fn holdings_faults<S: SubscriptionStore>(
     if !has_keys {
         return faults;
     }
-    let said = |digest: &KeyDigest| {
-        held.owner(digest).map_or(Said::Absent, |(owner, slot)| {
-            Said::Found(KeyOwner::new(owner, slot))
-        })
-    };
+    let said = |digest: &KeyDigest| held.owner(digest).map_or(Said::Absent, Said::Found);
     faults.extend(
         keys.iter()
             .filter_map(|key| fault(Some(key), &said(&key.digest)))

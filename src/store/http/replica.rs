@@ -131,8 +131,7 @@ impl SubscriptionStore for HttpStore {
     type Error = HttpStoreError;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, HttpStoreError> {
-        let owner = self.current()?.owner(key);
-        Ok(owner.map(|(subscription, slot)| KeyOwner::new(subscription, slot)))
+        Ok(self.current()?.owner(key))
     }
 
     fn holdings(&self) -> Result<Holdings, HttpStoreError> {

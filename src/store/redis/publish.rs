@@ -12,7 +12,7 @@ use super::layout::{
 use super::link::Link;
 use super::options::RedisOptions;
 use super::source::Source;
-use crate::catalog::{Catalog, Subscription};
+use crate::catalog::{Catalog, Change, Subscription};
 use crate::document;
 
 const FLIP: &str = include_str!("scripts/flip.lua");
@@ -167,7 +167,7 @@ impl RedisPublisher {
             let published = self.source.definitions().await?.read()?;
             published
                 .catalog
-                .with_subscription(Subscription::clone(subscription))?;
+                .apply([Change::PutSubscription(subscription.clone())])?;
             let mut put = self.change(PUT);
             put.arg(&published.digest).arg(subscription.id());
             for (digest, entry) in &entries {

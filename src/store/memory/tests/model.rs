@@ -17,7 +17,6 @@ struct Life {
     store: MemoryStore,
     model: Plain,
     kept: Option<(Catalog, Plain)>,
-    packing: Option<(Catalog, Catalog)>,
 }
 
 impl Life {
@@ -31,7 +30,6 @@ impl Life {
             store: MemoryStore::new(model.build().unwrap()),
             model,
             kept: None,
-            packing: None,
         }
     }
 
@@ -92,19 +90,7 @@ impl Life {
                     *model = kept;
                 }
             }
-            Step::Pack => store.shared.pack(&store.catalog()),
-            Step::BeginPacking => {
-                let before = store.catalog();
-                let packed = before.pack();
-                self.packing = Some((before, packed));
-            }
-            Step::EndPacking => {
-                if let Some((before, packed)) = self.packing.take() {
-                    let _ = store
-                        .shared
-                        .update(|now| now.repacked(&before, &packed).ok_or(()));
-                }
-            }
+            Step::Pack => store.pack(),
         }
     }
 
@@ -180,29 +166,6 @@ proptest! {
             life.take(step);
             life.check();
         }
-    }
-}
-
-#[test]
-fn packing_that_began_before_an_older_version_came_back_loses_nothing() {
-    let subscription = |id: &str, key: &str| {
-        let subscription = Subscription::new(id).with_scope(Scope::AllApis);
-        Step::PutSubscription(subscription.with_primary_key(key))
-    };
-    let mut life = Life::begin();
-    for step in [
-        subscription("s0", "k0"),
-        subscription("s1", "k1"),
-        Step::Pack,
-        Step::Keep,
-        Step::RemoveSubscription("s0"),
-        subscription("s1", "k0"),
-        Step::BeginPacking,
-        Step::PutBack,
-        Step::EndPacking,
-    ] {
-        life.take(&step);
-        life.check();
     }
 }
 

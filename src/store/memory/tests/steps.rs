@@ -32,9 +32,6 @@ pub(super) enum Step {
     Keep,
     PutBack,
     Pack,
-    /// Pack a version while others come.
-    BeginPacking,
-    EndPacking,
 }
 
 fn scope() -> impl Strategy<Value = Scope> {
@@ -112,7 +109,5 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Keep),
         2 => Just(Step::PutBack),
         2 => Just(Step::Pack),
-        3 => Just(Step::BeginPacking),
-        3 => Just(Step::EndPacking),
     ]
 }

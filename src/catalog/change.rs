@@ -1,0 +1,262 @@
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::catalog::overlay::Overlaid;
+use crate::catalog::places::{Edited, Places};
+use crate::catalog::{
+    Api, ApiIndex, Catalog, CatalogError, Definitions, Entity, Field, Issue, IssueKind, Product,
+    ProductIndex, Subscription, Target, validate,
+};
+
+/// A change to a [`Catalog`], made by [`Catalog::apply`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Adds an API after the others, or replaces the one with its id.
+    PutApi(Api),
+    /// Adds a product after the others, or replaces the one with its id.
+    PutProduct(Product),
+    /// Adds a subscription, or replaces the one with its id.
+    PutSubscription(Subscription),
+    /// Removes the API with this id, if there is one.
+    RemoveApi(String),
+    /// Removes the product with this id, if there is one.
+    RemoveProduct(String),
+    /// Removes the subscription with this id, if there is one.
+    RemoveSubscription(String),
+}
+
+/// Below this many changed subscriptions, packing them saves requests nothing
+/// that is worth the work.
+const FEW_CHANGES: usize = 4096;
+
+impl Catalog {
+    /// Applies all changes and returns the result as one new version.
+    ///
+    /// Only the result is validated. The order of changes matters only for
+    /// changes to the same API, product or subscription: the last one counts.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError`] if the result breaks a rule. Then nothing is changed.
+    pub fn apply(&self, changes: impl IntoIterator<Item = Change>) -> Result<Self, CatalogError> {
+        let mut definitions = None;
+        let mut subscriptions = Subscriptions::default();
+        for change in changes {
+            let definition = match change {
+                Change::PutSubscription(new) => {
+                    subscriptions.set(new.id().to_owned(), Some(Arc::new(new)));
+                    continue;
+                }
+                Change::RemoveSubscription(id) => {
+                    subscriptions.set(id, None);
+                    continue;
+                }
+                definition => definition,
+            };
+            let edit = definitions.get_or_insert_with(|| Edit::new(&self.definitions));
+            edit.apply(definition);
+        }
+        let mut issues = Vec::new();
+        let mut next = self.clone();
+        if let Some(edit) = definitions {
+            next.edit_definitions(edit, &subscriptions, &mut issues)?;
+        }
+        next.edit_subscriptions(&subscriptions, &mut issues);
+        CatalogError::check(issues)?;
+        let many = FEW_CHANGES.max(next.packed.len() / 4);
+        Ok(if next.overlay.len() > many {
+            next.pack()
+        } else {
+            next
+        })
+    }
+
+    fn edit_definitions(
+        &mut self,
+        edit: Edit<'_>,
+        changes: &Subscriptions,
+        issues: &mut Vec<Issue>,
+    ) -> Result<(), CatalogError> {
+        let (apis, removed_apis) = edit.apis.finish();
+        let (products, removed_products) = edit.products.finish();
+        let before = Arc::clone(&self.definitions);
+        let no_apis = apis.len() == 0 && !self.allows_no_apis;
+        let mut refused = Vec::new();
+        let mut refuse = |entity, kind| {
+            let field = Field::Whole;
+            refused.push(Issue {
+                entity,
+                field,
+                kind,
+            });
+        };
+        let holders = (!removed_apis.is_empty()).then(|| holders(&products));
+        for (index, (at, api)) in before.api_places().in_order().enumerate() {
+            if !removed_apis.contains(&at) {
+                continue;
+            }
+            let id = api.id().to_owned();
+            let holder = holders.as_ref().and_then(|all| all.get(&*id).cloned());
+            let user = || self.subscription_with(Target::Api(ApiIndex(at)), changes);
+            let entity = Entity::Api { index, id };
+            match holder.or_else(user) {
+                Some(by) => refuse(entity, IssueKind::InUse { by }),
+                None if no_apis => refuse(entity, IssueKind::LastApi),
+                None => {}
+            }
+        }
+        for (index, (at, product)) in before.product_places().in_order().enumerate() {
+            if !removed_products.contains(&at) {
+                continue;
+            }
+            let target = Target::Product(ProductIndex(at));
+            if let Some(by) = self.subscription_with(target, changes) {
+                let id = product.id().to_owned();
+                refuse(Entity::Product { index, id }, IssueKind::InUse { by });
+            }
+        }
+        CatalogError::check(refused)?;
+        self.definitions = Arc::new(Definitions::build(apis, products, issues));
+        Ok(())
+    }
+
+    fn edit_subscriptions(&mut self, changes: &Subscriptions, issues: &mut Vec<Issue>) {
+        for id in changes.by_id.keys() {
+            self.overlay.release_keys(id, &self.packed);
+        }
+        for (index, (id, change)) in changes.in_order.iter().enumerate() {
+            let before = usize::from(self.has_subscription(id));
+            self.len -= before;
+            let Some(subscription) = change else {
+                self.overlay.remove(id, &self.packed);
+                continue;
+            };
+            self.len += 1;
+            let entity = Entity::Subscription {
+                index,
+                id: id.clone(),
+            };
+            let refuse = |(field, kind)| {
+                let entity = entity.clone();
+                issues.push(Issue {
+                    entity,
+                    field,
+                    kind,
+                });
+            };
+            let alone = validate::subscription(subscription);
+            let beside = self.conflicts(subscription);
+            alone.into_iter().chain(beside).for_each(refuse);
+            self.overlay.put(subscription);
+        }
+    }
+
+    /// What is wrong with a subscription beside all others.
+    fn conflicts(&self, subscription: &Subscription) -> Vec<(Field, IssueKind)> {
+        let mut conflicts = Vec::new();
+        for (at, scope) in subscription.scopes().iter().enumerate() {
+            if self.definitions.resolve(scope).is_none() {
+                let scope = scope.clone();
+                conflicts.push((Field::Scope(at), IssueKind::UnknownScope { scope }));
+            }
+        }
+        for (held, key) in subscription.held_keys() {
+            if let Some(found) = self.find(key.digest()) {
+                let other = self.holder_id(&found.holder).to_owned();
+                let slot = found.claim.slot;
+                conflicts.push((held.into(), IssueKind::DuplicateKey { other, slot }));
+            }
+        }
+        conflicts
+    }
+
+    /// The first subscription with the given scope, also among the new ones.
+    fn subscription_with(&self, target: Target, changes: &Subscriptions) -> Option<Entity> {
+        let scope = self.definitions.scope(target).to_scope();
+        let has_scope = |subscription: &Subscription| subscription.scopes().contains(&scope);
+        let unchanged = || {
+            let packed = self.packed.with_scope(target).map(|at| self.packed.id(at));
+            let packed = packed.filter(|id| matches!(self.overlay.by_id(id), Overlaid::Unchanged));
+            let overlaid = self.overlay.subscriptions().filter(|s| has_scope(s));
+            packed
+                .chain(overlaid.map(|subscription| subscription.id()))
+                .find(|id| !changes.by_id.contains_key(*id))
+        };
+        let changed = changes.in_order.iter().find_map(|(id, change)| {
+            let has_scope = change.as_deref().is_some_and(has_scope);
+            has_scope.then_some(id.as_str())
+        });
+        let id = changed.or_else(unchanged)?.to_owned();
+        Some(Entity::Subscription { index: 0, id })
+    }
+}
+
+/// The last change to each subscription, in the order of the first ones.
+#[derive(Default)]
+struct Subscriptions {
+    in_order: Vec<(String, Option<Arc<Subscription>>)>,
+    by_id: HashMap<String, usize>,
+}
+
+impl Subscriptions {
+    fn set(&mut self, id: String, change: Option<Arc<Subscription>>) {
+        match self.by_id.get(&id) {
+            Some(at) => self.in_order[*at].1 = change,
+            None => {
+                self.by_id.insert(id.clone(), self.in_order.len());
+                self.in_order.push((id, change));
+            }
+        }
+    }
+}
+
+/// Changes to APIs and products.
+struct Edit<'d> {
+    before: &'d Definitions,
+    apis: Edited<Api>,
+    products: Edited<Product>,
+}
+
+impl<'d> Edit<'d> {
+    fn new(before: &'d Definitions) -> Self {
+        Self {
+            before,
+            apis: Edited::new(before.api_places()),
+            products: Edited::new(before.product_places()),
+        }
+    }
+
+    fn apply(&mut self, change: Change) {
+        let api_at = |id: &str| self.before.api_by_id(id).map(|at| at.0);
+        let product_at = |id: &str| self.before.product_by_id(id).map(|at| at.0);
+        match change {
+            Change::PutApi(api) => {
+                let id = api.id().to_owned();
+                self.apis.put(api_at(&id), &id, api);
+            }
+            Change::PutProduct(product) => {
+                let id = product.id().to_owned();
+                self.products.put(product_at(&id), &id, product);
+            }
+            Change::RemoveApi(id) => self.apis.remove(api_at(&id), &id),
+            Change::RemoveProduct(id) => self.products.remove(product_at(&id), &id),
+            Change::PutSubscription(_) | Change::RemoveSubscription(_) => {}
+        }
+    }
+}
+
+/// The first product that contains each API.
+fn holders(products: &Places<Product>) -> HashMap<String, Entity> {
+    let mut holders = HashMap::new();
+    for (index, (_, product)) in products.in_order().enumerate() {
+        for api in product.apis() {
+            holders.entry(api.clone()).or_insert_with(|| {
+                let id = product.id().to_owned();
+                Entity::Product { index, id }
+            });
+        }
+    }
+    holders
+}
