@@ -108,6 +108,9 @@ pub mod catalog;
 pub mod document;
 pub mod key;
 pub mod layer;
+#[cfg(feature = "manage")]
+#[cfg_attr(docsrs, doc(cfg(feature = "manage")))]
+pub mod manage;
 pub mod response;
 pub mod store;
 

@@ -1,0 +1,211 @@
+use std::time::SystemTime;
+
+use zeroize::Zeroizing;
+
+use crate::catalog::{Metadata, Scope, State};
+use crate::key::KeyDigest;
+
+/// What an update does with a value that is optional.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Set<T> {
+    /// Keeps it as it is.
+    #[default]
+    Keep,
+    /// Removes it.
+    Clear,
+    /// Sets it.
+    To(T),
+}
+
+impl<T> Set<T> {
+    /// The same with another form of the value.
+    pub(crate) fn map<U>(self, other: impl FnOnce(T) -> U) -> Set<U> {
+        match self {
+            Self::Keep => Set::Keep,
+            Self::Clear => Set::Clear,
+            Self::To(value) => Set::To(other(value)),
+        }
+    }
+
+    /// The value after the update.
+    pub(crate) fn apply(self, value: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *value = None,
+            Self::To(new) => *value = Some(new),
+        }
+    }
+}
+
+impl<T: Default> Set<T> {
+    /// The same for a value whose default counts as absent.
+    pub(crate) fn apply_or_default(self, value: &mut T) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *value = T::default(),
+            Self::To(new) => *value = new,
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Set<T> {
+    /// `None` clears.
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Clear, Self::To)
+    }
+}
+
+/// The fields of an API that a creation or update names. The others keep their
+/// values, or get their defaults.
+#[derive(Debug, Clone, Default)]
+pub struct ApiFields {
+    /// The URL prefix. Required for a new API.
+    pub path: Option<String>,
+    /// The name for people. Default: the id.
+    pub display_name: Set<String>,
+    /// Whether a caller needs a subscription. Default: `true`.
+    pub subscription_required: Option<bool>,
+    /// The name of the header that carries keys.
+    pub key_header: Set<String>,
+    /// The name of the query parameter that carries keys.
+    pub key_query: Set<String>,
+    /// Free-form values for later layers.
+    pub metadata: Set<Metadata>,
+    /// A description for people.
+    pub description: Set<String>,
+    /// Kept for clients, without effect.
+    pub service_url: Set<String>,
+    /// Kept for clients, without effect.
+    pub protocols: Set<Vec<String>>,
+    /// Kept for clients, without effect.
+    pub api_type: Set<String>,
+    /// Kept for clients, without effect.
+    pub api_version: Set<String>,
+    /// Kept for clients, without effect.
+    pub api_revision: Set<String>,
+}
+
+/// The fields of a product that a creation or update names. The others keep
+/// their values, or get their defaults.
+#[derive(Debug, Clone, Default)]
+pub struct ProductFields {
+    /// The name for people. Default: the id.
+    pub display_name: Set<String>,
+    /// The ids of all its APIs, in order. Default: none.
+    pub apis: Option<Vec<String>>,
+    /// Whether callers need a subscription. Default: `true`.
+    pub subscription_required: Option<bool>,
+    /// Whether owners see it. Default: `true`.
+    pub published: Option<bool>,
+    /// Free-form values for later layers.
+    pub metadata: Set<Metadata>,
+    /// A description for people.
+    pub description: Set<String>,
+    /// The terms of use that an owner has to accept.
+    pub terms: Set<String>,
+    /// Whether a publisher has to approve the subscriptions that owners make.
+    /// Default: `false`.
+    pub approval_required: Option<bool>,
+    /// How many subscriptions each owner may have, above 0. Default: no limit.
+    pub subscriptions_limit: Set<u32>,
+}
+
+/// The fields of a subscription that a creation or update names. The others keep
+/// their values, or get their defaults.
+#[derive(Debug, Clone, Default)]
+pub struct SubscriptionFields {
+    /// The name for people. Default: the id.
+    pub display_name: Set<String>,
+    /// The only scope, or the first one repeated: equal to the first scope it
+    /// changes nothing, else it replaces all. Disagreement with `scopes` is
+    /// refused.
+    pub scope: Option<Scope>,
+    /// All scopes. A new subscription needs at least one.
+    pub scopes: Option<Vec<Scope>>,
+    /// The owner. Default: none, or the caller if it is an owner.
+    pub owner: Set<String>,
+    /// The state, any. Default: as the caller and the product have it.
+    pub state: Option<State>,
+    /// A comment on the state.
+    pub state_comment: Set<String>,
+    /// The key in the primary slot. Default for a new subscription: generated.
+    pub primary_key: Option<KeyInput>,
+    /// The key in the secondary slot. Default for a new subscription: generated.
+    pub secondary_key: Option<KeyInput>,
+    /// The prefix of keys that this call generates.
+    pub key_prefix: Option<String>,
+    /// The time from which it opens anything.
+    pub not_before: Set<SystemTime>,
+    /// The time from which it opens nothing more.
+    pub expires_at: Set<SystemTime>,
+    /// Free-form values for later layers.
+    pub metadata: Set<Metadata>,
+    /// A description for people.
+    pub description: Set<String>,
+    /// Whether the caller accepts the terms of the product.
+    pub terms_accepted: Option<bool>,
+    /// Kept for clients, without effect.
+    pub allow_tracing: Set<bool>,
+}
+
+/// A key that is set by hand. `Debug` shows nothing of it.
+#[derive(Debug, Clone)]
+pub struct KeyInput {
+    pub(crate) digest: KeyDigest,
+    pub(crate) text: Option<Hidden>,
+    pub(crate) expires_at: Set<SystemTime>,
+}
+
+/// Text that is wiped after use.
+#[derive(Clone)]
+pub(crate) struct Hidden(pub(crate) Zeroizing<String>);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("..")
+    }
+}
+
+impl KeyInput {
+    /// The key itself.
+    #[must_use]
+    pub fn text(key: impl Into<String>) -> Self {
+        let key = Zeroizing::new(key.into());
+        Self {
+            digest: KeyDigest::of(key.as_bytes()),
+            text: Some(Hidden(key)),
+            expires_at: Set::Keep,
+        }
+    }
+
+    /// The SHA-256 of a key. It can never be read back.
+    #[must_use]
+    pub fn digest(digest: KeyDigest) -> Self {
+        Self {
+            digest,
+            text: None,
+            expires_at: Set::Keep,
+        }
+    }
+
+    /// The time from which the key no longer works. Default: the slot keeps its own.
+    #[must_use]
+    pub fn with_expiry(mut self, expires_at: SystemTime) -> Self {
+        self.expires_at = Set::To(expires_at);
+        self
+    }
+}
+
+/// What an operation expects of the record before it changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Expected {
+    /// Nothing.
+    #[default]
+    Anything,
+    /// The record does not exist.
+    Absent,
+    /// The record exists, in whatever version.
+    Present,
+    /// The record exists in exactly this version.
+    Version(u64),
+}

@@ -1,0 +1,424 @@
+//! The repository in memory: persistent maps, so that a transaction is a copy
+//! that costs nothing, and a rollback is to drop it.
+
+use std::collections::HashMap;
+use std::future::ready;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::catalog::{KeySlot, Scope, State};
+use crate::key::KeyDigest;
+use crate::manage::Replica;
+use crate::manage::audit::{AuditEntry, AuditQuery, Outcome};
+use crate::manage::filter::{Filtered, ListQuery, Order, Page};
+use crate::manage::record::{ApiRecord, ProductRecord, RecordKind, RecordRef, SubscriptionRecord};
+use crate::manage::repository::{
+    Answer, Counted, KeyUse, LEASE, REFUSED_KEPT, Repository, SealedKey, SubscriptionPut,
+    Transaction,
+};
+
+#[derive(Clone, Default)]
+struct Tables {
+    number: u64,
+    apis: RedBlackTreeMapSync<String, ApiRecord>,
+    products: RedBlackTreeMapSync<String, ProductRecord>,
+    subscriptions: RedBlackTreeMapSync<String, SubscriptionRecord>,
+    keys: HashTrieMapSync<KeyDigest, Key>,
+    deleted: HashTrieMapSync<RecordRef, u64>,
+    audit: RedBlackTreeMapSync<(u64, u64), AuditEntry>,
+    refused: RedBlackTreeSetSync<(u64, u64)>,
+}
+
+#[derive(Clone)]
+struct Key {
+    subscription: String,
+    slot: KeySlot,
+    sealed: Option<Vec<u8>>,
+}
+
+#[derive(Default)]
+pub(super) struct MemoryRepository {
+    tables: Arc<ArcSwap<Tables>>,
+    writer: Arc<tokio::sync::Mutex<()>>,
+    uses: Mutex<HashMap<(String, KeySlot), SystemTime>>,
+    replicas: Mutex<HashMap<String, (u64, Instant)>>,
+}
+
+impl MemoryRepository {
+    /// A new database with its all-access subscription.
+    pub(super) fn new(master: SubscriptionRecord) -> Self {
+        let mut tables = Tables::default();
+        tables.put(&SubscriptionPut {
+            before: None,
+            after: master,
+            sealed: Vec::new(),
+        });
+        Self {
+            tables: Arc::new(ArcSwap::from_pointee(tables)),
+            ..Self::default()
+        }
+    }
+
+    fn with_use(&self, mut record: SubscriptionRecord) -> SubscriptionRecord {
+        let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        for slot in [KeySlot::Primary, KeySlot::Secondary] {
+            let used = uses.get(&(record.id.clone(), slot)).copied();
+            if let Some(key) = record.key_mut(slot) {
+                key.last_used_at = used;
+            }
+        }
+        record
+    }
+}
+
+impl Repository for MemoryRepository {
+    fn begin(&self) -> Answer<'_, Box<dyn Transaction>> {
+        Box::pin(async {
+            let guard = Arc::clone(&self.writer).lock_owned().await;
+            let tables = Tables::clone(&self.tables.load());
+            let shared = Arc::clone(&self.tables);
+            let transaction = MemoryTransaction {
+                tables,
+                shared,
+                _guard: guard,
+            };
+            Ok(Box::new(transaction) as Box<dyn Transaction>)
+        })
+    }
+
+    fn api<'a>(&'a self, id: &'a str) -> Answer<'a, Option<ApiRecord>> {
+        answer(self.tables.load().apis.get(id).cloned())
+    }
+
+    fn product<'a>(&'a self, id: &'a str) -> Answer<'a, Option<ProductRecord>> {
+        answer(self.tables.load().products.get(id).cloned())
+    }
+
+    fn subscription<'a>(&'a self, id: &'a str) -> Answer<'a, Option<SubscriptionRecord>> {
+        let record = self.tables.load().subscriptions.get(id).cloned();
+        answer(record.map(|record| self.with_use(record)))
+    }
+
+    fn list_apis<'a>(&'a self, query: &'a ListQuery) -> Answer<'a, Page<ApiRecord>> {
+        let tables = self.tables.load();
+        answer(list(query, tables.apis.values().cloned(), |api| api.place))
+    }
+
+    fn list_products<'a>(
+        &'a self,
+        query: &'a ListQuery,
+        offered: bool,
+    ) -> Answer<'a, Page<ProductRecord>> {
+        let tables = self.tables.load();
+        let products = tables.products.values();
+        let products = products.filter(|product| !offered || product.is_offered());
+        answer(list(query, products.cloned(), |product| product.place))
+    }
+
+    fn list_subscriptions<'a>(
+        &'a self,
+        query: &'a ListQuery,
+        now: SystemTime,
+    ) -> Answer<'a, Page<SubscriptionRecord>> {
+        let tables = self.tables.load();
+        let seen = |record: &SubscriptionRecord| {
+            let mut seen = self.with_use(record.clone());
+            seen.state = record.state_at(now);
+            seen
+        };
+        let page = list(query, tables.subscriptions.values().map(seen), |r| r.place);
+        // The computed state is for the filter only: records are handed out as stored.
+        let stored = |record: SubscriptionRecord| {
+            let state = tables
+                .subscriptions
+                .get(&record.id)
+                .map(|stored| stored.state);
+            let state = state.unwrap_or(record.state);
+            SubscriptionRecord { state, ..record }
+        };
+        answer(Page {
+            records: page.records.into_iter().map(stored).collect(),
+            total: page.total,
+        })
+    }
+
+    fn audit<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, Page<AuditEntry>> {
+        let tables = self.tables.load();
+        let mut entries: Vec<_> = tables.audit.values().filter(|e| query.takes(e)).collect();
+        entries.reverse();
+        let total = entries.len() as u64;
+        let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+        let page = entries.into_iter().skip(skip).take(query.top as usize);
+        answer(Page {
+            records: page.cloned().collect(),
+            total,
+        })
+    }
+
+    fn number(&self) -> Answer<'_, u64> {
+        answer(self.tables.load().number)
+    }
+
+    fn record_use<'a>(&'a self, uses: &'a [KeyUse]) -> Answer<'a, ()> {
+        let mut known = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        for used in uses {
+            let at = known
+                .entry((used.subscription.clone(), used.slot))
+                .or_insert(used.at);
+            *at = used.at.max(*at);
+        }
+        answer(())
+    }
+
+    fn report_replica<'a>(&'a self, id: &'a str, applied: u64) -> Answer<'a, ()> {
+        let mut replicas = self.replicas.lock().unwrap_or_else(PoisonError::into_inner);
+        replicas.insert(id.to_owned(), (applied, Instant::now()));
+        answer(())
+    }
+
+    fn replicas(&self) -> Answer<'_, Vec<Replica>> {
+        let mut replicas = self.replicas.lock().unwrap_or_else(PoisonError::into_inner);
+        replicas.retain(|_, (_, at)| at.elapsed() < LEASE);
+        let mut all: Vec<Replica> = replicas
+            .iter()
+            .map(|(id, (applied, at))| Replica {
+                id: id.clone(),
+                applied: *applied,
+                age: at.elapsed(),
+            })
+            .collect();
+        all.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        answer(all)
+    }
+}
+
+struct MemoryTransaction {
+    tables: Tables,
+    shared: Arc<ArcSwap<Tables>>,
+    _guard: OwnedMutexGuard<()>,
+}
+
+impl Transaction for MemoryTransaction {
+    fn next_number(&self) -> u64 {
+        self.tables.number + 1
+    }
+
+    fn api<'a>(&'a mut self, id: &'a str) -> Answer<'a, Option<ApiRecord>> {
+        answer(self.tables.apis.get(id).cloned())
+    }
+
+    fn product<'a>(&'a mut self, id: &'a str) -> Answer<'a, Option<ProductRecord>> {
+        answer(self.tables.products.get(id).cloned())
+    }
+
+    fn subscription<'a>(&'a mut self, id: &'a str) -> Answer<'a, Option<SubscriptionRecord>> {
+        answer(self.tables.subscriptions.get(id).cloned())
+    }
+
+    fn definitions(&mut self) -> Answer<'_, (Vec<ApiRecord>, Vec<ProductRecord>)> {
+        let mut apis: Vec<ApiRecord> = self.tables.apis.values().cloned().collect();
+        let mut products: Vec<ProductRecord> = self.tables.products.values().cloned().collect();
+        apis.sort_unstable_by_key(|api| api.place);
+        products.sort_unstable_by_key(|product| product.place);
+        answer((apis, products))
+    }
+
+    fn subscriptions<'a>(
+        &'a mut self,
+        ids: &'a [String],
+    ) -> Answer<'a, HashMap<String, SubscriptionRecord>> {
+        let known = &self.tables.subscriptions;
+        let found = ids
+            .iter()
+            .filter_map(|id| Some((id.clone(), known.get(id)?.clone())));
+        answer(found.collect())
+    }
+
+    fn key_holders<'a>(
+        &'a mut self,
+        digests: &'a [KeyDigest],
+    ) -> Answer<'a, HashMap<KeyDigest, String>> {
+        let keys = &self.tables.keys;
+        let found = digests
+            .iter()
+            .filter_map(|digest| Some((*digest, keys.get(digest)?.subscription.clone())));
+        answer(found.collect())
+    }
+
+    fn scope_holders<'a>(&'a mut self, scope: &'a Scope) -> Answer<'a, Vec<String>> {
+        let all = self.tables.subscriptions.values();
+        let holders = all.filter(|record| record.scopes.contains(scope));
+        answer(holders.map(|record| record.id.clone()).collect())
+    }
+
+    fn count<'a>(&'a mut self, counted: Counted<'a>) -> Answer<'a, u64> {
+        let scope = Scope::Product(counted.product.to_owned());
+        let all = self.tables.subscriptions.values();
+        let found = all.filter(|record| {
+            let state = record.state_at(counted.now);
+            matches!(state, State::Active | State::Submitted | State::Suspended)
+                && record.id != counted.except
+                && record.owner.as_deref() == counted.owner
+                && record.scopes.contains(&scope)
+        });
+        answer(found.count() as u64)
+    }
+
+    fn deleted_version<'a>(&'a mut self, record: &'a RecordRef) -> Answer<'a, u64> {
+        answer(self.tables.deleted.get(record).copied().unwrap_or_default())
+    }
+
+    fn put_api<'a>(&'a mut self, record: &'a ApiRecord) -> Answer<'a, ()> {
+        self.tables
+            .apis
+            .insert_mut(record.id.clone(), record.clone());
+        answer(())
+    }
+
+    fn put_product<'a>(&'a mut self, record: &'a ProductRecord) -> Answer<'a, ()> {
+        self.tables
+            .products
+            .insert_mut(record.id.clone(), record.clone());
+        answer(())
+    }
+
+    fn put_subscriptions<'a>(&'a mut self, changes: &'a [SubscriptionPut]) -> Answer<'a, ()> {
+        for change in changes {
+            self.tables.put(change);
+        }
+        answer(())
+    }
+
+    fn delete<'a>(&'a mut self, record: &'a RecordRef, version: u64) -> Answer<'a, ()> {
+        match record.kind {
+            RecordKind::Api => drop(self.tables.apis.remove_mut(&record.id)),
+            RecordKind::Product => drop(self.tables.products.remove_mut(&record.id)),
+            RecordKind::Subscription => {
+                if let Some(before) = self.tables.subscriptions.get(&record.id).cloned() {
+                    self.tables.drop_keys(&before, None);
+                }
+                self.tables.subscriptions.remove_mut(&record.id);
+            }
+            RecordKind::Catalog => {}
+        }
+        self.tables.deleted.insert_mut(record.clone(), version);
+        answer(())
+    }
+
+    fn sealed_keys<'a>(&'a mut self, id: &'a str) -> Answer<'a, Vec<SealedKey>> {
+        let Some(record) = self.tables.subscriptions.get(id) else {
+            return answer(Vec::new());
+        };
+        let sealed = record.all_keys().filter_map(|(_, _, key)| {
+            let sealed = self.tables.keys.get(&key.digest)?.sealed.clone()?;
+            let digest = key.digest;
+            Some(SealedKey { digest, sealed })
+        });
+        answer(sealed.collect())
+    }
+
+    fn commit<'a>(mut self: Box<Self>, entries: Vec<AuditEntry>, counts: bool) -> Answer<'a, ()>
+    where
+        Self: 'a,
+    {
+        if counts {
+            self.tables.number += 1;
+        }
+        self.tables.note(entries);
+        self.shared.store(Arc::new(self.tables));
+        answer(())
+    }
+}
+
+impl Tables {
+    fn put(&mut self, change: &SubscriptionPut) {
+        if let Some(before) = &change.before {
+            self.drop_keys(before, Some(&change.after));
+        }
+        for (slot, retired, key) in change.after.all_keys() {
+            let known = self.keys.get(&key.digest);
+            let unchanged = known.filter(|known| {
+                !retired && known.subscription == change.after.id && known.slot == slot
+            });
+            let sealed = change
+                .sealed
+                .iter()
+                .find(|sealed| sealed.digest == key.digest);
+            let sealed = match (sealed, unchanged) {
+                (Some(sealed), _) => Some(sealed.sealed.clone()),
+                (None, Some(known)) => known.sealed.clone(),
+                (None, None) => None,
+            };
+            let subscription = change.after.id.clone();
+            let key_row = Key {
+                subscription,
+                slot,
+                sealed,
+            };
+            self.keys.insert_mut(key.digest, key_row);
+        }
+        let after = change.after.clone();
+        self.subscriptions.insert_mut(after.id.clone(), after);
+    }
+
+    /// Removes the keys that the subscription had and no longer has.
+    fn drop_keys(&mut self, before: &SubscriptionRecord, after: Option<&SubscriptionRecord>) {
+        for (_, _, key) in before.all_keys() {
+            let kept = after.is_some_and(|after| {
+                after
+                    .all_keys()
+                    .any(|(_, _, other)| other.digest == key.digest)
+            });
+            let holder = self.keys.get(&key.digest);
+            if !kept && holder.is_some_and(|holder| holder.subscription == before.id) {
+                self.keys.remove_mut(&key.digest);
+            }
+        }
+    }
+
+    /// Appends entries. Those that take no number follow the last one that did.
+    fn note(&mut self, entries: Vec<AuditEntry>) {
+        for mut entry in entries {
+            if entry.number > self.number {
+                entry.number = self.number;
+                let last = self.audit.last().map(|(name, _)| *name);
+                entry.index = match last {
+                    Some((number, index)) if number == self.number => index + 1,
+                    _ => 0,
+                };
+            }
+            let name = (entry.number, entry.index);
+            if entry.outcome == Outcome::Refused {
+                self.refused.insert_mut(name);
+            }
+            self.audit.insert_mut(name, entry);
+        }
+        while self.refused.size() > REFUSED_KEPT {
+            let Some(oldest) = self.refused.first().copied() else {
+                break;
+            };
+            self.refused.remove_mut(&oldest);
+            self.audit.remove_mut(&oldest);
+        }
+    }
+}
+
+fn answer<'a, T: Send + 'a>(value: T) -> Answer<'a, T> {
+    Box::pin(ready(Ok(value)))
+}
+
+fn list<T: Filtered>(
+    query: &ListQuery,
+    records: impl Iterator<Item = T>,
+    place: impl Fn(&T) -> i64,
+) -> Page<T> {
+    let mut found: Vec<T> = records.filter(|record| query.takes(record)).collect();
+    if query.order == Order::Catalog {
+        found.sort_by_key(place);
+    }
+    query.page(found)
+}

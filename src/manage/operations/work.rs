@@ -1,0 +1,388 @@
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+
+use crate::manage::audit::{AuditEntry, FieldChange, Operation, Outcome};
+use crate::manage::record::{ApiRecord, ProductRecord, RecordKind, RecordRef, SubscriptionRecord};
+use crate::manage::repository::{SealedKey, SubscriptionPut, Transaction};
+use crate::manage::{Caller, Changed, Expected, Manage, ManageError, stored};
+
+/// One operation under way: its transaction, and the entries it leaves.
+pub(super) struct Work<'m> {
+    pub(super) manage: &'m Manage,
+    pub(super) tx: Box<dyn Transaction>,
+    pub(super) caller: Caller,
+    pub(super) operation: Operation,
+    pub(super) target: RecordRef,
+    pub(super) now: SystemTime,
+    entries: Vec<AuditEntry>,
+    puts: Vec<SubscriptionPut>,
+    places: i64,
+}
+
+/// How many records of one operation fit between the places of two numbers.
+const PLACES: i64 = 1 << 24;
+
+impl Manage {
+    /// Begins an operation on a record.
+    pub(super) async fn work(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        target: RecordRef,
+    ) -> Result<Work<'_>, ManageError> {
+        Ok(Work {
+            manage: self,
+            tx: self.shared.repository.begin().await?,
+            caller: caller.clone(),
+            operation,
+            target,
+            now: stored::rounded(self.now()),
+            entries: Vec::new(),
+            puts: Vec::new(),
+            places: 0,
+        })
+    }
+}
+
+impl Work<'_> {
+    /// Commits what an accepted operation changed, or records its refusal.
+    pub(super) async fn finish<T>(
+        mut self,
+        result: Result<T, ManageError>,
+    ) -> Result<Changed<T>, ManageError> {
+        let value = match result {
+            Ok(value) => value,
+            Err(error @ ManageError::Unavailable(_)) => return Err(error),
+            Err(error) => {
+                self.refuse(&error).await?;
+                return Err(error);
+            }
+        };
+        self.flush().await?;
+        let reads = self.operation == Operation::ReadSecrets;
+        let number = (!self.entries.is_empty() && !reads).then(|| self.tx.next_number());
+        if !self.entries.is_empty() {
+            self.tx.commit(self.entries, number.is_some()).await?;
+        }
+        if let Some(number) = number {
+            self.manage.committed(number);
+        }
+        Ok(Changed { value, number })
+    }
+
+    /// Rolls back, and leaves one entry that says what was refused.
+    async fn refuse(self, error: &ManageError) -> Result<(), ManageError> {
+        let mut entry = self.entry(&self.target, None, None, Vec::new());
+        entry.outcome = Outcome::Refused;
+        entry.code = Some(error.code().to_owned());
+        drop(self.tx);
+        let mut tx = self.manage.shared.repository.begin().await?;
+        let id = &entry.record.id;
+        entry.version_before = match entry.record.kind {
+            RecordKind::Api => tx.api(id).await?.map(|record| record.version),
+            RecordKind::Product => tx.product(id).await?.map(|record| record.version),
+            RecordKind::Subscription => tx.subscription(id).await?.map(|record| record.version),
+            RecordKind::Catalog => None,
+        };
+        entry.version_after = entry.version_before;
+        tx.commit(vec![entry], false).await?;
+        Ok(())
+    }
+
+    fn entry(
+        &self,
+        record: &RecordRef,
+        version_before: Option<u64>,
+        version_after: Option<u64>,
+        changes: Vec<FieldChange>,
+    ) -> AuditEntry {
+        const LONGEST: usize = 300;
+        let mut record = record.clone();
+        if record.id.chars().count() > LONGEST {
+            record.id = record.id.chars().take(LONGEST).collect();
+        }
+        AuditEntry {
+            number: self.tx.next_number(),
+            index: self.entries.len() as u64,
+            time: self.now,
+            caller: self.caller.clone(),
+            operation: self.operation,
+            outcome: Outcome::Accepted,
+            record,
+            version_before,
+            version_after,
+            code: None,
+            changes,
+        }
+    }
+
+    /// An entry without changed fields: something was read.
+    pub(super) fn note_read(&mut self, record: RecordRef, version: u64) {
+        let entry = self.entry(&record, Some(version), Some(version), Vec::new());
+        self.entries.push(entry);
+    }
+
+    fn note(&mut self, before: Option<&dyn Recorded>, after: Option<&dyn Recorded>) {
+        let Some(record) = after.or(before).map(Recorded::reference) else {
+            return;
+        };
+        let entry = self.entry(
+            &record,
+            before.map(Recorded::version),
+            after.map(Recorded::version),
+            differences(before, after),
+        );
+        self.entries.push(entry);
+    }
+
+    /// The place of a new record: after all others.
+    fn next_place(&mut self) -> i64 {
+        self.places += 1;
+        i64::try_from(self.tx.next_number()).map_or(i64::MAX, |number| {
+            number.saturating_mul(PLACES).saturating_add(self.places)
+        })
+    }
+
+    async fn first_version(&mut self, record: &RecordRef) -> Result<u64, ManageError> {
+        Ok(self.tx.deleted_version(record).await? + 1)
+    }
+
+    pub(super) async fn put_api(
+        &mut self,
+        before: Option<&ApiRecord>,
+        mut after: ApiRecord,
+    ) -> Result<ApiRecord, ManageError> {
+        if before == Some(&after) {
+            return Ok(after);
+        }
+        after.updated_at = self.now;
+        match before {
+            Some(before) => after.version = before.version + 1,
+            None => {
+                after.version = self.first_version(&RecordRef::api(&*after.id)).await?;
+                after.place = self.next_place();
+            }
+        }
+        self.tx.put_api(&after).await?;
+        self.note(before.map(|b| b as _), Some(&after));
+        Ok(after)
+    }
+
+    pub(super) async fn put_product(
+        &mut self,
+        before: Option<&ProductRecord>,
+        mut after: ProductRecord,
+    ) -> Result<ProductRecord, ManageError> {
+        if before == Some(&after) {
+            return Ok(after);
+        }
+        after.updated_at = self.now;
+        match before {
+            Some(before) => after.version = before.version + 1,
+            None => {
+                after.version = self.first_version(&RecordRef::product(&*after.id)).await?;
+                after.place = self.next_place();
+            }
+        }
+        self.tx.put_product(&after).await?;
+        self.note(before.map(|b| b as _), Some(&after));
+        Ok(after)
+    }
+
+    /// Writes a subscription at the end of the operation, or when there are many.
+    pub(super) async fn put_subscription(
+        &mut self,
+        before: Option<SubscriptionRecord>,
+        mut after: SubscriptionRecord,
+        sealed: Vec<SealedKey>,
+    ) -> Result<SubscriptionRecord, ManageError> {
+        const MANY: usize = 1000;
+        if before.as_ref() == Some(&after) {
+            return Ok(after);
+        }
+        let now = self.now;
+        for slot in [
+            crate::catalog::KeySlot::Primary,
+            crate::catalog::KeySlot::Secondary,
+        ] {
+            after
+                .retired_key_mut(slot)
+                .take_if(|retired| retired.has_ended(now));
+        }
+        after.updated_at = now;
+        match &before {
+            Some(before) => after.version = before.version + 1,
+            None => {
+                let record = RecordRef::subscription(&*after.id);
+                after.version = self.first_version(&record).await?;
+                after.place = self.next_place();
+            }
+        }
+        let (seen_before, seen) = (
+            before.clone().map(|before| before.seen_at(now)),
+            after.clone().seen_at(now),
+        );
+        self.note(
+            seen_before.as_ref().map(|before| before as _),
+            Some(&seen as _),
+        );
+        self.puts.push(SubscriptionPut {
+            before,
+            after: after.clone(),
+            sealed,
+        });
+        if self.puts.len() >= MANY {
+            self.flush().await?;
+        }
+        Ok(after)
+    }
+
+    pub(super) async fn flush(&mut self) -> Result<(), ManageError> {
+        if !self.puts.is_empty() {
+            let puts = std::mem::take(&mut self.puts);
+            self.tx.put_subscriptions(&puts).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn delete(&mut self, record: &dyn Recorded) -> Result<(), ManageError> {
+        self.flush().await?;
+        self.tx
+            .delete(&record.reference(), record.version())
+            .await?;
+        self.note(Some(record), None);
+        Ok(())
+    }
+
+    /// Refuses callers other than publishers.
+    pub(super) fn only_publishers(&self, action: &str) -> Result<(), ManageError> {
+        match &self.caller {
+            Caller::Publisher(_) => Ok(()),
+            Caller::Owner(_) => Err(self.forbidden(action)),
+        }
+    }
+
+    pub(super) fn forbidden(&self, action: &str) -> ManageError {
+        ManageError::Forbidden {
+            caller: self.caller.to_string(),
+            action: action.to_owned(),
+        }
+    }
+
+    /// The subscription with the id, if it exists to the caller.
+    pub(super) async fn subscription(
+        &mut self,
+        id: &str,
+    ) -> Result<Option<SubscriptionRecord>, ManageError> {
+        let record = self.tx.subscription(id).await?;
+        Ok(record.filter(|record| match self.caller.as_owner() {
+            None => true,
+            Some(owner) => record.owner.as_deref() == Some(owner),
+        }))
+    }
+
+    /// The same for an operation that needs it to exist, in the expected version.
+    pub(super) async fn expect_subscription(
+        &mut self,
+        id: &str,
+        expected: Expected,
+    ) -> Result<SubscriptionRecord, ManageError> {
+        let found = self.subscription(id).await?;
+        let record = found.ok_or_else(|| ManageError::not_found(RecordRef::subscription(id)))?;
+        check_expected(&RecordRef::subscription(id), Some(record.version), expected)?;
+        Ok(record)
+    }
+}
+
+/// Refuses a record that is not what the caller expected.
+pub(super) fn check_expected(
+    record: &RecordRef,
+    current: Option<u64>,
+    expected: Expected,
+) -> Result<(), ManageError> {
+    let holds = match expected {
+        Expected::Anything => true,
+        Expected::Absent => current.is_none(),
+        Expected::Present if current.is_none() => {
+            return Err(ManageError::not_found(record.clone()));
+        }
+        Expected::Present => true,
+        Expected::Version(version) => current == Some(version),
+    };
+    if holds {
+        return Ok(());
+    }
+    Err(ManageError::PreconditionFailed {
+        record: record.clone(),
+        current,
+    })
+}
+
+/// A record as the audit trail sees it.
+pub(super) trait Recorded: Sync {
+    fn reference(&self) -> RecordRef;
+    fn version(&self) -> u64;
+    fn fields(&self) -> Map<String, Value>;
+}
+
+macro_rules! recorded {
+    ($($record:ty => $kind:ident),*) => {
+        $(impl Recorded for $record {
+            fn reference(&self) -> RecordRef {
+                RecordRef::$kind(&*self.id)
+            }
+
+            fn version(&self) -> u64 {
+                self.version
+            }
+
+            fn fields(&self) -> Map<String, Value> {
+                match serde_json::to_value(self) {
+                    Ok(Value::Object(fields)) => fields.into_iter().filter_map(shown).collect(),
+                    _ => Map::new(),
+                }
+            }
+        })*
+    };
+}
+
+recorded!(ApiRecord => api, ProductRecord => product, SubscriptionRecord => subscription);
+
+/// A field as the audit trail shows it: times as text, keys without digests.
+fn shown((name, value): (String, Value)) -> Option<(String, Value)> {
+    if matches!(&*name, "id" | "version" | "created_at" | "updated_at") {
+        return None;
+    }
+    let value = match value {
+        Value::Object(key) if name.ends_with("_key") => {
+            let shown = key.into_iter().filter(|(name, _)| name != "digest");
+            Value::Object(shown.map(|(name, at)| (name, time(at))).collect())
+        }
+        value if name.ends_with("_at") || name == "not_before" => time(value),
+        value => value,
+    };
+    Some((name, value))
+}
+
+fn time(micros: Value) -> Value {
+    match micros.as_i64() {
+        Some(micros) => stored::time_text(stored::from_micros(micros)).into(),
+        None => micros,
+    }
+}
+
+/// The fields in which two versions of a record differ.
+fn differences(before: Option<&dyn Recorded>, after: Option<&dyn Recorded>) -> Vec<FieldChange> {
+    let before = before.map(Recorded::fields).unwrap_or_default();
+    let after = after.map(Recorded::fields).unwrap_or_default();
+    let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let value = |of: &Map<String, Value>, name: &str| of.get(name).cloned().unwrap_or_default();
+    names
+        .into_iter()
+        .map(|name| FieldChange::new(name, value(&before, name), value(&after, name)))
+        .filter(|change| change.before != change.after)
+        .collect()
+}
