@@ -68,10 +68,7 @@ async fn show() -> Result<(), AnyError> {
     let snapshot = directory.path().join("catalog.snapshot");
 
     println!("One service keeps the whole catalog, another asks for each key.");
-    let store = catalog_of(&remote)
-        .keep_snapshot(&snapshot)
-        .connect()
-        .await?;
+    let store = catalog_of(&remote).keep_snapshot(&snapshot).open().await?;
     let whole = Caller::of("whole catalog", service(layer(store.clone())).await?);
     let keys = Caller::of("key by key", service(lookup(&remote)?).await?);
     for caller in [&whole, &keys] {
@@ -92,7 +89,7 @@ async fn show() -> Result<(), AnyError> {
     until(&store, 3).await?;
     let saved = async {
         store
-            .subscribe()
+            .watch_status()
             .wait_for(|s| s.saved_at() >= s.loaded_at())
             .await
             .is_ok()
@@ -105,7 +102,7 @@ async fn show() -> Result<(), AnyError> {
     println!("\nThe remote server goes down.");
     remote.stop().await?;
     let error = store
-        .refresh()
+        .reload()
         .await
         .err()
         .ok_or("the remote server is down")?;
@@ -117,13 +114,10 @@ async fn show() -> Result<(), AnyError> {
     keys.expect("no key", None, 401).await?;
 
     println!("\nServices that start now.");
-    let store_without = catalog_of(&remote).connect_lazy()?;
+    let store_without = catalog_of(&remote).start()?;
     let without = Caller::of("without snapshot", service(layer(store_without)).await?);
     without.expect("good key", Some(KEY), 503).await?;
-    let restarted = catalog_of(&remote)
-        .keep_snapshot(&snapshot)
-        .connect()
-        .await?;
+    let restarted = catalog_of(&remote).keep_snapshot(&snapshot).open().await?;
     let age = restarted.status().age().unwrap_or_default();
     println!("  the snapshot on the disk is {age:.1?} old");
     let with = Caller::of("with snapshot", service(layer(restarted)).await?);
@@ -136,7 +130,7 @@ async fn show() -> Result<(), AnyError> {
         while remote.restart().is_err() {
             sleep(Duration::from_millis(100)).await;
         }
-        while store.refresh().await.is_err() {}
+        while store.reload().await.is_err() {}
         true
     })
     .await?;
@@ -150,7 +144,7 @@ async fn show() -> Result<(), AnyError> {
 /// Both ends, for somebody with `curl`.
 async fn serve() -> Result<(), AnyError> {
     let remote = RemoteServer::start("127.0.0.1:3001")?;
-    let store = catalog_of(&remote).connect().await?;
+    let store = catalog_of(&remote).open().await?;
     let address = service_at("127.0.0.1:3000", layer(store.clone())).await?;
     println!("the service:  curl -i -H 'Ocp-Apim-Subscription-Key: {KEY}' http://{address}/orders");
     println!(
@@ -165,7 +159,7 @@ async fn serve() -> Result<(), AnyError> {
         "the catalog:  curl -H 'Authorization: {TOKEN}' {}",
         remote.uri("/catalog")
     );
-    let mut status = store.subscribe();
+    let mut status = store.watch_status();
     while status.changed().await.is_ok() {
         let status = status.borrow_and_update();
         match status.last_error() {
@@ -179,7 +173,7 @@ async fn serve() -> Result<(), AnyError> {
 fn catalog_of(remote: &RemoteServer) -> HttpStoreBuilder {
     HttpStore::builder(&remote.uri("/catalog"))
         .authorization(TOKEN)
-        .time_out(PATIENCE)
+        .timeout(PATIENCE)
         .long_poll(Duration::from_secs(30))
 }
 
@@ -190,7 +184,7 @@ fn layer(store: HttpStore) -> SubscriptionKeyLayer<HttpStore> {
 fn lookup(remote: &RemoteServer) -> Result<SubscriptionKeyLayer<impl SubscriptionStore>, AnyError> {
     let store = HttpLookupStore::builder(&remote.uri("/keys"))
         .authorization(TOKEN)
-        .time_out(PATIENCE)
+        .timeout(PATIENCE)
         .build()?;
     let layer = SubscriptionKeyLayer::new(store).single_api(Api::new("orders", "/orders"));
     Ok(layer.strip_key(true))
@@ -246,7 +240,7 @@ impl Caller {
 }
 
 async fn until(store: &HttpStore, version: u64) -> Result<(), AnyError> {
-    let mut status = store.subscribe();
+    let mut status = store.watch_status();
     patiently(async {
         status
             .wait_for(|status| status.version() >= version)

@@ -1,37 +1,47 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::{ACCEPT_ENCODING, CONNECTION};
+use http::{HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
+use hyper_util::client::legacy::{Client, Error, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use pin_project_lite::pin_project;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::{Handle, Id};
 use tower_service::Service;
 
 use crate::store::http::RequestBody;
 
-/// A ready-made client for remote servers: HTTP/1.1, with and without TLS (rustls).
+/// A ready-made HTTP/1.1 client, with and without TLS (rustls).
 ///
-/// It follows no redirects and uses no proxy. Clones share their connections.
+/// It follows no redirects, uses no proxy and accepts no content encoding. Clones
+/// share their connections.
 #[derive(Clone)]
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, RequestBody>,
+    connector: Connector,
+    pools: Arc<Mutex<Vec<(Id, Pool)>>>,
 }
 
-/// An idle connection is not used after that long: remote servers and proxies close
+type Connector = HttpsConnector<HttpConnector>;
+type Pool = Client<Connector, RequestBody>;
+
+/// Idle connections are closed after this time: remote servers and proxies close
 /// theirs after a minute or so, and a request that meets the closing fails.
 const IDLE: Duration = Duration::from_secs(20);
+
+/// The number of runtimes for which connections are kept.
+const RUNTIMES: usize = 8;
 
 impl HttpClient {
     /// A client that trusts the public certificate authorities, as Mozilla does.
@@ -41,20 +51,20 @@ impl HttpClient {
         Self::with_roots(roots.collect())
     }
 
-    /// A client that trusts the certificates in that PEM text, and no other: a
-    /// private certificate authority, or the remote server's own certificate.
+    /// A client that trusts only the certificates in the given PEM text: a private
+    /// certificate authority, or the remote server's own certificate.
     ///
     /// # Errors
     ///
-    /// [`RootsError`] where the text holds no certificate, or a broken one.
+    /// [`RootsError`] if the text contains no certificate, or an invalid one.
     pub fn trusting(pem: impl AsRef<[u8]>) -> Result<Self, RootsError> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem.as_ref()) {
-            let certificate = certificate.map_err(|_| RootsError)?;
-            roots.add(certificate).map_err(|_| RootsError)?;
+            let certificate = certificate.map_err(|_| RootsError::Invalid)?;
+            roots.add(certificate).map_err(|_| RootsError::Invalid)?;
         }
         if roots.is_empty() {
-            return Err(RootsError);
+            return Err(RootsError::Missing);
         }
         Ok(Self::with_roots(roots))
     }
@@ -63,18 +73,41 @@ impl HttpClient {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // A request that is held is silent for long.
+        // A held request is silent for long.
         tcp.set_keepalive(Some(Duration::from_secs(30)));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls(roots))
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
+        Self {
+            connector,
+            pools: Arc::default(),
+        }
+    }
+
+    /// The connections of the current runtime, which drives them: if it stalls, it
+    /// holds up no request of another one.
+    fn pool(&self) -> Option<Pool> {
+        let id = Handle::try_current().ok()?.id();
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pool)) = pools.iter().find(|(known, _)| *known == id) {
+            return Some(pool.clone());
+        }
+        if pools.len() == RUNTIMES {
+            pools.remove(0);
+        }
+        let pool = self.new_pool(usize::MAX);
+        pools.push((id, pool.clone()));
+        Some(pool)
+    }
+
+    fn new_pool(&self, max_idle: usize) -> Pool {
+        Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .build(connector);
-        Self { client }
+            .pool_max_idle_per_host(max_idle)
+            .build(self.connector.clone())
     }
 }
 
@@ -97,7 +130,7 @@ impl Default for HttpClient {
 
 impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HttpClient(..)")
+        f.debug_struct("HttpClient").finish_non_exhaustive()
     }
 }
 
@@ -106,22 +139,37 @@ impl Service<Request<RequestBody>> for HttpClient {
     type Error = ClientError;
     type Future = ClientFuture;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
-        let ready = Service::<Request<RequestBody>>::poll_ready(&mut self.client, cx);
-        ready.map_err(|error| ClientError(Failure::Request(error)))
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<RequestBody>) -> ClientFuture {
-        let future = self.client.request(request);
-        ClientFuture { future }
+    fn call(&mut self, mut request: Request<RequestBody>) -> ClientFuture {
+        let headers = request.headers_mut();
+        headers
+            .entry(ACCEPT_ENCODING)
+            .or_insert(HeaderValue::from_static("identity"));
+        let is_alone = headers
+            .get(CONNECTION)
+            .is_some_and(|value| value == "close");
+        let pool = self.pool().map(|pool| match is_alone {
+            true => self.new_pool(0),
+            false => pool,
+        });
+        let connection = capture_connection(&mut request);
+        ClientFuture {
+            answer: pool.map(|pool| pool.request(request)),
+            connection: Some(connection),
+        }
     }
 }
 
 pin_project! {
-    /// The answer of [`HttpClient`].
+    /// The future of [`HttpClient`].
     pub struct ClientFuture {
+        // `None`: there is no runtime.
         #[pin]
-        future: hyper_util::client::legacy::ResponseFuture,
+        answer: Option<ResponseFuture>,
+        connection: Option<CaptureConnection>,
     }
 }
 
@@ -129,20 +177,41 @@ impl Future for ClientFuture {
     type Output = Result<Response<ClientBody>, ClientError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = self.project().future.poll(cx);
-        let answer = answer.map_ok(|response| response.map(|body| ClientBody { body }));
-        answer.map_err(|error| ClientError(Failure::Request(error)))
+        let this = self.project();
+        let Some(answer) = this.answer.as_pin_mut() else {
+            return Poll::Ready(Err(ClientError(Failure::NoRuntime)));
+        };
+        let answer = ready!(answer.poll(cx)).map_err(|error| ClientError(Failure::Request(error)));
+        Poll::Ready(answer.map(|response| {
+            let mut response = response.map(|body| ClientBody { body });
+            let connection = this.connection.take().map(AnsweredBy);
+            connection.map(|connection| response.extensions_mut().insert(connection));
+            response
+        }))
     }
 }
 
 impl fmt::Debug for ClientFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClientFuture(..)")
+        f.debug_struct("ClientFuture").finish_non_exhaustive()
+    }
+}
+
+/// The connection of an answer, among the answer's extensions.
+#[derive(Clone)]
+pub(super) struct AnsweredBy(CaptureConnection);
+
+impl AnsweredBy {
+    /// Lets no other request use the connection.
+    pub(super) fn discard(&self) {
+        if let Some(connection) = &*self.0.connection_metadata() {
+            connection.poison();
+        }
     }
 }
 
 pin_project! {
-    /// The body of an answer that [`HttpClient`] got.
+    /// The body of an answer to [`HttpClient`].
     #[derive(Debug)]
     pub struct ClientBody {
         #[pin]
@@ -176,15 +245,32 @@ impl Body for ClientBody {
 #[error(transparent)]
 pub struct ClientError(Failure);
 
+impl ClientError {
+    /// Whether no connection could be made.
+    #[must_use]
+    pub fn is_connect(&self) -> bool {
+        matches!(&self.0, Failure::Request(error) if error.is_connect())
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
-    Request(hyper_util::client::legacy::Error),
+    Request(Error),
     #[error(transparent)]
     Body(hyper::Error),
+    #[error("requests are sent in a tokio runtime only")]
+    NoRuntime,
 }
 
-/// Text that holds no certificates to trust.
+/// Text without certificates to trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is no PEM text with certificates: it holds `-----BEGIN CERTIFICATE-----`")]
-pub struct RootsError;
+#[non_exhaustive]
+pub enum RootsError {
+    /// There is no certificate in it.
+    #[error("no certificates found: expected PEM text containing `-----BEGIN CERTIFICATE-----`")]
+    Missing,
+    /// One of its certificates cannot be read.
+    #[error("a certificate in the PEM text cannot be read: export it again")]
+    Invalid,
+}

@@ -1,107 +1,169 @@
 use std::error::Error;
-use std::sync::Arc;
+use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
 
 use crate::document::DocumentError;
+use crate::store::CatalogUnavailable;
 
-/// Why an answer of the remote server is none.
+/// Why an answer of the remote server cannot be used.
 ///
-/// It never tells a key. What the HTTP client reports is its
-/// [`source`](Error::source).
+/// It contains no key, and no more of the answer than a line. What the HTTP client
+/// reports is its [`source`](Error::source).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// The request did not get there, or no answer came back: refused or reset
-    /// connections, names that do not resolve, certificates that do not hold.
-    #[error("the remote server could not be asked")]
+    /// No answer came: refused or reset connections, names that do not resolve,
+    /// certificates that are not trusted.
+    #[error("the remote server cannot be reached")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
-    /// The whole answer was not there in time.
+    /// The answer was not complete in time.
     #[error("the remote server did not answer in full within {0:?}")]
     TimedOut(Duration),
-    /// A status that is neither 200 nor, where it was asked for, 304.
-    #[error("the remote server answered with status {0}{hint}", hint = hint(*.0))]
+    /// A status other than 200, and other than 304 where that was asked for.
+    #[error("the remote server answered with status {0}{advice}", advice = advice(*.0))]
     Status(StatusCode),
-    /// An answer that does not say that it is `application/json`.
-    #[error("the remote server's answer is not application/json")]
-    ContentType,
+    /// A content type that is not one of JSON.
+    #[error(
+        "the remote server answered with content type `{0}`: it should be `application/json` \
+         (`text/plain` and `application/octet-stream` are accepted)"
+    )]
+    ContentType(String),
+    /// A compressed answer.
+    #[error(
+        "the remote server's answer is compressed ({0}): turn compression off for this URL, or \
+         use a client that decompresses"
+    )]
+    ContentEncoding(String),
     /// The answer broke off.
     #[error("the remote server's answer broke off")]
     Body(#[source] Box<dyn Error + Send + Sync>),
-    /// The answer has more bytes than are allowed.
-    #[error("the remote server's answer is larger than {0} bytes")]
+    /// The answer is longer than `max_bytes`.
+    #[error("the remote server's answer is longer than {0} bytes: raise `max_bytes` or send less")]
     TooLarge(usize),
-    /// The answer is no document of the kind that was asked for.
-    #[error("the remote server's answer is refused")]
-    Document(#[from] DocumentError),
-    /// An answer about another key than the one that was asked for.
-    #[error("the remote server's answer is about another key")]
+    /// The answer is not a valid document. `Display` has its first issue;
+    /// [`document`](Self::document) has all of them.
+    #[error("the remote server's answer is not valid: {}", first_issue(.0))]
+    Document(Box<DocumentError>),
+    /// An answer about another key than the one that was asked about.
+    #[error("the remote server answered about another key")]
     OtherKey,
-    /// Asking or reading panicked, or the runtime is shutting down.
-    #[error("asking the remote server broke off inside this process")]
-    Broken,
+    /// The APIs and products that an answer belongs to are not those that the
+    /// remote server publishes.
+    #[error("the remote server's answer belongs to another version of the APIs and products")]
+    OtherVersion,
+    /// The client or the reading panicked, or the runtime is shutting down.
+    #[error("the request was interrupted inside this process")]
+    Interrupted,
 }
 
-fn hint(status: StatusCode) -> &'static str {
-    if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
-        ": redirects are not followed, set the URI that it leads to"
-    } else if status == StatusCode::NOT_MODIFIED {
-        ", but was not asked whether anything had changed"
-    } else {
-        ""
+impl HttpError {
+    /// The issues of a document that is not valid.
+    #[must_use]
+    pub fn document(&self) -> Option<&DocumentError> {
+        match self {
+            Self::Document(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether the error says something about one key only, and nothing about
+    /// whether the remote server can answer about others.
+    #[must_use]
+    pub fn is_about_one_key(&self) -> bool {
+        match self {
+            Self::Document(_) | Self::TooLarge(_) | Self::OtherKey => true,
+            Self::Status(status) => *status == StatusCode::INTERNAL_SERVER_ERROR,
+            _ => false,
+        }
     }
 }
 
-/// Why a store over HTTP cannot tell about a key. The client gets a 503.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HttpStoreError {
-    /// No catalog has been fetched yet, and none was on the disk.
-    #[error("no catalog has been fetched yet")]
-    NoVersion(#[source] Option<Arc<HttpError>>),
-    /// The catalog in use has not been confirmed for longer than is allowed.
-    #[error("the catalog was last known to be current {age:?} ago, and {max_age:?} are allowed")]
-    TooOld {
-        /// How long ago.
-        age: Duration,
-        /// The bound, as set.
-        max_age: Duration,
-    },
-    /// A lookup failed.
-    #[error("the key could not be looked up")]
-    Lookup(#[from] HttpError),
+impl From<DocumentError> for HttpError {
+    fn from(error: DocumentError) -> Self {
+        Self::Document(Box::new(error))
+    }
 }
 
-/// Settings that cannot work.
+fn advice(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        304 => ", but was not asked whether anything had changed",
+        300..=399 => ": redirects are not followed, use the URL it leads to",
+        401 | 403 => ": check `authorization`",
+        _ => "",
+    }
+}
+
+fn first_issue(error: &DocumentError) -> impl fmt::Display {
+    let issues = error.issues();
+    let more = issues.len().saturating_sub(1);
+    let first: String = issues
+        .first()
+        .map(|issue| issue.to_string().chars().take(200).collect())
+        .unwrap_or_default();
+    match more {
+        0 => first,
+        _ => format!("{first} (and {more} more)"),
+    }
+}
+
+/// Why [`HttpLookupStore`](super::HttpLookupStore) cannot answer. The client gets a
+/// 503.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpLookupError {
+    /// The lookup failed.
+    #[error("the key could not be looked up")]
+    Lookup(#[from] HttpError),
+    /// There are no APIs and products.
+    #[error("the APIs and products are not available")]
+    Definitions(#[from] CatalogUnavailable),
+}
+
+impl HttpLookupError {
+    /// Whether the error says something about one key only, and nothing about
+    /// whether the remote server can answer about others.
+    #[must_use]
+    pub fn is_about_one_key(&self) -> bool {
+        matches!(self, Self::Lookup(error) if error.is_about_one_key())
+    }
+}
+
+/// A setting that cannot work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpConfigError {
-    /// Not an absolute `http` or `https` URI.
-    #[error("the remote server's URI is not one like `https://keys.example/catalog`")]
-    Uri,
-    /// A user name or password in the URI.
-    #[error("the remote server's URI holds credentials: give them with `authorization`")]
+    /// Not an absolute `http` or `https` URL.
+    #[error(
+        "the URL of the remote server is not valid: use one like `https://keys.example/catalog`"
+    )]
+    Url,
+    /// A user name or password in the URL.
+    #[error("the URL of the remote server contains credentials: pass them to `authorization`")]
     Credentials,
     /// Text that cannot be a header's value.
-    #[error("the authorization is no header value: it holds a line break or another control")]
+    #[error("the authorization contains a line break or another control character")]
     Authorization,
-    /// A time, size or delay of zero, where zero cannot work.
-    #[error("`{0}` is zero, or its parts are in the wrong order")]
-    Setting(&'static str),
-    /// There is no tokio runtime to ask from.
-    #[error("a store over HTTP asks in the background: make it within a tokio runtime")]
+    /// A duration or size of zero.
+    #[error("`{0}` is zero: it must be at least one unit")]
+    Zero(&'static str),
+    /// A first pause that is longer than the longest.
+    #[error("the first pause of `backoff` is longer than the longest one")]
+    Backoff,
+    /// There is no tokio runtime for the background task.
+    #[error("the store needs a tokio runtime for its background task: create it inside one")]
     NoRuntime,
 }
 
-/// Why a store could not be connected.
+/// Why an [`HttpStore`](super::HttpStore) could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum HttpConnectError {
-    /// Settings that cannot work.
+pub enum HttpOpenError {
+    /// A setting that cannot work.
     #[error(transparent)]
-    Settings(#[from] HttpConfigError),
-    /// The first catalog could not be fetched, and none was on the disk.
-    #[error("the first catalog could not be fetched")]
-    Fetch(#[source] Arc<HttpError>),
+    Config(#[from] HttpConfigError),
+    /// The first version could not be fetched, and there is no snapshot to use.
+    #[error("the first version of the catalog could not be fetched")]
+    Fetch(#[source] std::sync::Arc<HttpError>),
 }

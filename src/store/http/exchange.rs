@@ -1,49 +1,28 @@
 //! One request, one whole answer.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_service::Service;
 
 use crate::store::http::HttpError;
 
 /// The body of a request to the remote server: empty.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RequestBody(());
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(None)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        true
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(0)
-    }
-}
+pub type RequestBody = http_body_util::Empty<Bytes>;
 
 /// An HTTP client: any [`Service`] from [`Request<RequestBody>`](RequestBody) to
 /// `Response<impl Body>` that can be cloned and sent to other threads. It is
 /// implemented for all of them.
 ///
-/// Time-outs and limits are the store's own; retries, proxies and tracing are
-/// for the client, which must not follow redirects to other hosts, or else the
-/// authorization goes there too.
+/// The store applies its own timeouts and limits. Retries, proxies and tracing are
+/// up to the client. It must not follow redirects to other hosts, because the
+/// `Authorization` header would go there too. A request with `Connection: close`
+/// should get a connection of its own: the store asks for one when an answer on a
+/// reused connection cannot be trusted.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an HTTP client",
     label = "not a `tower::Service<http::Request<RequestBody>>`",
@@ -58,12 +37,12 @@ mod sealed {
     use super::*;
 
     pub trait Exchange: Clone + Send + 'static {
-        /// The head of the answer, and of status 200 the body.
+        /// The head of the answer, and for status 200 the body.
         fn exchange(
             self,
             request: Request<RequestBody>,
-            limit: usize,
-        ) -> impl Future<Output = Result<Response<Vec<u8>>, HttpError>> + Send;
+            max_bytes: usize,
+        ) -> impl Future<Output = Result<Response<Bytes>, HttpError>> + Send;
     }
 
     impl<C, B> Exchange for C
@@ -76,49 +55,33 @@ mod sealed {
         async fn exchange(
             mut self,
             request: Request<RequestBody>,
-            limit: usize,
-        ) -> Result<Response<Vec<u8>>, HttpError> {
+            max_bytes: usize,
+        ) -> Result<Response<Bytes>, HttpError> {
             let unreachable = |error: C::Error| HttpError::Unreachable(error.into());
             poll_fn(|cx| self.poll_ready(cx))
                 .await
                 .map_err(unreachable)?;
             let response = self.call(request).await.map_err(unreachable)?;
             let (head, body) = response.into_parts();
-            // Nothing else is read for its content.
-            let bytes = match head.status {
-                StatusCode::OK => collect(body, limit).await?,
-                _ => Vec::new(),
+            // No other body is read for its content.
+            let body = match head.status {
+                StatusCode::OK => collect(body, max_bytes).await?,
+                _ => Bytes::new(),
             };
-            Ok(Response::from_parts(head, bytes))
+            Ok(Response::from_parts(head, body))
         }
     }
 }
 
 pub(super) use sealed::Exchange;
 
-async fn collect<B>(body: B, limit: usize) -> Result<Vec<u8>, HttpError>
+async fn collect<B>(body: B, max_bytes: usize) -> Result<Bytes, HttpError>
 where
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>>,
 {
-    if body.size_hint().lower() > limit as u64 {
-        return Err(HttpError::TooLarge(limit));
+    match Limited::new(body, max_bytes).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(HttpError::TooLarge(max_bytes)),
+        Err(error) => Err(HttpError::Body(error)),
     }
-    let mut body = pin!(body);
-    let mut bytes = Vec::new();
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        let frame = frame.map_err(|error| HttpError::Body(error.into()))?;
-        let Ok(mut data) = frame.into_data() else {
-            continue;
-        };
-        if data.remaining() > limit - bytes.len() {
-            return Err(HttpError::TooLarge(limit));
-        }
-        while data.has_remaining() {
-            let chunk = data.chunk();
-            let taken = chunk.len();
-            bytes.extend_from_slice(chunk);
-            data.advance(taken);
-        }
-    }
-    Ok(bytes)
 }

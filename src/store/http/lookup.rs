@@ -2,20 +2,30 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::catalog::KeyOwner;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response};
+use tokio::time::timeout;
+
+use crate::catalog::{Catalog, KeyOwner};
 use crate::document;
 use crate::key::KeyDigest;
 #[cfg(feature = "http-client")]
 use crate::store::http::HttpClient;
-use crate::store::http::asking::{Asking, Ready, json};
-use crate::store::http::{HttpConfigError, HttpError, HttpService, HttpStore, HttpStoreError};
-use crate::store::{Holdings, SubscriptionStore};
+use crate::store::http::requests::{self, RequestSettings, Requests, Use};
+use crate::store::http::{HttpConfigError, HttpError, HttpLookupError, HttpService, HttpStore};
+use crate::store::{Answer, Holdings, SubscriptionStore};
 
-/// Asks the remote server about one key at a time, by its digest.
+/// The digest that an answer is about.
+const KEY_DIGEST: HeaderName = HeaderName::from_static("key-digest");
+
+/// The `ETag` of the catalog that an answer belongs to.
+const CATALOG_ETAG: HeaderName = HeaderName::from_static("catalog-etag");
+
+/// A store that asks a remote server about one key at a time, by its digest.
 ///
-/// Every request through the layer waits for the remote server: wrap it in a
-/// `CachedStore` (feature `cache`). See the [module](super) for what is asked and
-/// what an answer must be.
+/// Every request through the layer waits for the remote server: wrap the store in a
+/// `CachedStore` (feature `cache`). See the [module](super) for the requests and
+/// the answers.
 ///
 /// ```no_run
 /// # #[cfg(feature = "http-client")]
@@ -32,60 +42,161 @@ use crate::store::{Holdings, SubscriptionStore};
 /// ```
 #[derive(Clone)]
 pub struct HttpLookupStore<C> {
-    inner: Arc<Inner<C>>,
+    shared: Arc<Shared<C>>,
 }
 
-struct Inner<C> {
-    /// To be cloned only: few clients can be shared as they are.
+struct Shared<C> {
+    /// Only to be cloned: few clients can be shared as they are.
     client: Mutex<C>,
-    asking: Ready,
+    requests: Requests,
     definitions: Option<HttpStore>,
 }
 
 impl HttpLookupStore<()> {
-    /// A store for the keys below that URI, with all defaults. A query is sent
-    /// along and never shown.
-    pub fn builder(uri: &str) -> HttpLookupStoreBuilder {
-        let mut asking = Asking::new(uri, 64 << 10);
-        asking.time_out = Duration::from_secs(5);
+    /// A builder of a store for the keys below the given URL. Its query is sent but
+    /// never shown.
+    pub fn builder(url: &str) -> HttpLookupStoreBuilder {
         HttpLookupStoreBuilder {
-            asking,
+            requests: RequestSettings::new(url, Duration::from_secs(5), 64 << 10),
             definitions: None,
         }
     }
 }
 
+/// What an answer says about the key.
+struct Said {
+    owner: Option<KeyOwner>,
+    /// Whether the answer shows that it is about this key.
+    is_proven: bool,
+    catalog_etag: Option<HeaderValue>,
+}
+
 impl<C: HttpService> HttpLookupStore<C> {
-    async fn look_up(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, HttpError> {
+    async fn look_up(&self, key: &KeyDigest) -> Result<Answer, HttpError> {
+        let after = self.shared.requests.timeout;
+        // Both attempts, and fetching the definitions if they changed.
+        let looked_up = timeout(after, async {
+            let said = self.ask_twice_at_most(key).await?;
+            let answer = Answer::new(said.owner);
+            Ok(match self.definitions_of(said.catalog_etag).await? {
+                Some(definitions) => answer.with_definitions(definitions),
+                None => answer,
+            })
+        });
+        looked_up.await.unwrap_or(Err(HttpError::TimedOut(after)))
+    }
+
+    /// Asks once more, over a new connection, if a reused one failed, or gave an
+    /// answer that may belong to another request.
+    async fn ask_twice_at_most(&self, key: &KeyDigest) -> Result<Said, HttpError> {
+        match self.ask(key, Use::Any).await {
+            Ok(said) if said.is_proven => Ok(said),
+            Err(error) if !may_be_the_connection(&error) => Err(error),
+            _ => self.ask(key, Use::New).await,
+        }
+    }
+
+    async fn ask(&self, key: &KeyDigest, connection: Use) -> Result<Said, HttpError> {
         let client = {
-            let client = self.inner.client.lock();
+            let client = self.shared.client.lock();
             client.unwrap_or_else(PoisonError::into_inner).clone()
         };
-        let asking = &self.inner.asking;
-        let request = asking.request_about(key);
-        let response = asking.ask(client, request, Duration::ZERO).await?;
-        let Some((subscription, slot)) = document::parse_owner(json(response)?)? else {
+        let requests = &self.shared.requests;
+        let request = requests.key(key, connection);
+        let response = requests.send(client, request, Duration::ZERO).await?;
+        #[cfg(feature = "http-client")]
+        let answered_by = response.extensions().get().cloned();
+        let said = read(response, key);
+        #[cfg(feature = "http-client")]
+        if let (Err(HttpError::OtherKey), Some(connection)) = (&said, answered_by) {
+            super::client::AnsweredBy::discard(&connection);
+        }
+        said
+    }
+
+    /// The definitions with the given `ETag`, if the answer names one and the
+    /// definitions come from the remote server.
+    async fn definitions_of(
+        &self,
+        etag: Option<HeaderValue>,
+    ) -> Result<Option<Arc<Catalog>>, HttpError> {
+        let (Some(store), Some(etag)) = (&self.shared.definitions, etag) else {
             return Ok(None);
         };
-        // Whatever mixed the answers up, nobody gets in by another's key.
-        if subscription.key(slot).map(|found| found.digest()) != Some(key) {
+        let etag = etag.to_str().map_err(|_| HttpError::OtherVersion)?;
+        if let Some(definitions) = store.at_revision(etag) {
+            return Ok(Some(definitions));
+        }
+        // Why it fails is in that store's status.
+        let _ = store.reload().await;
+        match store.at_revision(etag) {
+            Some(definitions) => Ok(Some(definitions)),
+            None => Err(HttpError::OtherVersion),
+        }
+    }
+}
+
+fn read(response: Response<Bytes>, key: &KeyDigest) -> Result<Said, HttpError> {
+    let named = response.headers().get(KEY_DIGEST).cloned();
+    let catalog_etag = response.headers().get(CATALOG_ETAG).cloned();
+    let is_named = match &named {
+        Some(digest)
+            if digest
+                .as_bytes()
+                .eq_ignore_ascii_case(key.to_hex().as_bytes()) =>
+        {
+            true
+        }
+        Some(_) => return Err(HttpError::OtherKey),
+        None => false,
+    };
+    let owner = match document::parse_owner(requests::document(response)?)? {
+        // Nobody gets in by another's key, whatever mixed the answers up.
+        Some((subscription, slot))
+            if subscription.key(slot).map(|found| found.digest()) != Some(key) =>
+        {
             return Err(HttpError::OtherKey);
         }
-        Ok(Some(KeyOwner::new(subscription, slot)))
+        Some((subscription, slot)) => Some(KeyOwner::new(subscription, slot)),
+        None => None,
+    };
+    Ok(Said {
+        is_proven: is_named || owner.is_some(),
+        owner,
+        catalog_etag,
+    })
+}
+
+/// Whether a new connection may do better.
+fn may_be_the_connection(error: &HttpError) -> bool {
+    match error {
+        #[cfg(feature = "http-client")]
+        HttpError::Unreachable(error) => {
+            let error = error.downcast_ref::<super::ClientError>();
+            !error.is_some_and(super::ClientError::is_connect)
+        }
+        #[cfg(not(feature = "http-client"))]
+        HttpError::Unreachable(_) => true,
+        HttpError::Body(_) | HttpError::OtherKey => true,
+        _ => false,
     }
 }
 
 impl<C: HttpService> SubscriptionStore for HttpLookupStore<C> {
-    type Error = HttpStoreError;
+    type Error = HttpLookupError;
 
-    async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, HttpStoreError> {
+    async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, HttpLookupError> {
+        Ok(self.look_up(key).await?.into_owner())
+    }
+
+    async fn lookup(&self, key: &KeyDigest) -> Result<Answer, HttpLookupError> {
         Ok(self.look_up(key).await?)
     }
 
-    fn holdings(&self) -> Result<Holdings, HttpStoreError> {
-        match &self.inner.definitions {
+    fn holdings(&self) -> Result<Holdings, HttpLookupError> {
+        match &self.shared.definitions {
             None => Ok(Holdings::Keys),
-            Some(store) => store.current().map(Holdings::Definitions),
+            Some(store) => Ok(Holdings::Definitions(store.current()?)),
         }
     }
 }
@@ -93,82 +204,85 @@ impl<C: HttpService> SubscriptionStore for HttpLookupStore<C> {
 impl<C> fmt::Debug for HttpLookupStore<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpLookupStore")
-            .field("remote", &self.inner.asking)
-            .field("definitions", &self.inner.definitions)
+            .field("url", &self.shared.requests)
+            .field("definitions", &self.shared.definitions)
             .finish()
     }
 }
 
-/// Sets up an [`HttpLookupStore`].
+/// A builder of an [`HttpLookupStore`].
 ///
-/// Settings that cannot work are told when it is built.
+/// Settings that cannot work are reported when the store is built. Durations of
+/// more than a year count as a year.
 #[derive(Clone)]
-#[must_use = "a builder does nothing until it is built"]
+#[must_use = "a builder does nothing until the store is built"]
 pub struct HttpLookupStoreBuilder {
-    asking: Asking,
+    requests: RequestSettings,
     definitions: Option<HttpStore>,
 }
 
 impl HttpLookupStoreBuilder {
-    /// The `Authorization` header of every request, for example `Bearer …`.
-    /// Default: none. It is never shown.
+    /// Sets the `Authorization` header of every request, for example `Bearer …`.
+    /// It is never shown. Default: none.
     pub fn authorization(mut self, value: &str) -> Self {
-        self.asking.set_authorization(value);
+        self.requests.set_authorization(value);
         self
     }
 
-    /// How long a whole answer may take, to its last byte: so long a client may
-    /// wait for its 503. Default: 5 seconds.
-    pub fn time_out(mut self, time_out: Duration) -> Self {
-        self.asking.time_out = time_out;
+    /// Sets how long a lookup may take, to the last byte of its answer. A client
+    /// may wait for its 503 that long. Default: 5 seconds.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.requests.timeout = timeout;
         self
     }
 
-    /// How many bytes an answer may have. Default: 64 KiB.
+    /// Sets how many bytes an answer may have. Default: 64 KiB.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
-        self.asking.limit = bytes;
+        self.requests.max_bytes = bytes;
         self
     }
 
-    /// Takes APIs and products from that store's catalog, which then needs no
-    /// subscriptions. Default: they are the layer's
+    /// Takes APIs and products from the catalog of the given store, which then
+    /// needs no subscriptions. Default: the layer is given them
     /// ([`catalog`](crate::SubscriptionKeyLayer::catalog) or
     /// [`single_api`](crate::SubscriptionKeyLayer::single_api)).
     ///
-    /// A remote server publishes a new product before it answers with a subscription
-    /// to it: a scope that names nothing here opens nothing.
+    /// An answer with a `Catalog-ETag` is decided on the version with this `ETag`.
+    /// Without one, a remote server should publish a new product before it answers
+    /// with a subscription to it: a scope that names nothing opens nothing.
     pub fn definitions(mut self, store: HttpStore) -> Self {
         self.definitions = Some(store);
         self
     }
 
-    /// Builds it with the [ready-made client](HttpClient).
+    /// Builds the store with the [ready-made client](HttpClient).
     ///
     /// # Errors
     ///
-    /// [`HttpConfigError`] where the settings cannot work.
+    /// [`HttpConfigError`] if a setting cannot work.
     #[cfg(feature = "http-client")]
     #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
     pub fn build(self) -> Result<HttpLookupStore<HttpClient>, HttpConfigError> {
         self.build_with(HttpClient::new())
     }
 
-    /// Builds it with a client of yours.
+    /// Builds the store with another client.
     ///
     /// # Errors
     ///
-    /// [`HttpConfigError`] where the settings cannot work.
+    /// [`HttpConfigError`] if a setting cannot work.
     pub fn build_with<C: HttpService>(
         self,
         client: C,
     ) -> Result<HttpLookupStore<C>, HttpConfigError> {
-        let inner = Inner {
+        let shared = Shared {
             client: Mutex::new(client),
-            asking: self.asking.check()?,
+            requests: self.requests.build()?,
             definitions: self.definitions,
         };
-        let inner = Arc::new(inner);
-        Ok(HttpLookupStore { inner })
+        Ok(HttpLookupStore {
+            shared: Arc::new(shared),
+        })
     }
 }
 

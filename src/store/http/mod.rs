@@ -2,24 +2,25 @@
 //!
 //! | | [`HttpStore`] | [`HttpLookupStore`] |
 //! |---|---|---|
-//! | holds | the whole catalog | nothing: a key at a time is asked for |
+//! | keeps in memory | the whole catalog | nothing: it asks about one key at a time |
 //! | a request waits for the remote server | never | always, unless cached |
 //! | the remote server is down | the last version, however old or up to a bound | 503, unless cached |
-//! | a restart during an outage | the version on the disk | 503 |
-//! | a suspension is felt | within the interval, or at once where requests are held | at once, or as the cache has it |
-//! | for | up to some millions of subscriptions | more, or those that must not leave the remote server |
+//! | a restart during an outage | the snapshot on disk | 503 |
+//! | a suspension takes effect | within the interval, or at once with long polling | at once, or as the cache has it |
+//! | suited for | up to some millions of subscriptions | more, or those that must not leave the remote server |
 //!
-//! A remote server that cannot be asked never makes a good key wrong: whatever is not
-//! exactly an answer as below is an error, and an error is a 503 or the version
-//! before.
+//! A remote server that fails never makes a good key wrong: anything other than an
+//! answer as described below is an error, and the effect of an error is a 503 or
+//! the last good version.
 //!
-//! # What is asked, and what an answer is
+//! # Requests and answers
 //!
-//! Both are `GET` with `Accept: application/json`, and `Authorization` where one
-//! is set. An answer to be used has status 200, `Content-Type: application/json`
-//! and a JSON body of no more than the bytes that are allowed, all of it within
-//! the time-out. Redirects are not followed. A `404` is an error like any other
-//! status: proxies and wrong paths have theirs.
+//! Requests are `GET` with `Accept: application/json`, and `Authorization` if it is
+//! set. A usable answer has status 200 and a JSON body of at most `max_bytes`, all
+//! of it within the timeout. Its content type is a JSON one, `text/plain`,
+//! `application/octet-stream` or none, as object stores have it. Redirects are not
+//! followed, and compressed answers are refused. A `404` is an error like any other
+//! status, because proxies and wrong paths answer so.
 //!
 //! ## The catalog
 //!
@@ -30,16 +31,22 @@
 //!
 //! HTTP/1.1 200 OK                      or 304 Not Modified, without a body
 //! Content-Type: application/json
-//! ETag: "v42"                          optional, and needed for 304 and for holding
+//! ETag: "v42"                          optional; required for 304 and for holding
 //!
 //! {"apis": [{"id": "echo", "path": "/echo"}], "products": [], "subscriptions": [
 //!   {"id": "contoso", "scope": "/apis/echo", "primary_key": {"sha256": "9f86…0a08"}}]}
 //! ```
 //!
-//! The body is a catalog document ([`document`](crate::document)), written in Rust
-//! by [`document::write`](crate::document::write()). Keys in it should be digests;
-//! `env` is refused. A remote server that honours `Prefer: wait` answers when the `ETag`
-//! is no longer the one in `If-None-Match`, or with 304 after that time.
+//! The body is a catalog document ([`document`](crate::document)), in Rust written
+//! by [`document::write`](crate::document::write()). Its keys should be digests;
+//! `env` is refused. A remote server that honours `Prefer: wait` answers when the
+//! `ETag` is no longer the one in `If-None-Match`, or with 304 after that time.
+//!
+//! An `ETag` names one content for ever. If it comes back for other content, or a
+//! counter in it or `Last-Modified` goes back, the log and
+//! [`StoreStatus::went_back_at`](crate::store::StoreStatus::went_back_at) say so.
+//! To notice it, the catalog is asked for without `If-None-Match` once an hour and
+//! after every failure.
 //!
 //! ## One key
 //!
@@ -48,44 +55,57 @@
 //!
 //! HTTP/1.1 200 OK
 //! Content-Type: application/json
+//! Key-Digest: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+//! Catalog-ETag: "v42"                  optional, with `definitions`
 //!
 //! {"subscription": {"id": "contoso", "scope": "/apis/echo", "primary_key": {"sha256": "9f86…0a08"}},
 //!  "slot": "primary"}
 //! ```
 //!
 //! The last segment of the path is the SHA-256 of the key in 64 lowercase hex
-//! digits. `subscription` has the shape that it has in a catalog document,
-//! whatever its state; `slot` is `primary` or `secondary`, and the key in it has
-//! the digest that was asked for. A key that no subscription has is status 200
-//! with exactly `{"subscription": null}`. In Rust,
+//! digits. `subscription` has the same fields as in a catalog document, whatever
+//! its state; `slot` is `primary` or `secondary`, and the key in it has the digest
+//! that was asked about. For a key that no subscription has, the answer is status
+//! 200 with exactly `{"subscription": null}`. In Rust,
 //! [`document::owner_to_json`](crate::document::owner_to_json) writes both.
 //!
-//! # A client of yours
+//! `Key-Digest` names the key that the answer is about, so that an answer to
+//! another request (a connection that lost bytes, a proxy that mixes answers up)
+//! is never taken for this one. An owner proves that by its key's digest alone. An
+//! absence without the header is asked for once more, with `Connection: close`, and
+//! counts if that answer is the same: send the header to avoid the second request.
+//! An answer about another key is an error, and its connection is not used again.
 //!
-//! Every `tower` service that answers HTTP requests is one ([`HttpService`]), so
-//! that retries, proxies, tokens that change and tracing are layers around it. The
+//! `Catalog-ETag` names the catalog that the answer belongs to, by the `ETag` of
+//! [its version](HttpLookupStoreBuilder::definitions). A request is then decided on
+//! this version, and on no other.
+//!
+//! A lookup that fails on a reused connection, which the remote server may have
+//! closed, is tried once more on a new one.
+//!
+//! # Other clients
+//!
+//! Every `tower` service that answers HTTP requests is a client ([`HttpService`]):
+//! retries, proxies, tokens that change and tracing are layers around it. The
 //! ready-made one is `HttpClient` (feature `http-client`).
 
-mod asking;
 mod builder;
 #[cfg(feature = "http-client")]
 mod client;
-mod delays;
-mod disk;
 mod error;
 mod exchange;
+mod follow;
 mod lookup;
-mod replica;
-mod state;
-mod status;
-mod worker;
+mod requests;
+mod revision;
+mod save;
+mod store;
 
 pub use builder::HttpStoreBuilder;
 #[cfg(feature = "http-client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
 pub use client::{ClientBody, ClientError, ClientFuture, HttpClient, RootsError};
-pub use error::{HttpConfigError, HttpConnectError, HttpError, HttpStoreError};
+pub use error::{HttpConfigError, HttpError, HttpLookupError, HttpOpenError};
 pub use exchange::{HttpService, RequestBody};
 pub use lookup::{HttpLookupStore, HttpLookupStoreBuilder};
-pub use replica::HttpStore;
-pub use status::{HttpStatus, Origin};
+pub use store::HttpStore;

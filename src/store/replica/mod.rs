@@ -14,7 +14,7 @@ mod text;
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
@@ -53,6 +53,8 @@ pub(crate) struct Replica {
     /// The source, for people: a path, a URL without its secrets.
     source: String,
     live: OnceLock<Live>,
+    /// The version in use under the source's own name for it.
+    named: Mutex<Option<(Arc<str>, Catalog)>>,
     freshness: Freshness,
     status: watch::Sender<StoreStatus>,
     /// Whether something follows the source.
@@ -68,6 +70,7 @@ impl Replica {
         Self {
             source: source.into(),
             live: OnceLock::new(),
+            named: Mutex::default(),
             freshness: Freshness::new(max_staleness),
             status: watch::Sender::default(),
             is_running: AtomicBool::new(false),
@@ -97,6 +100,17 @@ impl Replica {
     /// The version in use, however old it is.
     pub(crate) fn catalog(&self) -> Option<Arc<Catalog>> {
         self.live.get().map(Live::load)
+    }
+
+    /// The version in use, if the source's name for it is the given one.
+    pub(crate) fn at_revision(&self, revision: &str) -> Option<Arc<Catalog>> {
+        let named = self.named();
+        let (_, catalog) = named.as_ref().filter(|(name, _)| **name == *revision)?;
+        Some(Arc::new(catalog.clone()))
+    }
+
+    fn named(&self) -> MutexGuard<'_, Option<(Arc<str>, Catalog)>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn status(&self) -> StoreStatus {
@@ -145,6 +159,8 @@ impl Replica {
         );
         // Before the version can be read, so that it is never taken for older.
         self.freshness.confirm(age);
+        let revision: Option<Arc<str>> = revision.map(Arc::from);
+        *self.named() = revision.clone().map(|name| (name, catalog.clone()));
         match self.live.get() {
             Some(live) => live.publish(catalog),
             // Only one task publishes: none was quicker.
@@ -153,12 +169,11 @@ impl Replica {
         self.status.send_modify(|status| {
             status.version = version;
             status.origin = Some(origin);
-            status.revision = revision.map(Arc::from);
+            status.revision = revision;
             status.loaded_at = Some(SystemTime::now());
             status.confirmed_at = Some(confirmed_at);
             if origin == Origin::Source {
                 status.last_error = None;
-                status.has_tried = true;
             }
         });
     }
@@ -171,13 +186,16 @@ impl Replica {
             let version = self.status.borrow().version;
             tracing::info!(source = self.source, version, "catalog is confirmed again");
         }
+        let is_same = self.status.borrow().revision.as_deref() == revision;
+        let revision: Option<Arc<str>> = revision.map(Arc::from);
+        if !is_same {
+            let catalog = self.live.get().map(Live::snapshot);
+            *self.named() = revision.clone().zip(catalog);
+        }
         self.status.send_modify(|status| {
             status.confirmed_at = Some(SystemTime::now());
-            if status.revision.as_deref() != revision {
-                status.revision = revision.map(Arc::from);
-            }
+            status.revision = revision;
             status.last_error = None;
-            status.has_tried = true;
         });
     }
 
@@ -195,10 +213,8 @@ impl Replica {
             }
         }
         self.status.send_if_modified(|status| {
-            let is_new = !is_known || !status.has_tried;
             status.last_error = Some(text);
-            status.has_tried = true;
-            is_new
+            !is_known
         });
     }
 
@@ -206,6 +222,17 @@ impl Replica {
     pub(crate) fn pushed(&self) {
         self.status
             .send_modify(|status| status.last_push = Some(SystemTime::now()));
+    }
+
+    /// Says that the source went back to an older version, as a restored backup
+    /// does. The version that is published next is used all the same.
+    pub(crate) fn went_back(&self, how: &str) {
+        tracing::warn!(
+            source = self.source,
+            "the source went back to an older version of the catalog, which is used from now on: {how}"
+        );
+        self.status
+            .send_modify(|status| status.went_back_at = Some(SystemTime::now()));
     }
 
     /// Says that the version in use is in the snapshot.

@@ -33,10 +33,10 @@ pub struct StoreStatus {
     pub(super) confirmed_at: Option<SystemTime>,
     pub(super) saved_at: Option<SystemTime>,
     pub(super) last_push: Option<SystemTime>,
+    pub(super) went_back_at: Option<SystemTime>,
     pub(super) last_error: Option<Arc<str>>,
     pub(super) snapshot_error: Option<Arc<str>>,
     pub(super) is_running: bool,
-    pub(super) has_tried: bool,
 }
 
 impl StoreStatus {
@@ -92,6 +92,13 @@ impl StoreStatus {
         self.last_push
     }
 
+    /// When the source last went back to an older version, as a restored backup
+    /// does. `None`: it never did, as far as this store could see.
+    #[must_use]
+    pub fn went_back_at(&self) -> Option<SystemTime> {
+        self.went_back_at
+    }
+
     /// Why the source as it is now is not in use, or could not be read. At most
     /// 4 KiB of text. `None`: the last attempt succeeded.
     #[must_use]
@@ -111,10 +118,5 @@ impl StoreStatus {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.is_running
-    }
-
-    /// Whether the first attempt to read the source is over.
-    pub(crate) fn has_tried(&self) -> bool {
-        self.has_tried
     }
 }

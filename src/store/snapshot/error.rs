@@ -8,44 +8,55 @@ use crate::document::DocumentError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// The system does not let it be written.
-    #[error("{}: the catalog could not be kept here", path.display())]
+    /// The file could not be written.
+    #[error("{}: the snapshot could not be written", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The system does not let it be read.
-    #[error("{}: this file could not be read", path.display())]
+    /// The file could not be read.
+    #[error("{}: the snapshot could not be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// It is something else, or not all of it is there, or it was altered.
-    #[error("{}: this file is no whole snapshot", path.display())]
+    /// The file is something else, incomplete or altered.
+    #[error("{}: not a complete snapshot", path.display())]
     Broken {
         /// The file.
         path: PathBuf,
     },
-    /// It is a copy of something else.
-    #[error("{}: this snapshot is of another source", path.display())]
+    /// The file was written by a newer version of this crate.
+    #[error("{}: the snapshot has format {format}, and up to {} can be read", path.display(), super::format::FORMAT)]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// The format of the file.
+        format: u64,
+    },
+    /// The snapshot belongs to another source, or to another kind of store.
+    #[error(
+        "{}: the snapshot belongs to another source: give each store a file of its own",
+        path.display()
+    )]
     OtherSource {
         /// The file.
         path: PathBuf,
     },
-    /// It was saved too long ago (or too far in the future).
-    #[error("{}: this snapshot is too old", path.display())]
+    /// The snapshot was saved too long ago, or too far in the future.
+    #[error("{}: the snapshot is too old", path.display())]
     TooOld {
         /// The file.
         path: PathBuf,
-        /// When it says that it was saved.
+        /// When it was saved, by its own account.
         saved_at: SystemTime,
     },
-    /// It is no catalog.
-    #[error("{}: this snapshot holds no catalog", path.display())]
+    /// The snapshot contains no valid catalog.
+    #[error("{}: the snapshot contains no valid catalog", path.display())]
     Document {
         /// The file.
         path: PathBuf,

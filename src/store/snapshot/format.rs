@@ -1,4 +1,4 @@
-//! What stands in the file.
+//! The content of the file: a JSON header, a catalog document and a JSON trailer.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -10,50 +10,71 @@ use sha2::{Digest, Sha256};
 use crate::catalog::Catalog;
 use crate::document;
 use crate::key::KeyDigest;
+use crate::store::snapshot::SnapshotKind;
 
-/// What a file of this kind begins with.
-const KIND: &str = "tower-subscription-key 1";
+/// What a snapshot begins with.
+const MAGIC: &str = "tower-subscription-key";
+
+/// The format that is written, and the highest one that is read. Unknown fields of
+/// a header are ignored.
+pub(super) const FORMAT: u64 = 1;
 
 pub(super) struct Header {
-    pub(super) saved_at: SystemTime,
+    pub(super) kind: SnapshotKind,
+    /// The digest of the source.
     pub(super) source: String,
-    #[cfg(feature = "cache")]
+    pub(super) saved_at: SystemTime,
     pub(super) confirmed: Confirmed,
 }
 
-/// When subscriptions, by their ids, were last good that were not when the file
-/// was saved.
-pub(super) type Confirmed = HashMap<String, SystemTime>;
+/// When subscriptions, by their ids, were last confirmed, if that was before the
+/// file was saved.
+pub(crate) type Confirmed = HashMap<String, SystemTime>;
 
-pub(super) fn write(
-    writer: impl Write,
-    catalog: &Catalog,
-    saved_at: SystemTime,
-    source: &str,
-    confirmed: &Confirmed,
-) -> io::Result<()> {
+/// Why a content is not used.
+pub(super) enum Unusable {
+    Broken,
+    Newer(u64),
+}
+
+pub(super) fn write(writer: impl Write, header: &Header, catalog: &Catalog) -> io::Result<()> {
     let mut hashing = Hashing {
         writer,
         hash: Sha256::new(),
     };
-    let saved_at = document::time_to_text(saved_at);
-    let mut header = json!({ "snapshot": KIND, "saved_at": saved_at, "source": source });
-    if !confirmed.is_empty() {
-        let texts = confirmed
-            .iter()
-            .map(|(id, time)| (id.clone(), document::time_to_text(*time).into()));
-        header["confirmed"] = Value::Object(texts.collect());
+    let time = |time: &SystemTime| Value::from(document::time_to_text(*time));
+    let mut fields = json!({
+        "snapshot": MAGIC,
+        "format": FORMAT,
+        "kind": header.kind.as_str(),
+        "source": header.source,
+        "saved_at": time(&header.saved_at),
+    });
+    if !header.confirmed.is_empty() {
+        let times = header.confirmed.iter();
+        let times = times.map(|(id, at)| (id.clone(), time(at)));
+        fields["confirmed"] = Value::Object(times.collect());
     }
-    writeln!(hashing, "{header}")?;
+    writeln!(hashing, "{fields}")?;
     document::write(catalog, &mut hashing)?;
     writeln!(hashing)?;
     let Hashing { mut writer, hash } = hashing;
-    let sha256 = hex(hash);
-    writeln!(writer, "{}", json!({ "sha256": sha256 }))
+    writeln!(writer, "{}", json!({ "sha256": hex(hash) }))
 }
 
-/// The header and the catalog document. `None` where the file is not whole.
-pub(super) fn read(content: &[u8]) -> Option<(Header, &[u8])> {
+/// The header and the catalog document.
+pub(super) fn read(content: &[u8]) -> Result<(Header, &[u8]), Unusable> {
+    let (header, document) = checked(content).ok_or(Unusable::Broken)?;
+    match header.get("format").and_then(Value::as_u64) {
+        Some(format) if format > FORMAT => return Err(Unusable::Newer(format)),
+        _ => {}
+    }
+    let header = read_header(&header).ok_or(Unusable::Broken)?;
+    Ok((header, document))
+}
+
+/// The header of a complete content, and the document.
+fn checked(content: &[u8]) -> Option<(Value, &[u8])> {
     let (hashed, trailer) = last_line(content)?;
     let trailer: Value = serde_json::from_slice(trailer).ok()?;
     if trailer.get("sha256")?.as_str()? != hex(Sha256::new_with_prefix(hashed)) {
@@ -61,37 +82,35 @@ pub(super) fn read(content: &[u8]) -> Option<(Header, &[u8])> {
     }
     let (header, document) = last_line(hashed)?;
     let header: Value = serde_json::from_slice(header).ok()?;
-    if header.get("snapshot")?.as_str()? != KIND {
-        return None;
-    }
-    let header = Header {
-        saved_at: document::time_from_text(header.get("saved_at")?.as_str()?)?,
-        source: header.get("source")?.as_str()?.to_owned(),
-        #[cfg(feature = "cache")]
-        confirmed: confirmed(&header)?,
-    };
-    Some((header, document))
+    (header.get("snapshot")?.as_str()? == MAGIC).then_some((header, document))
 }
 
-#[cfg(feature = "cache")]
-fn confirmed(header: &Value) -> Option<Confirmed> {
-    let Some(confirmed) = header.get("confirmed") else {
-        return Some(Confirmed::new());
+fn read_header(header: &Value) -> Option<Header> {
+    let text = |name: &str| header.get(name)?.as_str();
+    let confirmed = match header.get("confirmed") {
+        None => Confirmed::new(),
+        Some(confirmed) => confirmed
+            .as_object()?
+            .iter()
+            .map(|(id, at)| Some((id.clone(), document::time_from_text(at.as_str()?)?)))
+            .collect::<Option<_>>()?,
     };
-    let times = confirmed.as_object()?.iter();
-    times
-        .map(|(id, time)| Some((id.clone(), document::time_from_text(time.as_str()?)?)))
-        .collect()
+    Some(Header {
+        kind: SnapshotKind::from_text(text("kind")?)?,
+        source: text("source")?.to_owned(),
+        saved_at: document::time_from_text(text("saved_at")?)?,
+        confirmed,
+    })
 }
 
-/// What stands before the last line, with the break between them, and the line.
+/// Everything before the last line, with the line break between them, and the line.
 fn last_line(content: &[u8]) -> Option<(&[u8], &[u8])> {
     let whole = content.strip_suffix(b"\n")?;
     let at = whole.iter().rposition(|byte| *byte == b'\n')?;
     Some((whole.get(..=at)?, whole.get(at + 1..)?))
 }
 
-fn hex(hash: Sha256) -> String {
+pub(super) fn hex(hash: Sha256) -> String {
     KeyDigest::from_bytes(hash.finalize().into()).to_hex()
 }
 

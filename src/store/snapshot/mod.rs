@@ -11,44 +11,81 @@
 //! assert!(file.load()?.is_none());
 //!
 //! file.save(&Catalog::builder().api(Api::new("echo", "/echo")).build()?)?;
-//! let snapshot = file.load()?.ok_or("there is none")?;
+//! let snapshot = file.load()?.ok_or("no snapshot")?;
 //! assert!(snapshot.catalog().api("echo").is_some());
-//! println!("this catalog is as of {:?}", snapshot.saved_at());
+//! println!("this catalog was saved at {:?}", snapshot.saved_at());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! 1. The file holds digests, never keys, and only its owner may read it.
+//! 1. The file contains digests, never keys, and only its owner may read it.
 //! 2. It is replaced as a whole: written beside its place, brought to the disk,
-//!    renamed. A crash leaves the file before.
-//! 3. It says when it was saved, from which source, and what its content hashes
-//!    to. One that is cut off, altered, too old or of another source is refused,
-//!    because a wrong catalog would refuse good keys or let in bad ones.
+//!    renamed. A crash leaves the file as it was.
+//! 3. It says when it was saved, from which source and by which kind of store, and
+//!    what its content hashes to. A file that is incomplete, altered, too old or of
+//!    another source is refused, because a wrong catalog would deny good keys or
+//!    allow bad ones.
 //!
 //! The content is three lines: a JSON header, the catalog document
-//! ([`document::write`](crate::document::write())) and a JSON trailer.
+//! ([`document::write`](crate::document::write())) and a JSON trailer. The header
+//! has a format number; a file with a higher one is refused.
 //!
-//! Everything here blocks: call it from a thread that may.
+//! Everything here blocks: call it from a thread that may block.
 
 mod error;
 mod format;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use crate::catalog::Catalog;
 
 pub use error::SnapshotError;
-use format::Confirmed;
+use format::{Confirmed, Header, Unusable};
 
 /// A file for the last good version of a catalog.
 #[derive(Debug, Clone)]
 pub struct SnapshotFile {
     path: PathBuf,
+    kind: SnapshotKind,
+    /// The digest of the source.
     source: String,
     max_age: Option<Duration>,
+}
+
+/// What a snapshot contains, which depends on the store that wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code)] // Each kind belongs to a feature.
+pub(crate) enum SnapshotKind {
+    /// A catalog that was saved by [`SnapshotFile::save`].
+    Catalog,
+    /// The catalog of an `HttpStore`.
+    Http,
+    /// What a `CachedStore` has found: not every subscription.
+    Cache,
+    /// The catalog of an `SqlStore`.
+    Sql,
+}
+
+impl SnapshotKind {
+    const ALL: [Self; 4] = [Self::Catalog, Self::Http, Self::Cache, Self::Sql];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Catalog => "catalog",
+            Self::Http => "http store",
+            Self::Cache => "cached store",
+            Self::Sql => "sql store",
+        }
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
 }
 
 /// A catalog from a file, and when it was saved.
@@ -67,7 +104,7 @@ impl Snapshot {
         &self.catalog
     }
 
-    /// The catalog, taken out.
+    /// The catalog, without the rest.
     #[must_use]
     pub fn into_catalog(self) -> Catalog {
         self.catalog
@@ -79,7 +116,7 @@ impl Snapshot {
         self.saved_at
     }
 
-    /// When that subscription is known to have been current.
+    /// When the subscription is known to have been current.
     #[cfg(feature = "cache")]
     pub(crate) fn confirmed_at(&self, subscription: &str) -> SystemTime {
         let confirmed = self.confirmed.get(subscription);
@@ -88,30 +125,40 @@ impl Snapshot {
 }
 
 impl SnapshotFile {
-    /// That file. Its directory must be there; the file need not. Give each
-    /// process a file of its own.
+    /// The file with the given path. Its directory must exist; the file need not.
+    /// Give each process, and each store in it, a file of its own.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            source: String::new(),
+            kind: SnapshotKind::Catalog,
+            source: digest_of(""),
             max_age: None,
         }
     }
 
-    /// What the catalog is a copy of, for example a URL without its secrets. A
-    /// file with another source is refused. Default: the empty text.
+    /// Sets the source of the catalog: everything that selects what it contains,
+    /// for example a URL with its query, or a database and a prefix. The file has
+    /// only the digest of this text, and a file with another one is refused.
+    /// Default: the empty text.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<String>) -> Self {
-        self.source = source.into();
+    pub fn with_source(mut self, source: impl AsRef<str>) -> Self {
+        self.source = digest_of(source.as_ref());
         self
     }
 
-    /// From which age on a file is refused, and how far in the future one may
-    /// say that it was saved. Default: none is too old.
+    /// Sets from which age on a file is refused, and how far in the future it may
+    /// claim to be saved. Default: no limit.
     #[must_use]
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
+        self
+    }
+
+    /// Sets what the file contains. A file with something else is refused.
+    #[cfg(any(feature = "cache", feature = "http", feature = "sql"))]
+    pub(crate) fn of_kind(mut self, kind: SnapshotKind) -> Self {
+        self.kind = kind;
         self
     }
 
@@ -121,7 +168,8 @@ impl SnapshotFile {
         &self.path
     }
 
-    /// Puts the catalog in the place of what the file held, as of now.
+    /// Replaces the content of the file by the catalog, and returns the time of the
+    /// snapshot.
     ///
     /// # Errors
     ///
@@ -132,91 +180,68 @@ impl SnapshotFile {
         Ok(saved_at)
     }
 
-    /// The same, as of then, with subscriptions that were last current before.
+    /// The same as of the given time, with the subscriptions that were last
+    /// confirmed before.
     pub(crate) fn save_as_of(
         &self,
         catalog: &Catalog,
         saved_at: SystemTime,
         confirmed: &Confirmed,
     ) -> Result<(), SnapshotError> {
-        self.replace(catalog, saved_at, confirmed)
+        let header = Header {
+            kind: self.kind,
+            source: self.source.clone(),
+            saved_at,
+            confirmed: confirmed.clone(),
+        };
+        self.replace(&header, catalog)
             .map_err(|source| SnapshotError::Write {
                 path: self.path.clone(),
                 source,
             })
     }
 
-    fn replace(
-        &self,
-        catalog: &Catalog,
-        saved_at: SystemTime,
-        confirmed: &Confirmed,
-    ) -> io::Result<()> {
-        // Two stores of one process would write to the same place.
-        static SAVING: Mutex<()> = Mutex::new(());
-        let _alone = SAVING.lock().unwrap_or_else(PoisonError::into_inner);
-        let beside = self.beside()?;
-        let written = create(&beside)
-            .and_then(|file| self.write(file, catalog, saved_at, confirmed))
-            .and_then(|()| fs::rename(&beside, &self.path));
-        if written.is_err() {
-            // It is of no use, and the reason for that is what is to be told.
-            let _ = fs::remove_file(&beside);
-        }
-        written?;
-        sync_directory(&self.path)
-    }
-
-    fn write(
-        &self,
-        file: File,
-        catalog: &Catalog,
-        saved_at: SystemTime,
-        confirmed: &Confirmed,
-    ) -> io::Result<()> {
+    fn replace(&self, header: &Header, catalog: &Catalog) -> io::Result<()> {
+        let directory = match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        // Only its owner may read it; it is removed if anything fails.
+        let file = NamedTempFile::with_prefix_in(".snapshot-", directory)?;
         let mut writer = BufWriter::with_capacity(1 << 16, file);
-        format::write(&mut writer, catalog, saved_at, &self.source, confirmed)?;
+        format::write(&mut writer, header, catalog)?;
         let file = writer
             .into_inner()
             .map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()
+        file.as_file().sync_all()?;
+        file.persist(&self.path)?;
+        sync_directory(directory)
     }
 
-    /// Where the file is written before it is whole.
-    fn beside(&self) -> io::Result<PathBuf> {
-        let Some(name) = self.path.file_name() else {
-            let what = "this path ends in no file name";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-        };
-        let mut beside = std::ffi::OsString::from(".");
-        beside.push(name);
-        beside.push(format!(".{}.new", std::process::id()));
-        Ok(self.path.with_file_name(beside))
-    }
-
-    /// What the file holds. `None`: there is no file.
+    /// The content of the file. `None`: there is no file.
     ///
     /// # Errors
     ///
-    /// [`SnapshotError`] where the file cannot be read or is not to be used.
+    /// [`SnapshotError`] if the file cannot be read or used.
     pub fn load(&self) -> Result<Option<Snapshot>, SnapshotError> {
-        let path = || self.path.clone();
+        let path = self.path.clone();
         let content = match self.read() {
             Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => {
-                let path = path();
-                return Err(SnapshotError::Read { path, source });
+            Err(source) => return Err(SnapshotError::Read { path, source }),
+        };
+        let (header, document) = match format::read(&content) {
+            Ok(read) => read,
+            Err(Unusable::Broken) => return Err(SnapshotError::Broken { path }),
+            Err(Unusable::Newer(format)) => {
+                return Err(SnapshotError::NewerFormat { path, format });
             }
         };
-        let (header, document) =
-            format::read(&content).ok_or_else(|| SnapshotError::Broken { path: path() })?;
-        if header.source != self.source {
-            return Err(SnapshotError::OtherSource { path: path() });
+        if header.source != self.source || header.kind != self.kind {
+            return Err(SnapshotError::OtherSource { path });
         }
         let saved_at = header.saved_at;
         if self.max_age.is_some_and(|most| distance(saved_at) > most) {
-            let path = path();
             return Err(SnapshotError::TooOld { path, saved_at });
         }
         match crate::document::parse_foreign(document) {
@@ -226,17 +251,14 @@ impl SnapshotFile {
                 #[cfg(feature = "cache")]
                 confirmed: header.confirmed,
             })),
-            Err(source) => {
-                let path = path();
-                Err(SnapshotError::Document { path, source })
-            }
+            Err(source) => Err(SnapshotError::Document { path, source }),
         }
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
         // Opening a pipe would wait for its writer.
         if !fs::metadata(&self.path)?.is_file() {
-            return Err(io::Error::other("this is not a regular file"));
+            return Err(io::Error::other("not a regular file"));
         }
         fs::read(&self.path)
     }
@@ -260,41 +282,23 @@ impl From<&str> for SnapshotFile {
     }
 }
 
-/// How far from now, on either side: a clock that was wrong makes nothing young.
+fn digest_of(source: &str) -> String {
+    format::hex(Sha256::new_with_prefix(source))
+}
+
+/// The distance from now on either side: a clock that was wrong makes no file
+/// young.
 fn distance(time: SystemTime) -> Duration {
     let since = time.elapsed();
     since.unwrap_or_else(|ahead| ahead.duration())
 }
 
-/// A new file that only its owner may read. What a crash left there is removed,
-/// and what somebody else put there is not followed.
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            fs::remove_file(path)?;
-            options.open(path)
-        }
-        opened => opened,
+/// Without it the rename itself may be lost in a power failure.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    match cfg!(unix) {
+        true => File::open(directory)?.sync_all(),
+        false => Ok(()),
     }
-}
-
-/// Without it the rename itself may be lost with the power.
-#[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(directory)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_directory(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

@@ -26,13 +26,11 @@ fn place() -> Place {
 }
 
 #[test]
-fn what_was_saved_last_is_loaded_with_its_time_and_nothing_else_is_left() {
+fn saved_catalog_is_loaded_with_its_time_and_no_other_file_is_left() {
     let Place { directory, file } = place();
     assert!(file.load().unwrap().is_none());
     file.save(&catalog("one")).unwrap();
     let before = SystemTime::now();
-    // As a crash would leave it.
-    fs::write(file.beside().unwrap(), "half").unwrap();
     let saved_at = file.save(&catalog("two")).unwrap();
     let snapshot = file.load().unwrap().unwrap();
     assert!(snapshot.catalog().subscription("two").is_some());
@@ -43,7 +41,7 @@ fn what_was_saved_last_is_loaded_with_its_time_and_nothing_else_is_left() {
 }
 
 #[test]
-fn the_file_holds_no_key_and_is_the_owners_alone() {
+fn snapshot_contains_no_key_and_only_its_owner_reads_it() {
     let Place { file, .. } = &place();
     file.save(&catalog("one")).unwrap();
     let content = fs::read_to_string(file.path()).unwrap();
@@ -57,50 +55,87 @@ fn the_file_holds_no_key_and_is_the_owners_alone() {
 }
 
 #[test]
-fn a_file_that_is_cut_off_or_altered_anywhere_is_refused() {
+fn snapshot_that_is_cut_or_altered_anywhere_is_refused() {
     let Place { file, .. } = &place();
     file.save(&catalog("one")).unwrap();
     let content = fs::read(file.path()).unwrap();
     for end in 0..content.len() {
         fs::write(file.path(), &content[..end]).unwrap();
-        assert!(
-            matches!(file.load(), Err(SnapshotError::Broken { .. })),
-            "{end}"
-        );
+        let loaded = file.load();
+        assert!(matches!(loaded, Err(SnapshotError::Broken { .. })), "{end}");
     }
     for at in 0..content.len() {
         let mut altered = content.clone();
         altered[at] ^= 1;
         fs::write(file.path(), altered).unwrap();
-        assert!(
-            matches!(file.load(), Err(SnapshotError::Broken { .. })),
-            "{at}"
-        );
+        let loaded = file.load();
+        assert!(matches!(loaded, Err(SnapshotError::Broken { .. })), "{at}");
     }
 }
 
 #[test]
-fn a_file_of_something_else_is_refused() {
+fn file_that_is_no_snapshot_is_refused() {
     let Place { directory, file } = place();
     for foreign in ["", "{}", "\n\n\n", "[[apis]]\nid = 'a'\npath = '/'\n"] {
         fs::write(file.path(), foreign).unwrap();
+        let loaded = file.load();
         assert!(
-            matches!(file.load(), Err(SnapshotError::Broken { .. })),
+            matches!(loaded, Err(SnapshotError::Broken { .. })),
             "{foreign}"
         );
     }
-    file.save(&catalog("one")).unwrap();
-    let other = file.clone().with_source("there");
-    assert!(matches!(
-        other.load(),
-        Err(SnapshotError::OtherSource { .. })
-    ));
-    let in_the_way = SnapshotFile::new(directory.path());
-    assert!(matches!(in_the_way.load(), Err(SnapshotError::Read { .. })));
+    let folder = SnapshotFile::new(directory.path());
+    assert!(matches!(folder.load(), Err(SnapshotError::Read { .. })));
 }
 
 #[test]
-fn a_file_that_is_too_old_is_refused_and_so_is_one_of_the_future() {
+fn snapshot_of_another_source_or_kind_is_refused() {
+    let Place { file, .. } = &place();
+    file.save(&catalog("one")).unwrap();
+    for other in [
+        file.clone().with_source("there"),
+        SnapshotFile::new(file.path()),
+        file.clone().of_kind(SnapshotKind::Cache),
+    ] {
+        let loaded = other.load();
+        assert!(
+            matches!(loaded, Err(SnapshotError::OtherSource { .. })),
+            "{other:?}"
+        );
+    }
+    let content = fs::read_to_string(file.path()).unwrap();
+    assert!(!content.contains("here"), "{content}");
+}
+
+/// Writes the snapshot with other text in its header, and a trailer that fits.
+fn with_header(file: &SnapshotFile, from: &str, to: &str) {
+    let content = fs::read_to_string(file.path()).unwrap();
+    let hashed: Vec<&str> = content.split_inclusive('\n').take(2).collect();
+    let hashed = hashed.concat().replacen(from, to, 1);
+    let sha256 = format::hex(Sha256::new_with_prefix(&hashed));
+    fs::write(
+        file.path(),
+        format!("{hashed}{{\"sha256\":\"{sha256}\"}}\n"),
+    )
+    .unwrap();
+}
+
+#[test]
+fn header_of_the_next_version_is_read_if_its_format_is_the_same() {
+    let Place { file, .. } = &place();
+    file.save(&catalog("one")).unwrap();
+    with_header(file, "{\"format\":1", "{\"colour\":\"red\",\"format\":1");
+    assert!(file.load().unwrap().is_some());
+    with_header(file, "\"format\":1", "\"format\":2");
+    let error = file.load().unwrap_err();
+    assert!(matches!(
+        error,
+        SnapshotError::NewerFormat { format: 2, .. }
+    ));
+}
+
+#[test]
+fn snapshot_that_is_too_old_or_of_the_future_is_refused() {
     let Place { file, .. } = &place();
     let hour = Duration::from_secs(3600);
     let bounded = file.clone().with_max_age(hour);
@@ -111,8 +146,7 @@ fn a_file_that_is_too_old_is_refused_and_so_is_one_of_the_future() {
     ] {
         file.save_as_of(&catalog("one"), saved_at, &Confirmed::new())
             .unwrap();
-        let loaded = bounded.load();
-        match loaded {
+        match bounded.load() {
             Ok(Some(_)) => assert!(is_used),
             Err(SnapshotError::TooOld { .. }) => assert!(!is_used),
             other => panic!("{other:?}"),
@@ -122,20 +156,14 @@ fn a_file_that_is_too_old_is_refused_and_so_is_one_of_the_future() {
 }
 
 #[test]
-fn a_save_that_fails_leaves_the_file_as_it_was() {
+fn failed_save_leaves_the_file_as_it_was() {
     let Place { directory, file } = place();
     let nowhere = SnapshotFile::new(directory.path().join("no/snapshot"));
-    assert!(matches!(
-        nowhere.save(&catalog("one")),
-        Err(SnapshotError::Write { .. })
-    ));
-    file.save(&catalog("one")).unwrap();
-    // Something in the way that is no file.
-    fs::create_dir(file.beside().unwrap()).unwrap();
-    assert!(matches!(
-        file.save(&catalog("two")),
-        Err(SnapshotError::Write { .. })
-    ));
-    let kept = file.load().unwrap().unwrap();
-    assert!(kept.catalog().subscription("one").is_some());
+    let error = nowhere.save(&catalog("one")).unwrap_err();
+    assert!(matches!(error, SnapshotError::Write { .. }));
+    // A folder in its place cannot be replaced by a file.
+    fs::create_dir(file.path()).unwrap();
+    assert!(file.save(&catalog("two")).is_err());
+    let names: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
+    assert_eq!(names.len(), 1);
 }

@@ -2,16 +2,13 @@
 //!
 //! Alone in its process: other tests' threads, which have no subscriber, would
 //! turn events off for good.
-#![allow(clippy::unwrap_used)]
-
-mod remote;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower_subscription_key::store::HttpStore;
 
-use remote::{Manner, PATIENCE, RemoteServer, answer};
+use crate::remote::{Manner, PATIENCE, RemoteServer, answer};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -30,7 +27,7 @@ impl std::io::Write for Log {
 }
 
 #[tokio::test]
-async fn neither_events_nor_errors_tell_a_key_or_what_opens_the_remote() {
+async fn http_store_shows_neither_keys_nor_credentials() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -53,22 +50,22 @@ async fn neither_events_nor_errors_tell_a_key_or_what_opens_the_remote() {
         .authorization("Bearer s3cret-token")
         .poll_interval(HOUR)
         .backoff(HOUR, HOUR)
-        .time_out(PATIENCE)
-        .connect()
+        .timeout(PATIENCE)
+        .open()
         .await
         .unwrap();
     remote.behave(Manner::Untagged {
         body: with_key("primry_key"),
     });
-    let refused = store.refresh().await.unwrap_err();
+    let refused = store.reload().await.unwrap_err();
     remote.behave(Manner::Raw(answer("403 No", "", key)));
-    let forbidden = store.refresh().await.unwrap_err();
+    let forbidden = store.reload().await.unwrap_err();
     remote.stop().await;
-    let gone = store.refresh().await.unwrap_err();
+    let gone = store.reload().await.unwrap_err();
     assert!(remote.requests()[0].contains("s3cret-token"));
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(
-        log.contains("catalog is in use") && log.contains("no new catalog"),
+        log.contains("catalog is in use") && log.contains("the catalog stays as it was"),
         "{log}"
     );
     let told = format!("{log}{store:?}{refused:?}{forbidden:?}{gone:?}");

@@ -1,5 +1,4 @@
 //! Catalog files that change in every way that files change.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,5 @@
 //! What a caller gets while the remote server of an HTTP store is in trouble, fault by
 //! fault. README's table is made of these rows.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod remote;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,12 +8,12 @@ use http::{Request, Response};
 use tokio_rustls::TlsAcceptor;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Scope, Subscription};
-use tower_subscription_key::store::http::{HttpClient, HttpError, HttpStoreError};
+use tower_subscription_key::store::http::{HttpClient, HttpError, HttpLookupError};
 use tower_subscription_key::store::{HttpLookupStore, HttpStore, SubscriptionStore};
 use tower_subscription_key::{KeyDigest, SubscriptionKeyLayer, document};
 
-use remote::certificates::Authority;
-use remote::{Manner, PATIENCE, RemoteServer, answer, ok, within};
+use crate::remote::certificates::Authority;
+use crate::remote::{Manner, PATIENCE, RemoteServer, answer, ok, within};
 
 const GOOD: &str = "264a41411c0b43e782f483eb6f3eaeab";
 const WRONG: &str = "00000000000000000000000000000000";
@@ -197,12 +194,25 @@ const ROWS: &[Row] = &[
                 &documents.catalog,
             ))
         },
-        told: |error| matches!(error, HttpError::ContentType),
+        told: |error| matches!(error, HttpError::ContentType(_)),
     },
     Row {
-        fault: "no content type",
-        make: |documents| raw(answer("200 OK", "", &documents.catalog)),
-        told: |error| matches!(error, HttpError::ContentType),
+        fault: "a compressed body",
+        make: |documents| {
+            let headers = format!("{JSON}content-encoding: gzip\r\n");
+            raw(answer("200 OK", &headers, &documents.catalog))
+        },
+        told: |error| matches!(error, HttpError::ContentEncoding(_)),
+    },
+    Row {
+        fault: "a compressed body that does not say so",
+        make: |_| {
+            let mut compressed = answer("200 OK", JSON, "..").clone();
+            let end = compressed.len();
+            compressed[end - 2..].copy_from_slice(b"\x1f\x8b");
+            raw(compressed)
+        },
+        told: |error| matches!(error, HttpError::ContentEncoding(_)),
     },
     Row {
         fault: "a body that is too large and says so",
@@ -288,9 +298,9 @@ impl Scene {
         HttpStore::builder(&self.remote.uri("/catalog"))
             .poll_interval(Duration::from_secs(3600))
             .backoff(Duration::from_millis(10), Duration::from_millis(50))
-            .time_out(self.time_out)
+            .timeout(self.time_out)
             .max_bytes(LIMIT)
-            .connect_lazy_with(self.client.clone())
+            .start_with(self.client.clone())
             .unwrap()
     }
 }
@@ -319,11 +329,11 @@ async fn statuses<S: SubscriptionStore>(layer: &SubscriptionKeyLayer<S>) -> [u16
 }
 
 async fn until_well(store: &HttpStore) {
-    within(async { while store.refresh().await.is_err() {} }).await;
+    within(async { while store.reload().await.is_err() {} }).await;
 }
 
 #[tokio::test]
-async fn a_catalog_that_was_fetched_is_served_through_every_fault() {
+async fn fetched_catalog_during_every_fault_is_served() {
     let documents = documents();
     for row in ROWS {
         let scene = Scene::of(row, &documents, documents.good_catalog()).await;
@@ -333,7 +343,7 @@ async fn a_catalog_that_was_fetched_is_served_through_every_fault() {
         assert_eq!(statuses(&layer).await, [200, 401, 401], "{}", row.fault);
 
         scene.break_down().await;
-        let error = within(store.refresh()).await.unwrap_err();
+        let error = within(store.reload()).await.unwrap_err();
         assert!((row.told)(&error), "{}: {error:?}", row.fault);
         assert_eq!(statuses(&layer).await, [200, 401, 401], "{}", row.fault);
         assert_eq!(store.status().version(), 1, "{}", row.fault);
@@ -346,7 +356,7 @@ async fn a_catalog_that_was_fetched_is_served_through_every_fault() {
 }
 
 #[tokio::test]
-async fn without_a_catalog_every_fault_is_a_503_until_it_is_over() {
+async fn missing_catalog_during_every_fault_is_a_503() {
     let documents = documents();
     for row in ROWS {
         let scene = Scene::of(row, &documents, documents.good_catalog()).await;
@@ -354,13 +364,13 @@ async fn without_a_catalog_every_fault_is_a_503_until_it_is_over() {
         let store = scene.store();
         let layer = SubscriptionKeyLayer::new(store.clone());
         assert_eq!(statuses(&layer).await, [503, 503, 503], "{}", row.fault);
-        let error = within(store.refresh()).await.unwrap_err();
+        let error = within(store.reload()).await.unwrap_err();
         assert!((row.told)(&error), "{}: {error:?}", row.fault);
         assert_eq!(statuses(&layer).await, [503, 503, 503], "{}", row.fault);
 
         scene.recover().await;
         // The worker comes back by itself.
-        let mut status = store.subscribe();
+        let mut status = store.watch_status();
         within(status.wait_for(|status| status.version() == 1))
             .await
             .unwrap();
@@ -369,12 +379,12 @@ async fn without_a_catalog_every_fault_is_a_503_until_it_is_over() {
 }
 
 #[tokio::test]
-async fn a_lookup_through_every_fault_is_a_503_and_never_an_answer() {
+async fn lookup_during_every_fault_is_a_503() {
     let documents = documents();
     for row in ROWS {
         let scene = Scene::of(row, &documents, documents.good_keys()).await;
         let store = HttpLookupStore::builder(&scene.remote.uri("/keys"))
-            .time_out(scene.time_out)
+            .timeout(scene.time_out)
             .max_bytes(LIMIT)
             .build_with(scene.client.clone())
             .unwrap();
@@ -385,7 +395,7 @@ async fn a_lookup_through_every_fault_is_a_503_and_never_an_answer() {
         scene.break_down().await;
         assert_eq!(statuses(&layer).await, [503, 503, 401], "{}", row.fault);
         match store.find(&KeyDigest::of(GOOD)).await {
-            Err(HttpStoreError::Lookup(error)) => {
+            Err(HttpLookupError::Lookup(error)) => {
                 assert!((row.told)(&error), "{}: {error:?}", row.fault);
             }
             other => panic!("{}: {other:?}", row.fault),
@@ -398,30 +408,33 @@ async fn a_lookup_through_every_fault_is_a_503_and_never_an_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_about_another_key_lets_nobody_in() {
+async fn answer_about_another_key_is_a_503() {
     let documents = documents();
     let owners = [WRONG, GOOD].map(|key| (KeyDigest::of(key).to_hex(), documents.owner.clone()));
     let remote = RemoteServer::start(Manner::Keys(owners.into())).await;
     let store = HttpLookupStore::builder(&remote.uri("/keys"))
-        .time_out(PATIENCE)
+        .timeout(PATIENCE)
         .build()
         .unwrap();
     let layer = SubscriptionKeyLayer::new(store.clone()).single_api(Api::new("echo", ""));
     assert_eq!(statuses(&layer).await, [200, 503, 401]);
     let error = store.find(&KeyDigest::of(WRONG)).await.unwrap_err();
-    assert!(matches!(error, HttpStoreError::Lookup(HttpError::OtherKey)));
+    assert!(matches!(
+        error,
+        HttpLookupError::Lookup(HttpError::OtherKey)
+    ));
 }
 
 #[tokio::test]
-async fn nobody_is_led_away_with_the_authorization() {
+async fn redirect_does_not_receive_the_authorization() {
     let documents = documents();
     let elsewhere = RemoteServer::start(documents.good_catalog()).await;
     let location = format!("location: {}\r\n", elsewhere.uri("/catalog"));
     let remote = RemoteServer::start(Manner::Raw(answer("307 Away", &location, ""))).await;
     let connected = HttpStore::builder(&remote.uri("/catalog"))
         .authorization("Bearer secret")
-        .time_out(PATIENCE)
-        .connect()
+        .timeout(PATIENCE)
+        .open()
         .await;
     assert!(connected.is_err());
     assert!(remote.requests()[0].contains("authorization: bearer secret\r\n"));

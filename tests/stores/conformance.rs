@@ -1,8 +1,5 @@
 //! The HTTP stores keep every promise of a store, against a remote server that comes
 //! and goes.
-#![allow(clippy::unwrap_used)]
-
-mod remote;
 
 use std::time::Duration;
 
@@ -12,7 +9,7 @@ use tower_subscription_key::store::conformance::{self, Ability, Harness, Promise
 use tower_subscription_key::store::http::HttpClient;
 use tower_subscription_key::store::{HttpLookupStore, HttpStore};
 
-use remote::{Manner, PATIENCE, RemoteServer};
+use crate::remote::{Manner, PATIENCE, RemoteServer};
 
 fn whole(catalog: &Catalog) -> Manner {
     let body = document::to_json(catalog);
@@ -40,8 +37,8 @@ impl Harness for Whole {
         let store = HttpStore::builder(&self.0.uri("/catalog"))
             .poll_interval(Duration::from_millis(20))
             .backoff(Duration::from_millis(5), Duration::from_millis(20))
-            .time_out(PATIENCE)
-            .connect()
+            .timeout(PATIENCE)
+            .open()
             .await?;
         Ok(store)
     }
@@ -74,7 +71,7 @@ impl Harness for KeyByKey {
     async fn store(&self, catalog: Catalog) -> Result<Self::Store, Trouble> {
         self.0.behave(key_by_key(&catalog));
         let builder = HttpLookupStore::builder(&self.0.uri("/keys"));
-        Ok(builder.time_out(PATIENCE).build()?)
+        Ok(builder.timeout(PATIENCE).build()?)
     }
 
     async fn change(&self, _: &Self::Store, catalog: Catalog) -> Result<Ability, Trouble> {
@@ -102,14 +99,14 @@ async fn remote() -> RemoteServer {
 }
 
 #[tokio::test]
-async fn a_store_of_whole_catalogs_keeps_every_promise() {
+async fn http_store_keeps_every_promise() {
     let report = conformance::check(Whole(remote().await)).await.unwrap();
     assert!(report.kept.contains(&Promise::Outage));
     assert!(report.skipped.is_empty(), "{report:?}");
 }
 
 #[tokio::test]
-async fn a_store_of_single_keys_keeps_every_promise() {
+async fn http_lookup_store_keeps_every_promise() {
     let report = conformance::check(KeyByKey(remote().await)).await.unwrap();
     assert!(report.kept.contains(&Promise::Outage));
     assert!(report.skipped.is_empty(), "{report:?}");

@@ -1,7 +1,4 @@
 //! How a catalog is fetched over HTTP and kept up to date.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod remote;
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,12 +12,14 @@ use tower::service_fn;
 use tower_subscription_key::catalog::{Api, Catalog, Scope, State, Subscription};
 use tower_subscription_key::document;
 use tower_subscription_key::store::http::{
-    HttpConfigError, HttpConnectError, HttpError, HttpStatus, HttpStoreBuilder, HttpStoreError,
-    Origin, RequestBody,
+    HttpConfigError, HttpError, HttpOpenError, HttpStoreBuilder, RequestBody,
 };
-use tower_subscription_key::store::{Holdings, HttpLookupStore, HttpStore, SubscriptionStore};
+use tower_subscription_key::store::{
+    CatalogUnavailable, Holdings, HttpLookupStore, HttpStore, Origin, StoreStatus,
+    SubscriptionStore,
+};
 
-use remote::{Manner, PATIENCE, RemoteServer, answer, within};
+use crate::remote::{Manner, PATIENCE, RemoteServer, answer, within};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -63,12 +62,12 @@ fn builder(remote: &RemoteServer) -> HttpStoreBuilder {
     HttpStore::builder(&remote.uri("/catalog"))
         .poll_interval(HOUR)
         .backoff(HOUR, HOUR)
-        .time_out(PATIENCE)
+        .timeout(PATIENCE)
         .snapshot_after(PATIENCE)
 }
 
-async fn until(store: &HttpStore, what: impl Fn(&HttpStatus) -> bool) -> HttpStatus {
-    let mut status = store.subscribe();
+async fn until(store: &HttpStore, what: impl Fn(&StoreStatus) -> bool) -> StoreStatus {
+    let mut status = store.watch_status();
     within(status.wait_for(|status| what(status)))
         .await
         .unwrap()
@@ -76,17 +75,17 @@ async fn until(store: &HttpStore, what: impl Fn(&HttpStatus) -> bool) -> HttpSta
 }
 
 #[tokio::test]
-async fn a_version_is_fetched_confirmed_and_replaced_as_a_whole() {
+async fn version_is_fetched_confirmed_and_replaced_as_a_whole() {
     let remote = RemoteServer::start(active()).await;
-    let store = builder(&remote).connect().await.unwrap();
+    let store = builder(&remote).open().await.unwrap();
     let first = store.status();
-    assert_eq!((first.version(), first.etag()), (1, Some("\"1\"")));
-    assert_eq!(first.origin(), Some(Origin::RemoteServer));
+    assert_eq!((first.version(), first.revision()), (1, Some("\"1\"")));
+    assert_eq!(first.origin(), Some(Origin::Source));
 
-    let confirmed = store.refresh().await.unwrap();
+    let confirmed = store.reload().await.unwrap();
     assert_eq!(confirmed.version(), 1);
     assert_eq!(confirmed.loaded_at(), first.loaded_at());
-    assert!(confirmed.current_at() >= first.current_at());
+    assert!(confirmed.confirmed_at() >= first.confirmed_at());
     let asked = &remote.requests()[1];
     assert!(asked.starts_with("get /catalog http/1.1\r\n"), "{asked}");
     assert!(asked.contains("if-none-match: \"1\"\r\n"), "{asked}");
@@ -96,41 +95,41 @@ async fn a_version_is_fetched_confirmed_and_replaced_as_a_whole() {
         panic!("it has a catalog");
     };
     remote.behave(suspended());
-    assert_eq!(store.refresh().await.unwrap().version(), 2);
+    assert_eq!(store.reload().await.unwrap().version(), 2);
     assert_eq!(state(&store), State::Suspended);
     // Who met the version before is decided on it to the end.
     assert_eq!(met.subscription("contoso").unwrap().state(), State::Active);
 }
 
 #[tokio::test]
-async fn the_same_content_is_no_new_version_with_whatever_tag_or_none() {
+async fn same_content_with_another_etag_is_no_new_version() {
     let body = catalog(State::Active);
     let remote = RemoteServer::start(Manner::Untagged { body: body.clone() }).await;
-    let store = builder(&remote).connect().await.unwrap();
-    assert_eq!(store.refresh().await.unwrap().version(), 1);
+    let store = builder(&remote).open().await.unwrap();
+    assert_eq!(store.reload().await.unwrap().version(), 1);
     remote.behave(Manner::Serve {
         body,
         etag: "\"new\"",
     });
-    let status = store.refresh().await.unwrap();
-    assert_eq!((status.version(), status.etag()), (1, Some("\"new\"")));
+    let status = store.reload().await.unwrap();
+    assert_eq!((status.version(), status.revision()), (1, Some("\"new\"")));
 }
 
 #[tokio::test]
-async fn the_remote_is_asked_at_intervals() {
+async fn poll_interval_passes_change_is_fetched() {
     let remote = RemoteServer::start(active()).await;
     let often = builder(&remote).poll_interval(Duration::from_millis(20));
-    let store = often.connect().await.unwrap();
+    let store = often.open().await.unwrap();
     remote.behave(suspended());
     until(&store, |status| status.version() == 2).await;
     assert_eq!(state(&store), State::Suspended);
 }
 
 #[tokio::test]
-async fn a_change_is_felt_by_a_request_that_is_held() {
+async fn held_request_returns_the_change_at_once() {
     let remote = RemoteServer::start(active()).await;
     // An hour passes before anything else would notice.
-    let store = builder(&remote).long_poll(HOUR).connect().await.unwrap();
+    let store = builder(&remote).long_poll(HOUR).open().await.unwrap();
     remote
         .wait_for_request(|head| head.contains("prefer: wait=3600\r\n"))
         .await;
@@ -142,13 +141,13 @@ async fn a_change_is_felt_by_a_request_that_is_held() {
 }
 
 #[tokio::test]
-async fn a_refresh_does_not_wait_for_a_request_that_is_held() {
+async fn reload_during_held_request_does_not_wait_for_it() {
     let remote = RemoteServer::start(active()).await;
-    let store = builder(&remote).long_poll(HOUR).connect().await.unwrap();
+    let store = builder(&remote).long_poll(HOUR).open().await.unwrap();
     remote
         .wait_for_request(|head| head.contains("prefer:"))
         .await;
-    let status = within(store.refresh()).await.unwrap();
+    let status = within(store.reload()).await.unwrap();
     assert_eq!(status.version(), 1);
     // And then holding goes on.
     remote.behave(suspended());
@@ -156,16 +155,16 @@ async fn a_refresh_does_not_wait_for_a_request_that_is_held() {
 }
 
 #[tokio::test]
-async fn a_refused_document_is_told_and_the_next_good_one_is_used() {
+async fn invalid_document_is_reported_and_the_next_valid_one_used() {
     let remote = RemoteServer::start(active()).await;
-    let store = builder(&remote).connect().await.unwrap();
+    let store = builder(&remote).open().await.unwrap();
     let body = r#"{"apis": [{"id": "a", "path": "/"}], "apes": []}"#.to_owned();
     remote.behave(Manner::Serve {
         body,
         etag: "\"bad\"",
     });
     for _ in 0..2 {
-        let error = store.refresh().await.unwrap_err();
+        let error = store.reload().await.unwrap_err();
         let HttpError::Document(document) = &*error else {
             panic!("{error:?}");
         };
@@ -175,60 +174,57 @@ async fn a_refused_document_is_told_and_the_next_good_one_is_used() {
     assert!(remote.requests()[2].contains("if-none-match: \"1\"\r\n"));
     assert_eq!(state(&store), State::Active);
     remote.behave(suspended());
-    assert_eq!(store.refresh().await.unwrap().version(), 2);
+    assert_eq!(store.reload().await.unwrap().version(), 2);
     assert!(store.status().last_error().is_none());
 }
 
 #[tokio::test]
-async fn connecting_tells_why_there_is_no_first_version() {
+async fn open_without_first_version_returns_the_cause() {
     let remote = RemoteServer::start(Manner::Raw(answer("503 Later", "", ""))).await;
-    let error = builder(&remote).connect().await.unwrap_err();
-    let HttpConnectError::Fetch(error) = error else {
+    let error = builder(&remote).open().await.unwrap_err();
+    let HttpOpenError::Fetch(error) = error else {
         panic!("{error:?}");
     };
     assert!(matches!(&*error, HttpError::Status(status) if *status == 503));
 
-    let store = builder(&remote).connect_lazy().unwrap();
+    let store = builder(&remote).start().unwrap();
     until(&store, |status| status.last_error().is_some()).await;
     let error = store.holdings().unwrap_err();
-    assert!(
-        matches!(error, HttpStoreError::NoVersion(Some(_))),
-        "{error:?}"
-    );
+    assert!(matches!(error, CatalogUnavailable::NotLoaded), "{error:?}");
     assert!(store.catalog().is_none());
 }
 
 #[tokio::test]
-async fn settings_that_cannot_work_are_told_before_anything_is_asked() {
+async fn setting_that_cannot_work_is_refused_at_start() {
     let zero = Duration::ZERO;
-    let setting = HttpConfigError::Setting;
+    let setting = HttpConfigError::Zero;
     let good = || HttpStore::builder("http://127.0.0.1:1/catalog");
     for (builder, expected) in [
-        (HttpStore::builder("/catalog"), HttpConfigError::Uri),
+        (HttpStore::builder("/catalog"), HttpConfigError::Url),
         (good().authorization("a\nb"), HttpConfigError::Authorization),
         (good().poll_interval(zero), setting("poll_interval")),
         (good().long_poll(zero), setting("long_poll")),
         (good().backoff(zero, HOUR), setting("backoff")),
-        (good().backoff(2 * HOUR, HOUR), setting("backoff")),
-        (good().max_age(zero), setting("max_age")),
-        (good().time_out(zero), setting("time_out")),
+        (good().backoff(2 * HOUR, HOUR), HttpConfigError::Backoff),
+        (good().max_staleness(zero), setting("max_staleness")),
+        (good().timeout(zero), setting("timeout")),
         (good().max_bytes(0), setting("max_bytes")),
     ] {
-        assert_eq!(builder.connect_lazy().unwrap_err(), expected);
+        assert_eq!(builder.start().unwrap_err(), expected);
     }
 }
 
 #[test]
-fn outside_of_a_runtime_it_says_so() {
-    let store = HttpStore::builder("http://127.0.0.1:1/catalog").connect_lazy();
+fn start_outside_a_runtime_is_refused() {
+    let store = HttpStore::builder("http://127.0.0.1:1/catalog").start();
     assert_eq!(store.unwrap_err(), HttpConfigError::NoRuntime);
 }
 
 #[tokio::test]
-async fn a_version_that_is_too_old_is_not_served() {
+async fn version_beyond_max_staleness_is_not_served() {
     let remote = RemoteServer::start(active()).await;
-    let bounded = builder(&remote).max_age(Duration::from_millis(1));
-    let store = bounded.connect().await.unwrap();
+    let bounded = builder(&remote).max_staleness(Duration::from_millis(1));
+    let store = bounded.open().await.unwrap();
     let too_old = async {
         loop {
             match store.holdings() {
@@ -238,67 +234,70 @@ async fn a_version_that_is_too_old_is_not_served() {
         }
     };
     let error = within(too_old).await;
-    assert!(matches!(error, HttpStoreError::TooOld { .. }), "{error:?}");
+    assert!(
+        matches!(error, CatalogUnavailable::Stale { .. }),
+        "{error:?}"
+    );
     assert!(store.find(&"00".repeat(32).parse().unwrap()).await.is_err());
     assert!(store.catalog().is_some());
 
-    let store = builder(&remote).max_age(HOUR).connect().await.unwrap();
+    let store = builder(&remote).max_staleness(HOUR).open().await.unwrap();
     remote.stop().await;
-    store.refresh().await.unwrap_err();
+    store.reload().await.unwrap_err();
     assert!(store.holdings().is_ok());
 }
 
 #[tokio::test]
-async fn a_snapshot_serves_a_restart_during_an_outage() {
+async fn restart_during_outage_uses_the_snapshot() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("catalog.snapshot");
     let remote = RemoteServer::start(active()).await;
     let keeping = || builder(&remote).keep_snapshot(&path);
 
-    let store = keeping().connect().await.unwrap();
+    let store = keeping().open().await.unwrap();
     let saved_at = until(&store, |status| status.saved_at().is_some())
         .await
         .saved_at();
     drop(store);
     remote.stop().await;
 
-    let store = keeping().connect().await.unwrap();
+    let store = keeping().open().await.unwrap();
     let status = store.status();
-    assert_eq!((status.version(), status.origin()), (1, Some(Origin::Disk)));
-    assert_eq!(status.current_at(), saved_at);
-    assert!(matches!(
-        &**status.last_error().unwrap(),
-        HttpError::Unreachable(_)
-    ));
+    assert_eq!(
+        (status.version(), status.origin()),
+        (1, Some(Origin::Snapshot))
+    );
+    assert_eq!(status.confirmed_at(), saved_at);
+    assert!(status.last_error().unwrap().contains("cannot be reached"));
     assert_eq!(state(&store), State::Active);
     assert!(store.holdings().is_ok());
 
     remote.restart();
     remote.behave(suspended());
-    let status = store.refresh().await.unwrap();
+    let status = store.reload().await.unwrap();
     assert_eq!(
         (status.version(), status.origin()),
-        (2, Some(Origin::RemoteServer))
+        (2, Some(Origin::Source))
     );
     assert_eq!(state(&store), State::Suspended);
     until(&store, |status| status.saved_at() > saved_at).await;
     drop(store);
 
     remote.stop().await;
-    let store = keeping().connect().await.unwrap();
+    let store = keeping().open().await.unwrap();
     assert_eq!(state(&store), State::Suspended);
 }
 
 #[tokio::test]
-async fn a_snapshot_is_not_used_while_the_remote_answers() {
+async fn restart_with_remote_server_ignores_the_snapshot() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("catalog.snapshot");
     let remote = RemoteServer::start(active()).await;
     let keeping = || builder(&remote).keep_snapshot(&path);
-    let store = keeping().connect().await.unwrap();
+    let store = keeping().open().await.unwrap();
     until(&store, |status| status.saved_at().is_some()).await;
     remote.behave(suspended());
-    let store = keeping().connect().await.unwrap();
+    let store = keeping().open().await.unwrap();
     assert_eq!(
         (store.status().version(), state(&store)),
         (1, State::Suspended)
@@ -306,7 +305,7 @@ async fn a_snapshot_is_not_used_while_the_remote_answers() {
 }
 
 #[tokio::test]
-async fn a_snapshot_stands_in_while_the_first_answer_takes_long() {
+async fn slow_first_answer_is_replaced_by_the_snapshot() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("catalog.snapshot");
     let remote = RemoteServer::start(active()).await;
@@ -316,38 +315,38 @@ async fn a_snapshot_stands_in_while_the_first_answer_takes_long() {
             .keep_snapshot(&path)
             .snapshot_after(patience)
     };
-    let store = keeping().connect().await.unwrap();
+    let store = keeping().open().await.unwrap();
     until(&store, |status| status.saved_at().is_some()).await;
     remote.behave(Manner::Hang);
-    let store = within(keeping().connect()).await.unwrap();
+    let store = within(keeping().open()).await.unwrap();
     let status = store.status();
-    assert_eq!(status.origin(), Some(Origin::Disk));
+    assert_eq!(status.origin(), Some(Origin::Snapshot));
     // It is still being waited for.
     assert!(status.last_error().is_none());
 }
 
 #[tokio::test]
-async fn a_snapshot_that_is_not_to_be_used_is_none() {
+async fn snapshot_that_does_not_fit_is_not_used() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("catalog.snapshot");
     let remote = RemoteServer::start(active()).await;
     let keeping = || builder(&remote).keep_snapshot(&path);
-    let store = keeping().connect().await.unwrap();
+    let store = keeping().open().await.unwrap();
     until(&store, |status| status.saved_at().is_some()).await;
     drop(store);
     remote.stop().await;
 
     let of_another = HttpStore::builder(&remote.uri("/other"))
-        .time_out(PATIENCE)
+        .timeout(PATIENCE)
         .keep_snapshot(&path);
-    assert!(of_another.connect().await.is_err());
-    let too_old = keeping().max_age(Duration::from_nanos(1));
-    assert!(too_old.connect().await.is_err());
-    assert!(keeping().connect().await.is_ok());
+    assert!(of_another.open().await.is_err());
+    let too_old = keeping().max_staleness(Duration::from_nanos(1));
+    assert!(too_old.open().await.is_err());
+    assert!(keeping().open().await.is_ok());
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    assert!(keeping().connect().await.is_err());
-    let store = keeping().connect_lazy().unwrap();
+    assert!(keeping().open().await.is_err());
+    let store = keeping().start().unwrap();
     until(&store, |status| status.last_error().is_some()).await;
     assert!(store.holdings().is_err());
 }
@@ -387,19 +386,19 @@ fn impatient(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remote_that_does_not_hold_is_asked_at_intervals() {
+async fn remote_server_that_does_not_hold_is_asked_at_intervals() {
     let asked_to_hold = Arc::default();
     let store = HttpStore::builder("https://keys.example/catalog")
         .poll_interval(HOUR)
         .long_poll(HOUR)
-        .connect_with(impatient(Arc::clone(&asked_to_hold)))
+        .open_with(impatient(Arc::clone(&asked_to_hold)))
         .await
         .unwrap();
     let asked_to_hold = || asked_to_hold.lock().unwrap().clone();
     tokio::time::sleep(HOUR / 2).await;
     assert_eq!(asked_to_hold(), [false, true]);
-    store.refresh().await.unwrap();
-    store.refresh().await.unwrap();
+    store.reload().await.unwrap();
+    store.reload().await.unwrap();
     tokio::time::sleep(HOUR / 2).await;
     assert_eq!(asked_to_hold(), [false, true, false, false]);
     // It may have learnt to.
@@ -408,15 +407,15 @@ async fn a_remote_that_does_not_hold_is_asked_at_intervals() {
 }
 
 #[tokio::test]
-async fn any_service_that_answers_http_is_a_client() {
+async fn tower_service_is_accepted_as_a_client() {
     let client = answering(|| catalog(State::Active));
-    let builder = HttpStore::builder("https://keys.example/catalog").time_out(PATIENCE);
-    let store = builder.connect_with(client).await.unwrap();
+    let builder = HttpStore::builder("https://keys.example/catalog").timeout(PATIENCE);
+    let store = builder.open_with(client).await.unwrap();
     assert_eq!(state(&store), State::Active);
 }
 
 #[tokio::test]
-async fn a_client_that_panics_is_an_error_and_asked_again() {
+async fn client_that_panics_is_an_error_and_asked_again() {
     let panics = Arc::new(AtomicBool::new(false));
     let client = {
         let panics = Arc::clone(&panics);
@@ -426,18 +425,18 @@ async fn a_client_that_panics_is_an_error_and_asked_again() {
         })
     };
     let builder = HttpStore::builder("https://keys.example/catalog")
-        .time_out(PATIENCE)
+        .timeout(PATIENCE)
         .poll_interval(HOUR);
-    let store = builder.connect_with(client).await.unwrap();
+    let store = builder.open_with(client).await.unwrap();
     panics.store(true, Ordering::SeqCst);
-    let error = store.refresh().await.unwrap_err();
-    assert!(matches!(&*error, HttpError::Broken));
+    let error = store.reload().await.unwrap_err();
+    assert!(matches!(&*error, HttpError::Interrupted));
     panics.store(false, Ordering::SeqCst);
-    assert!(store.refresh().await.is_ok());
+    assert!(store.reload().await.is_ok());
 }
 
 #[tokio::test]
-async fn nothing_is_asked_any_more_when_the_last_handle_is_gone() {
+async fn last_handle_dropped_ends_the_requests() {
     struct Ends(Mutex<Option<oneshot::Sender<()>>>);
     impl Drop for Ends {
         fn drop(&mut self) {
@@ -452,12 +451,12 @@ async fn nothing_is_asked_any_more_when_the_last_handle_is_gone() {
         catalog(State::Active)
     });
     let builder = HttpStore::builder("https://keys.example/catalog")
-        .time_out(PATIENCE)
+        .timeout(PATIENCE)
         .poll_interval(HOUR);
-    let store = builder.connect_with(client).await.unwrap();
+    let store = builder.open_with(client).await.unwrap();
     let other = store.clone();
     drop(store);
-    assert!(other.refresh().await.is_ok());
+    assert!(other.reload().await.is_ok());
     drop(other);
     within(ended).await.unwrap();
 }
@@ -465,10 +464,10 @@ async fn nothing_is_asked_any_more_when_the_last_handle_is_gone() {
 #[tokio::test]
 async fn a_lookup_can_take_its_definitions_from_a_catalog() {
     let remote = RemoteServer::start(active()).await;
-    let definitions = builder(&remote).connect().await.unwrap();
+    let definitions = builder(&remote).open().await.unwrap();
     let client = answering(|| document::owner_to_json(None));
     let store = HttpLookupStore::builder("https://keys.example/keys")
-        .time_out(PATIENCE)
+        .timeout(PATIENCE)
         .definitions(definitions)
         .build_with(client)
         .unwrap();

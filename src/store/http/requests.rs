@@ -1,0 +1,308 @@
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
+use sha2::{Digest, Sha256};
+use tokio::time::timeout;
+
+use crate::key::KeyDigest;
+use crate::store::backoff::LONGEST;
+use crate::store::http::exchange::Exchange;
+use crate::store::http::{HttpConfigError, HttpError, RequestBody};
+
+/// The settings of all requests to one URL, as a builder takes them.
+#[derive(Clone)]
+pub(super) struct RequestSettings {
+    url: Result<Uri, HttpConfigError>,
+    authorization: Option<Result<HeaderValue, HttpConfigError>>,
+    pub(super) timeout: Duration,
+    pub(super) max_bytes: usize,
+}
+
+const AGENT: &str = concat!("tower-subscription-key/", env!("CARGO_PKG_VERSION"));
+
+impl RequestSettings {
+    pub(super) fn new(url: &str, timeout: Duration, max_bytes: usize) -> Self {
+        Self {
+            url: parse(url),
+            authorization: None,
+            timeout,
+            max_bytes,
+        }
+    }
+
+    pub(super) fn set_authorization(&mut self, value: &str) {
+        let value = HeaderValue::from_str(value).map(|mut value| {
+            value.set_sensitive(true);
+            value
+        });
+        self.authorization = Some(value.map_err(|_| HttpConfigError::Authorization));
+    }
+
+    /// The requests, if all settings can work.
+    pub(super) fn build(&self) -> Result<Requests, HttpConfigError> {
+        let url = self.url.clone()?;
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if let Some(authorization) = self.authorization.clone() {
+            headers.insert(AUTHORIZATION, authorization?);
+        }
+        if self.max_bytes == 0 {
+            return Err(HttpConfigError::Zero("max_bytes"));
+        }
+        Ok(Requests {
+            url,
+            headers,
+            timeout: at_least_some("timeout", self.timeout)?,
+            max_bytes: self.max_bytes,
+        })
+    }
+}
+
+/// The duration, if it can be waited for. Endless ones become a year.
+pub(super) fn at_least_some(
+    setting: &'static str,
+    duration: Duration,
+) -> Result<Duration, HttpConfigError> {
+    match duration.is_zero() {
+        true => Err(HttpConfigError::Zero(setting)),
+        false => Ok(duration.min(LONGEST)),
+    }
+}
+
+fn parse(url: &str) -> Result<Uri, HttpConfigError> {
+    let url: Uri = url.parse().map_err(|_| HttpConfigError::Url)?;
+    if !matches!(url.scheme_str(), Some("http" | "https")) {
+        return Err(HttpConfigError::Url);
+    }
+    match url.authority() {
+        None => Err(HttpConfigError::Url),
+        // Clients drop or print them, each in its own way.
+        Some(authority) if authority.as_str().contains('@') => Err(HttpConfigError::Credentials),
+        Some(authority) if authority.host().is_empty() => Err(HttpConfigError::Url),
+        Some(_) => Ok(url),
+    }
+}
+
+/// All requests to one URL.
+#[derive(Clone)]
+pub(super) struct Requests {
+    url: Uri,
+    headers: HeaderMap,
+    pub(super) timeout: Duration,
+    max_bytes: usize,
+}
+
+/// Which connection a request should use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Any, also one that served other requests.
+    Any,
+    /// A new one.
+    New,
+}
+
+impl Requests {
+    /// The URL for people: without its query, which may contain a secret.
+    pub(super) fn name(&self) -> String {
+        let scheme = self.url.scheme_str().unwrap_or_default();
+        let authority = self.url.authority().map_or("", |host| host.as_str());
+        format!("{scheme}://{authority}{}", self.url.path())
+    }
+
+    /// The digest of everything that selects what the remote server sends.
+    pub(super) fn selection(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.url.to_string());
+        hash.update([0]);
+        let authorization = self.headers.get(AUTHORIZATION);
+        hash.update(authorization.map_or(&[][..], HeaderValue::as_bytes));
+        KeyDigest::from_bytes(hash.finalize().into()).to_hex()
+    }
+
+    pub(super) fn catalog(&self) -> Request<RequestBody> {
+        self.to(self.url.clone())
+    }
+
+    /// The request about one key: its digest is the last segment of the path.
+    pub(super) fn key(&self, key: &KeyDigest, connection: Use) -> Request<RequestBody> {
+        let path = self.url.path().trim_end_matches('/');
+        let digest = key.to_hex();
+        let path = match self.url.query() {
+            Some(query) => format!("{path}/{digest}?{query}"),
+            None => format!("{path}/{digest}"),
+        };
+        let mut parts = self.url.clone().into_parts();
+        parts.path_and_query = PathAndQuery::try_from(path).ok();
+        // A valid path with digits at its end is a valid path.
+        let url = Uri::from_parts(parts).unwrap_or_else(|_| self.url.clone());
+        let mut request = self.to(url);
+        if connection == Use::New {
+            let close = HeaderValue::from_static("close");
+            request.headers_mut().insert(CONNECTION, close);
+        }
+        request
+    }
+
+    fn to(&self, url: Uri) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::default());
+        *request.uri_mut() = url;
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+
+    /// The answer to the request. The remote server may take `hold` longer than
+    /// the timeout.
+    pub(super) async fn send(
+        &self,
+        client: impl Exchange,
+        request: Request<RequestBody>,
+        hold: Duration,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let after = self.timeout.saturating_add(hold);
+        let answer = timeout(after, client.exchange(request, self.max_bytes));
+        answer.await.unwrap_or(Err(HttpError::TimedOut(after)))
+    }
+}
+
+impl fmt::Debug for Requests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+/// The body of an answer that may be a document: status 200, a content type that
+/// JSON is sent with, not compressed. A proxy's error page is none of these.
+pub(super) fn document(response: Response<Bytes>) -> Result<Bytes, HttpError> {
+    if response.status() != StatusCode::OK {
+        return Err(HttpError::Status(response.status()));
+    }
+    let text_of = |name: HeaderName| {
+        let value = response.headers().get(name).map(HeaderValue::as_bytes);
+        let value = value.filter(|value| !value.is_empty());
+        value.map(|value| value.escape_ascii().take(100).map(char::from).collect())
+    };
+    let encoding: Option<String> = text_of(CONTENT_ENCODING);
+    if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        return Err(HttpError::ContentEncoding(encoding));
+    }
+    if response.body().starts_with(b"\x1f\x8b") {
+        return Err(HttpError::ContentEncoding("gzip, without saying so".into()));
+    }
+    // Object stores have their own idea of types, or none.
+    let content_type: Option<String> = text_of(CONTENT_TYPE);
+    if let Some(content_type) = content_type.filter(|content_type| !may_be_json(content_type)) {
+        return Err(HttpError::ContentType(content_type));
+    }
+    Ok(response.into_body())
+}
+
+fn may_be_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    let known = [
+        "application/json",
+        "application/octet-stream",
+        "binary/octet-stream",
+        "text/json",
+        "text/plain",
+    ];
+    known.contains(&essence.as_str())
+        || essence.starts_with("application/") && essence.ends_with("+json")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn settings(url: &str) -> RequestSettings {
+        RequestSettings::new(url, Duration::MAX, 1)
+    }
+
+    #[test]
+    fn url_must_be_absolute_and_without_credentials() {
+        for good in [
+            "http://a",
+            "https://a.example:8443/x/?q=1",
+            "http://[::1]:3000/",
+        ] {
+            assert!(settings(good).build().is_ok(), "{good}");
+        }
+        for (bad, error) in [
+            ("", HttpConfigError::Url),
+            ("/catalog", HttpConfigError::Url),
+            ("a.example/catalog", HttpConfigError::Url),
+            ("ftp://a/catalog", HttpConfigError::Url),
+            ("http://u:p@a/catalog", HttpConfigError::Credentials),
+        ] {
+            assert_eq!(settings(bad).build().err(), Some(error), "{bad}");
+        }
+    }
+
+    #[test]
+    fn debug_output_shows_neither_authorization_nor_query() {
+        let mut settings = settings("http://a/catalog?sig=secret");
+        settings.set_authorization("Bearer secret");
+        let requests = settings.build().unwrap();
+        assert_eq!(format!("{requests:?}"), "http://a/catalog");
+        assert!(!format!("{:?}", requests.catalog().headers()).contains("secret"));
+        settings.set_authorization("a\nb");
+        assert_eq!(settings.build().err(), Some(HttpConfigError::Authorization));
+    }
+
+    #[test]
+    fn selection_differs_by_query_and_by_authorization() {
+        let selection = |url: &str, authorization: Option<&str>| {
+            let mut settings = settings(url);
+            if let Some(authorization) = authorization {
+                settings.set_authorization(authorization);
+            }
+            settings.build().unwrap().selection()
+        };
+        let selections = [
+            selection("http://a/catalog", None),
+            selection("http://a/catalog", Some("Bearer one")),
+            selection("http://a/catalog", Some("Bearer two")),
+            selection("http://a/catalog?tenant=1", None),
+            selection("http://a/catalog?tenant=2", None),
+        ];
+        for (at, one) in selections.iter().enumerate() {
+            assert!(!selections[..at].contains(one));
+        }
+        assert_eq!(selections[0], selection("http://a/catalog", None));
+    }
+
+    #[test]
+    fn key_request_has_the_digest_as_its_last_segment() {
+        let digest = KeyDigest::of("test");
+        let hex = digest.to_hex();
+        for (base, expected) in [
+            ("http://a", format!("http://a/{hex}")),
+            ("http://a/keys/", format!("http://a/keys/{hex}")),
+            ("http://a/keys?v=1", format!("http://a/keys/{hex}?v=1")),
+        ] {
+            let request = settings(base).build().unwrap().key(&digest, Use::Any);
+            assert_eq!(request.uri().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn content_type_is_accepted_if_json_is_sent_with_it() {
+        for (text, expected) in [
+            ("application/json", true),
+            ("Application/JSON ; charset=utf-8", true),
+            ("application/vnd.catalog+json", true),
+            ("application/octet-stream", true),
+            ("text/plain; charset=utf-8", true),
+            ("application/jsonp", false),
+            ("text/html", false),
+        ] {
+            assert_eq!(may_be_json(text), expected, "{text}");
+        }
+    }
+}

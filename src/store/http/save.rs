@@ -1,0 +1,141 @@
+//! The snapshot on disk, beside the follower.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::future::{Either, select};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use crate::catalog::Catalog;
+use crate::store::SnapshotFile;
+use crate::store::backoff::Backoff;
+use crate::store::replica::{Replica, describe};
+
+/// A version that does not change is saved again this often, so that the file says
+/// when it was last confirmed.
+const SAVE_AGAIN: Duration = Duration::from_secs(3600);
+
+/// The pauses after a failed write, such as one to a full disk.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Saves versions, one after the other and the newest one only.
+pub(super) struct Saver {
+    versions: watch::Sender<Option<Confirmed>>,
+    again: Duration,
+    offered_at: Option<Instant>,
+}
+
+/// A version, and when it was last confirmed.
+#[derive(Clone)]
+struct Confirmed {
+    catalog: Arc<Catalog>,
+    at: SystemTime,
+}
+
+impl Saver {
+    /// Starts the task that saves. It ends when this is dropped and the last
+    /// version is saved.
+    pub(super) fn start(
+        file: SnapshotFile,
+        max_staleness: Option<Duration>,
+        replica: Arc<Replica>,
+    ) -> Self {
+        let versions = watch::Sender::new(None);
+        tokio::spawn(save_all(file, versions.subscribe(), replica));
+        let again = max_staleness.map_or(SAVE_AGAIN, |most| SAVE_AGAIN.min(most / 4));
+        Self {
+            versions,
+            again,
+            offered_at: None,
+        }
+    }
+
+    /// Saves the version in use, which was confirmed just now, if it is new or was
+    /// saved long ago.
+    pub(super) fn offer(&mut self, replica: &Replica, is_new: bool) {
+        let is_recent = |at: Instant| at.elapsed() < self.again;
+        if !is_new && self.offered_at.is_some_and(is_recent) {
+            return;
+        }
+        if let Some(catalog) = replica.catalog() {
+            self.offered_at = Some(Instant::now());
+            let at = SystemTime::now();
+            self.versions.send_replace(Some(Confirmed { catalog, at }));
+        }
+    }
+}
+
+async fn save_all(
+    file: SnapshotFile,
+    mut versions: watch::Receiver<Option<Confirmed>>,
+    replica: Arc<Replica>,
+) {
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    while versions.changed().await.is_ok() {
+        while let Err(pause) = save(&file, &mut versions, &replica, &mut backoff).await {
+            // A newer version is tried at once; without a store there is none.
+            let newer = Box::pin(versions.changed());
+            if let Either::Left((Err(_), _)) = select(newer, Box::pin(sleep(pause))).await {
+                return;
+            }
+        }
+    }
+}
+
+/// Saves the newest version, or returns the pause before the next attempt.
+async fn save(
+    file: &SnapshotFile,
+    versions: &mut watch::Receiver<Option<Confirmed>>,
+    replica: &Replica,
+    backoff: &mut Backoff,
+) -> Result<(), Duration> {
+    let Some(Confirmed { catalog, at }) = versions.borrow_and_update().clone() else {
+        return Ok(());
+    };
+    let file = file.clone();
+    match spawn_blocking(move || file.save_as_of(&catalog, at, &Default::default())).await {
+        Ok(Ok(())) => {
+            backoff.reset();
+            replica.saved(at);
+            Ok(())
+        }
+        Ok(Err(error)) => {
+            replica.save_failed(&error);
+            Err(backoff.pause())
+        }
+        // The runtime is shutting down.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Puts the version in the file in use, if there is one that can be used.
+pub(super) async fn use_snapshot(file: SnapshotFile, replica: &Replica) {
+    let path = file.path().display().to_string();
+    let source = replica.source();
+    match spawn_blocking(move || file.load()).await {
+        Ok(Ok(Some(snapshot))) => {
+            tracing::warn!(
+                source,
+                path,
+                "the remote server cannot be read, the snapshot is used"
+            );
+            let saved_at = snapshot.saved_at();
+            replica.publish_snapshot(snapshot.into_catalog(), None, saved_at);
+        }
+        Ok(Ok(None)) => {
+            tracing::warn!(
+                source,
+                path,
+                "the remote server cannot be read, and there is no snapshot"
+            );
+        }
+        Ok(Err(error)) => {
+            let error = describe(&error);
+            tracing::error!(source, path, "the snapshot is not used: {error}");
+        }
+        Err(_) => {}
+    }
+}
