@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::catalog::{Metadata, Scope, State};
 use crate::key::KeyDigest;
+use crate::manage::FieldIssue;
 
 /// What an update does with a value that is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -83,6 +84,9 @@ pub struct ApiFields {
     pub api_version: Set<String>,
     /// Kept for clients, without effect.
     pub api_revision: Set<String>,
+    /// What the face already found wrong with the request. It is refused with
+    /// these issues and those that the rules find.
+    pub issues: Vec<FieldIssue>,
 }
 
 /// The fields of a product that a creation or update names. The others keep
@@ -95,8 +99,10 @@ pub struct ProductFields {
     pub apis: Option<Vec<String>>,
     /// Whether callers need a subscription. Default: `true`.
     pub subscription_required: Option<bool>,
-    /// Whether owners see it. Default: `true`.
+    /// Whether owners see it. Default: as `initially_published` says.
     pub published: Option<bool>,
+    /// Whether owners see a new product if `published` is absent. Default: `true`.
+    pub initially_published: Option<bool>,
     /// Free-form values for later layers.
     pub metadata: Set<Metadata>,
     /// A description for people.
@@ -108,6 +114,9 @@ pub struct ProductFields {
     pub approval_required: Option<bool>,
     /// How many subscriptions each owner may have, above 0. Default: no limit.
     pub subscriptions_limit: Set<u32>,
+    /// What the face already found wrong with the request. It is refused with
+    /// these issues and those that the rules find.
+    pub issues: Vec<FieldIssue>,
 }
 
 /// The fields of a subscription that a creation or update names. The others keep
@@ -124,8 +133,11 @@ pub struct SubscriptionFields {
     pub scopes: Option<Vec<Scope>>,
     /// The owner. Default: none, or the caller if it is an owner.
     pub owner: Set<String>,
-    /// The state, any. Default: as the caller and the product have it.
+    /// The state, any. Owners may only name `cancelled`, for what they may cancel.
     pub state: Option<State>,
+    /// The state of a new subscription that a publisher makes, if `state` is
+    /// absent. Default: `active`.
+    pub initial_state: Option<State>,
     /// A comment on the state.
     pub state_comment: Set<String>,
     /// The key in the primary slot. Default for a new subscription: generated.
@@ -146,6 +158,9 @@ pub struct SubscriptionFields {
     pub terms_accepted: Option<bool>,
     /// Kept for clients, without effect.
     pub allow_tracing: Set<bool>,
+    /// What the face already found wrong with the request. It is refused with
+    /// these issues and those that the rules find.
+    pub issues: Vec<FieldIssue>,
 }
 
 /// A key that is set by hand. `Debug` shows nothing of it.

@@ -37,6 +37,9 @@ mod memory;
 mod operations;
 mod record;
 pub(crate) mod repository;
+#[cfg(feature = "rest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rest")))]
+pub mod rest;
 mod secret;
 pub(crate) mod stored;
 

@@ -53,7 +53,7 @@ impl Work<'_> {
         self.only_publishers("change APIs")?;
         check_expected(&target, before.as_ref().map(|api| api.version), expected)?;
         let mut after = before.clone().unwrap_or_else(|| new_api(id, self.now));
-        let mut issues = Vec::new();
+        let mut issues = fields.issues.clone();
         if before.is_none() {
             check_id(id, &mut issues);
             if fields.path.is_none() {
@@ -77,10 +77,10 @@ impl Work<'_> {
     ) -> Result<(), ManageError> {
         check_display_name(after.display_name.as_deref(), issues);
         if let Some(Err(error)) = after.key_header.as_deref().map(KeyHeader::new) {
-            issues.push(FieldIssue::new("key_names", error.to_string()));
+            issues.push(FieldIssue::new("key_names.header", error.to_string()));
         }
         if let Some(Err(error)) = after.key_query.as_deref().map(KeyQuery::new) {
-            issues.push(FieldIssue::new("key_names", error.to_string()));
+            issues.push(FieldIssue::new("key_names.query", error.to_string()));
         }
         let (mut apis, products) = self.tx.definitions().await?;
         match apis.iter_mut().find(|api| api.id == after.id) {

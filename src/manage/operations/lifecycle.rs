@@ -7,10 +7,26 @@ use crate::manage::{
 };
 
 /// A change of state: where it leads to, and where it starts from.
-struct Rule {
+pub(super) struct Rule {
     operation: Operation,
     to: State,
     from: &'static [State],
+}
+
+impl Rule {
+    /// Refuses a change from a state that it does not start from.
+    pub(super) fn check(&self, id: &str, from: State) -> Result<(), ManageError> {
+        if self.from.contains(&from) {
+            return Ok(());
+        }
+        Err(ManageError::Transition {
+            id: id.to_owned(),
+            operation: self.operation,
+            from,
+            to: self.to,
+            allowed: self.from,
+        })
+    }
 }
 
 const APPROVE: Rule = Rule {
@@ -38,7 +54,7 @@ const ACTIVATE: Rule = Rule {
         State::Expired,
     ],
 };
-const CANCEL: Rule = Rule {
+pub(super) const CANCEL: Rule = Rule {
     operation: Operation::Cancel,
     to: State::Cancelled,
     from: &[State::Active, State::Suspended, State::Submitted],
@@ -129,15 +145,7 @@ impl Work<'_> {
         }
         let before = self.expect_subscription(id, details.expected).await?;
         let from = before.state_at(self.now);
-        if !rule.from.contains(&from) {
-            return Err(ManageError::Transition {
-                id: id.to_owned(),
-                operation: rule.operation,
-                from,
-                to: rule.to,
-                allowed: rule.from,
-            });
-        }
+        rule.check(id, from)?;
         let mut after = before.clone();
         details
             .expires_at

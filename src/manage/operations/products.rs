@@ -88,9 +88,10 @@ impl Work<'_> {
             expected,
         )?;
         let mut after = before.clone().unwrap_or_else(|| new_product(id, self.now));
-        let mut issues = Vec::new();
+        let mut issues = fields.issues.clone();
         if before.is_none() {
             check_id(id, &mut issues);
+            after.published = fields.initially_published.unwrap_or(after.published);
         }
         set_fields(&mut after, fields);
         self.check_product(&after, &mut issues).await?;

@@ -2,6 +2,7 @@ use crate::catalog::{KeySlot, Metadata, Scope, State};
 use crate::manage::error::FieldIssue;
 use crate::manage::fields::{KeyInput, Set};
 use crate::manage::operations::apis::put_operation;
+use crate::manage::operations::lifecycle::CANCEL;
 use crate::manage::operations::rules::refuse;
 use crate::manage::operations::work::check_expected;
 use crate::manage::operations::{Changed, PutSubscription, Work};
@@ -49,11 +50,13 @@ impl Work<'_> {
         let existing = self.tx.subscription(id).await?;
         let taken = existing.is_some();
         let before = existing.filter(|record| self.is_visible(record));
+        let cancels = self.caller.as_owner().is_some() && fields.state == Some(State::Cancelled);
         self.operation = match (&before, &fields) {
+            (Some(_), fields) if sets_state_only(fields) && cancels => Operation::Cancel,
             (Some(_), fields) if sets_state_only(fields) => Operation::SetState,
             (before, _) => put_operation(before.is_some()),
         };
-        let mut issues = Vec::new();
+        let mut issues = fields.issues.clone();
         let mut after = match &before {
             Some(before) => before.clone(),
             None => new_subscription(id, self.now),
@@ -67,6 +70,9 @@ impl Work<'_> {
         )?;
         if taken && before.is_none() {
             return Err(ManageError::not_found(target));
+        }
+        if let Some(before) = before.as_ref().filter(|_| cancels) {
+            CANCEL.check(id, before.state_at(self.now))?;
         }
         if before.is_none() {
             self.set_initial_state(&mut after, &fields, &mut issues)
@@ -199,6 +205,10 @@ impl Work<'_> {
             Some(before) => {
                 let mut renamed = before.clone();
                 renamed.display_name.clone_from(&after.display_name);
+                let cancels = fields.state == Some(State::Cancelled);
+                if cancels && before.state_at(self.now) != State::Cancelled {
+                    self.enter(&mut renamed, State::Cancelled);
+                }
                 same_owner && renamed == *after
             }
             None => {
@@ -217,7 +227,8 @@ impl Work<'_> {
         if allowed {
             return Ok(());
         }
-        Err(self.forbidden("do more than subscribe to one product for itself and rename that"))
+        Err(self
+            .forbidden("do more than subscribe to one product for itself, rename and cancel that"))
     }
 
     /// The state of a new subscription, and what an owner needs for it.
@@ -235,7 +246,10 @@ impl Work<'_> {
         if accepted {
             after.terms_accepted_at = Some(self.now);
         }
-        let mut state = fields.state.unwrap_or(State::Active);
+        let mut state = match self.caller {
+            Caller::Publisher(_) => fields.state.or(fields.initial_state).unwrap_or_default(),
+            Caller::Owner(_) => State::Active,
+        };
         if let (Caller::Owner(_), Some(product)) = (&self.caller, product)
             && product.is_offered()
         {

@@ -1,0 +1,147 @@
+//! The REST interface of management, and its page.
+//!
+//! [`Rest`] makes an [`axum::Router`] over a [`Manage`]. Clients, SDKs and scripts
+//! of Azure API Management work against it once they use its address: it has the
+//! same paths, bodies, codes and entity tags. What Azure has not (rotation with a
+//! grace period, several scopes, dates that are enforced, the audit trail, the
+//! explanation of a refused key) is added beside.
+//!
+//! The router holds no rule: it translates requests into calls of [`Manage`] and
+//! its answers back. It cannot be built without an [`Authorize`], which says on
+//! whose behalf a request is made:
+//!
+//! ```
+//! use tower_subscription_key::manage::rest::{BearerTokens, Rest};
+//! use tower_subscription_key::manage::{Caller, Manage};
+//!
+//! let tokens = BearerTokens::new()
+//!     .with("a token of 128 random bits", Caller::publisher("admin"))
+//!     .with("another one", Caller::owner("jane@contoso.example"));
+//! let app: axum::Router = Rest::new(Manage::in_memory(), tokens).into_router();
+//! ```
+//!
+//! # Requests
+//!
+//! The base path is
+//! `/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.ApiManagement/service/{svc}`.
+//! The values in braces are free and are repeated in the ids of answers. The query
+//! has an `api-version`. `GET …/openapi.json` describes everything.
+//!
+//! A request is refused in this order: unknown caller (401), unknown path (404),
+//! method (405), `api-version` (400), a body above 1 MiB (413), a content type
+//! other than JSON (415), text that is not JSON (400), the caller's rights (403) or
+//! an absent record (404), a stale tag (412), wrong values (400, all at once). If
+//! the database is unavailable, the answer is 503 with `Retry-After`.
+//!
+//! # Security
+//!
+//! - Every request but those for the page's own four files goes through the
+//!   [`Authorize`].
+//! - What belongs to others is to an owner exactly like what does not exist.
+//! - Keys are only in the answers that make or read them, which no cache may keep.
+//! - The interface speaks plain HTTP and sets no rate limit: put TLS and limits in
+//!   front of it.
+
+mod authorize;
+mod body;
+mod call;
+mod definitions;
+mod etag;
+mod fields;
+mod filter;
+mod openapi;
+mod others;
+mod page;
+mod query;
+mod refusal;
+mod resource;
+mod route;
+mod shape;
+mod subscriptions;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use futures_util::future::BoxFuture;
+
+use crate::manage::Manage;
+
+pub use authorize::{Authorize, BearerTokens, allow_all_for_development};
+
+/// Builds the router of the REST interface and the page.
+pub struct Rest {
+    shared: Shared,
+    has_page: bool,
+}
+
+/// What every request needs.
+struct Shared {
+    manage: Manage,
+    authorize: Box<dyn Authorize>,
+    applied: Option<Applied>,
+}
+
+type Applied = Box<dyn Fn(u64) -> BoxFuture<'static, ()> + Send + Sync>;
+
+impl Rest {
+    /// The REST interface of the given control plane, with the page, for the
+    /// callers that `authorize` recognises.
+    pub fn new(manage: Manage, authorize: impl Authorize) -> Self {
+        let shared = Shared {
+            manage,
+            authorize: Box::new(authorize),
+            applied: None,
+        };
+        Self {
+            shared,
+            has_page: true,
+        }
+    }
+
+    /// Leaves the page out.
+    #[must_use]
+    pub fn without_page(mut self) -> Self {
+        self.has_page = false;
+        self
+    }
+
+    /// Answers an accepted change after the given function has completed for its
+    /// number: for a process whose own services follow the same database, and
+    /// whose clients use a new key at once. Default: answers when the change is
+    /// durable.
+    #[must_use]
+    pub fn wait_applied<F, R>(mut self, applied: F) -> Self
+    where
+        F: Fn(u64) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.shared.applied = Some(Box::new(move |number| Box::pin(applied(number))));
+        self
+    }
+
+    /// The router. Mount it at the root of a host, or nest it.
+    pub fn into_router(self) -> Router {
+        let api = Router::new()
+            .fallback(serve)
+            .with_state(Arc::new(self.shared));
+        if self.has_page {
+            page::router().merge(api)
+        } else {
+            api
+        }
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest")
+            .field("has_page", &self.has_page)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> axum::response::Response {
+    call::answer(&shared, request).await
+}
