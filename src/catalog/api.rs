@@ -130,13 +130,7 @@ impl Api {
     }
 
     /// The path as it was given.
-    #[cfg(feature = "document")]
     pub(crate) fn given_path(&self) -> &str {
         &self.path
-    }
-
-    /// Whether the path, as it was given, is one.
-    pub(crate) fn path_is_valid(&self) -> bool {
-        self.path.is_empty() || self.path.starts_with('/')
     }
 }

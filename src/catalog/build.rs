@@ -1,13 +1,15 @@
+use crate::catalog::error::Issues;
 use crate::catalog::packed::Packer;
 use crate::catalog::places::Places;
+use crate::catalog::validate::{self, Draft, Kind, Unread};
 use crate::catalog::{
     Api, Catalog, CatalogError, Definitions, Entity, Field, Issue, IssueKind, Product, Subscription,
 };
 
-/// Puts a [`Catalog`] together. Made by [`Catalog::builder`].
+/// Builds a [`Catalog`]. Made by [`Catalog::builder`].
 ///
-/// The order of calls is the order of the catalog; a product may name APIs, and
-/// a subscription products, that come later.
+/// The order of calls is the order of the catalog. A product may name APIs, and a
+/// subscription products, that come later.
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct CatalogBuilder {
@@ -15,6 +17,8 @@ pub struct CatalogBuilder {
     products: Places<Product>,
     subscriptions: Packer,
     allows_no_apis: bool,
+    unread: Unread,
+    issues: Issues,
 }
 
 impl CatalogBuilder {
@@ -45,21 +49,62 @@ impl CatalogBuilder {
         self
     }
 
-    /// Adds an API to a builder that stays in its place.
+    /// Adds an API to a borrowed builder.
     pub fn push_api(&mut self, api: Api) {
-        self.apis.push(api);
+        self.push_api_draft(api.into());
     }
 
-    /// Adds a product to a builder that stays in its place.
+    /// Adds a product to a borrowed builder.
     pub fn push_product(&mut self, product: Product) {
-        self.products.push(product);
+        self.push_product_draft(product.into());
     }
 
-    /// Adds a subscription to a builder that stays in its place.
+    /// Adds a subscription to a borrowed builder.
     ///
-    /// It is packed at once: of a million, none lies in memory unpacked.
+    /// It is packed at once: a million of them never lie in memory unpacked.
     pub fn push_subscription(&mut self, subscription: Subscription) {
-        self.subscriptions.push(subscription);
+        self.push_subscription_draft(subscription.into());
+    }
+
+    /// Adds an API of which some fields could not be read.
+    pub(crate) fn push_api_draft(&mut self, api: Draft<Api>) {
+        let index = self.apis.len();
+        for (field, kind) in validate::api(&api.value, &api.unread) {
+            let entity = Entity::api(index, api.value.id());
+            self.issues.push(Issue::new(entity, field, kind));
+        }
+        self.unread.insert(Kind::Api, index, api.unread);
+        self.apis.push(api.value);
+    }
+
+    /// Adds a product of which some fields could not be read.
+    pub(crate) fn push_product_draft(&mut self, product: Draft<Product>) {
+        let index = self.products.len();
+        for (field, kind) in validate::product(&product.value, &product.unread) {
+            let entity = Entity::product(index, product.value.id());
+            self.issues.push(Issue::new(entity, field, kind));
+        }
+        self.unread.insert(Kind::Product, index, product.unread);
+        self.products.push(product.value);
+    }
+
+    /// Adds a subscription of which some fields could not be read.
+    pub(crate) fn push_subscription_draft(&mut self, subscription: Draft<Subscription>) {
+        let index = self.subscriptions.len();
+        for (field, kind) in validate::subscription(&subscription.value, &subscription.unread) {
+            let entity = Entity::subscription(index, subscription.value.id());
+            self.issues.push(Issue::new(entity, field, kind));
+        }
+        self.unread
+            .insert(Kind::Subscription, index, subscription.unread);
+        self.subscriptions
+            .push(&subscription.value, &mut self.issues);
+    }
+
+    /// Notes that a whole list, or an entry of it, could not be read.
+    #[cfg(feature = "document")]
+    pub(crate) fn lacks(&mut self, kind: Kind) {
+        self.unread.insert_ids(kind);
     }
 
     /// How many APIs, products and subscriptions there are.
@@ -71,34 +116,43 @@ impl CatalogBuilder {
     /// Adds everything that is in another builder.
     #[cfg(feature = "document")]
     pub(crate) fn append(&mut self, other: Self) {
+        let first = |kind| match kind {
+            Kind::Api => self.apis.len(),
+            Kind::Product => self.products.len(),
+            Kind::Subscription => self.subscriptions.len(),
+        };
+        self.issues.append(other.issues.moved(first));
+        self.unread.append(other.unread, first);
         self.apis.append(other.apis);
         self.products.append(other.products);
-        self.subscriptions.append(other.subscriptions);
+        self.subscriptions
+            .append(other.subscriptions, &mut self.issues);
     }
 
     /// The catalog, if everything in it fits together.
     ///
     /// # Errors
     ///
-    /// [`CatalogError`] with every issue at once: ids that break the rule or
-    /// repeat, dangling references, equal paths, a second open product for an
-    /// API, keys that are too long, missing or repeated, and no API at all.
+    /// [`CatalogError`] with every issue at once: invalid or repeated ids, invalid
+    /// or equal paths, references to what does not exist, a second open product
+    /// for an API, invalid, missing or repeated keys, metadata beyond its limits,
+    /// and no API at all.
     pub fn build(self) -> Result<Catalog, CatalogError> {
-        let mut issues = Vec::new();
-        if self.apis.len() == 0 && !self.allows_no_apis {
-            issues.push(Issue {
-                entity: Entity::Catalog,
-                field: Field::Whole,
-                kind: IssueKind::NoApis,
-            });
+        let mut issues = self.issues;
+        if self.apis.len() == 0 && !self.allows_no_apis && !self.unread.lacks_api_ids() {
+            let kind = IssueKind::NoApis;
+            issues.push(Issue::new(Entity::Catalog, Field::Whole, kind));
         }
-        let definitions = Definitions::build(self.apis, self.products, &mut issues);
-        let subscriptions = self.subscriptions.finish(&definitions, &mut issues);
-        CatalogError::check(issues)?;
-        Ok(Catalog::new(
-            definitions,
-            subscriptions,
-            self.allows_no_apis,
-        ))
+        let definitions = Definitions::build(self.apis, self.products, &self.unread, &mut issues);
+        let packed = self
+            .subscriptions
+            .finish(&definitions, &self.unread, &mut issues);
+        if issues.is_empty() && !self.unread.is_empty() {
+            let kind = IssueKind::Incomplete;
+            issues.push(Issue::new(Entity::Catalog, Field::Whole, kind));
+        }
+        issues.sort();
+        issues.into_result()?;
+        Ok(Catalog::new(definitions, packed, self.allows_no_apis))
     }
 }

@@ -2,11 +2,13 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::catalog::error::Issues;
 use crate::catalog::overlay::Overlaid;
 use crate::catalog::places::{Edited, Places};
+use crate::catalog::validate::{self, Findings, Unread};
 use crate::catalog::{
     Api, ApiIndex, Catalog, CatalogError, Definitions, Entity, Field, Issue, IssueKind, Product,
-    ProductIndex, Subscription, Target, validate,
+    ProductIndex, Subscription, Target,
 };
 
 /// A change to a [`Catalog`], made by [`Catalog::apply`].
@@ -58,13 +60,13 @@ impl Catalog {
             let edit = definitions.get_or_insert_with(|| Edit::new(&self.definitions));
             edit.apply(definition);
         }
-        let mut issues = Vec::new();
+        let mut issues = Issues::default();
         let mut next = self.clone();
         if let Some(edit) = definitions {
             next.edit_definitions(edit, &subscriptions, &mut issues)?;
         }
         next.edit_subscriptions(&subscriptions, &mut issues);
-        CatalogError::check(issues)?;
+        issues.into_result()?;
         let many = FEW_CHANGES.max(next.packed.len() / 4);
         Ok(if next.overlay.len() > many {
             next.pack()
@@ -77,30 +79,22 @@ impl Catalog {
         &mut self,
         edit: Edit<'_>,
         changes: &Subscriptions,
-        issues: &mut Vec<Issue>,
+        issues: &mut Issues,
     ) -> Result<(), CatalogError> {
         let (apis, removed_apis) = edit.apis.finish();
         let (products, removed_products) = edit.products.finish();
         let before = Arc::clone(&self.definitions);
         let no_apis = apis.len() == 0 && !self.allows_no_apis;
-        let mut refused = Vec::new();
-        let mut refuse = |entity, kind| {
-            let field = Field::Whole;
-            refused.push(Issue {
-                entity,
-                field,
-                kind,
-            });
-        };
+        let mut in_use = Issues::default();
+        let mut refuse = |entity, kind| in_use.push(Issue::new(entity, Field::Whole, kind));
         let holders = (!removed_apis.is_empty()).then(|| holders(&products));
         for (index, (at, api)) in before.api_places().in_order().enumerate() {
             if !removed_apis.contains(&at) {
                 continue;
             }
-            let id = api.id().to_owned();
-            let holder = holders.as_ref().and_then(|all| all.get(&*id).cloned());
+            let holder = holders.as_ref().and_then(|all| all.get(api.id()).cloned());
             let user = || self.subscription_with(Target::Api(ApiIndex(at)), changes);
-            let entity = Entity::Api { index, id };
+            let entity = Entity::api(index, api.id());
             match holder.or_else(user) {
                 Some(by) => refuse(entity, IssueKind::InUse { by }),
                 None if no_apis => refuse(entity, IssueKind::LastApi),
@@ -113,53 +107,52 @@ impl Catalog {
             }
             let target = Target::Product(ProductIndex(at));
             if let Some(by) = self.subscription_with(target, changes) {
-                let id = product.id().to_owned();
-                refuse(Entity::Product { index, id }, IssueKind::InUse { by });
+                let entity = Entity::product(index, product.id());
+                refuse(entity, IssueKind::InUse { by });
             }
         }
-        CatalogError::check(refused)?;
-        self.definitions = Arc::new(Definitions::build(apis, products, issues));
+        in_use.into_result()?;
+        for (index, (_, api)) in apis.in_order().enumerate() {
+            for (field, kind) in validate::api(api, &[]) {
+                issues.push(Issue::new(Entity::api(index, api.id()), field, kind));
+            }
+        }
+        for (index, (_, product)) in products.in_order().enumerate() {
+            for (field, kind) in validate::product(product, &[]) {
+                let entity = Entity::product(index, product.id());
+                issues.push(Issue::new(entity, field, kind));
+            }
+        }
+        let unread = Unread::default();
+        self.definitions = Arc::new(Definitions::build(apis, products, &unread, issues));
         Ok(())
     }
 
-    fn edit_subscriptions(&mut self, changes: &Subscriptions, issues: &mut Vec<Issue>) {
+    fn edit_subscriptions(&mut self, changes: &Subscriptions, issues: &mut Issues) {
         for id in changes.by_id.keys() {
             self.overlay.release_keys(id, &self.packed);
         }
         for (index, (id, change)) in changes.in_order.iter().enumerate() {
-            let before = usize::from(self.has_subscription(id));
-            self.len -= before;
+            self.len -= usize::from(self.has_subscription(id));
             let Some(subscription) = change else {
                 self.overlay.remove(id, &self.packed);
                 continue;
             };
             self.len += 1;
-            let entity = Entity::Subscription {
-                index,
-                id: id.clone(),
-            };
-            let refuse = |(field, kind)| {
-                let entity = entity.clone();
-                issues.push(Issue {
-                    entity,
-                    field,
-                    kind,
-                });
-            };
-            let alone = validate::subscription(subscription);
-            let beside = self.conflicts(subscription);
-            alone.into_iter().chain(beside).for_each(refuse);
+            let alone = validate::subscription(subscription, &[]);
+            for (field, kind) in alone.into_iter().chain(self.conflicts(subscription)) {
+                issues.push(Issue::new(Entity::subscription(index, id), field, kind));
+            }
             self.overlay.put(subscription);
         }
     }
 
     /// What is wrong with a subscription beside all others.
-    fn conflicts(&self, subscription: &Subscription) -> Vec<(Field, IssueKind)> {
+    fn conflicts(&self, subscription: &Subscription) -> Findings {
         let mut conflicts = Vec::new();
         for (at, scope) in subscription.scopes().iter().enumerate() {
             if self.definitions.resolve(scope).is_none() {
-                let scope = scope.clone();
-                conflicts.push((Field::Scope(at), IssueKind::UnknownScope { scope }));
+                conflicts.push((Field::Scope(at), self.definitions.unknown_scope(scope)));
             }
         }
         for (held, key) in subscription.held_keys() {
@@ -188,8 +181,7 @@ impl Catalog {
             let has_scope = change.as_deref().is_some_and(has_scope);
             has_scope.then_some(id.as_str())
         });
-        let id = changed.or_else(unchanged)?.to_owned();
-        Some(Entity::Subscription { index: 0, id })
+        Some(Entity::subscription(0, changed.or_else(unchanged)?))
     }
 }
 
@@ -252,10 +244,9 @@ fn holders(products: &Places<Product>) -> HashMap<String, Entity> {
     let mut holders = HashMap::new();
     for (index, (_, product)) in products.in_order().enumerate() {
         for api in product.apis() {
-            holders.entry(api.clone()).or_insert_with(|| {
-                let id = product.id().to_owned();
-                Entity::Product { index, id }
-            });
+            holders
+                .entry(api.clone())
+                .or_insert_with(|| Entity::product(index, product.id()));
         }
     }
     holders

@@ -1,51 +1,28 @@
 use std::fmt;
 
-use crate::catalog::{HeldKey, IdError, KeySlot, Scope};
-
-/// A catalog that is refused, with everything that is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CatalogError {
-    issues: Vec<Issue>,
-}
-
-impl CatalogError {
-    /// `Err` with the issues, if there are any.
-    pub(crate) fn check(issues: Vec<Issue>) -> Result<(), Self> {
-        if issues.is_empty() {
-            Ok(())
-        } else {
-            Err(Self { issues })
-        }
-    }
-
-    /// Everything that is wrong, in the order of the catalog.
-    #[must_use]
-    pub fn issues(&self) -> &[Issue] {
-        &self.issues
-    }
-}
-
-impl fmt::Display for CatalogError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the catalog is refused")?;
-        for issue in &self.issues {
-            write!(f, "\n  {issue}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for CatalogError {}
+use crate::catalog::validate::clipped;
+use crate::catalog::{HeldKey, IdError, KeySlot, KeyTextError, MetadataError, PathError, Scope};
 
 /// One thing that is wrong with a catalog, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Issue {
-    /// In which API, product or subscription.
+    /// The API, product or subscription.
     pub entity: Entity,
-    /// In which of its fields.
+    /// The field of it.
     pub field: Field,
     /// What is wrong.
     pub kind: IssueKind,
+}
+
+impl Issue {
+    pub(crate) fn new(entity: Entity, field: Field, kind: IssueKind) -> Self {
+        Self {
+            entity,
+            field,
+            kind,
+        }
+    }
 }
 
 impl fmt::Display for Issue {
@@ -57,7 +34,9 @@ impl fmt::Display for Issue {
     }
 }
 
-/// An API, a product or a subscription, by its place among its like and its id.
+/// An API, a product or a subscription, by its position in its list and its id.
+///
+/// Ids longer than 256 characters, which are invalid, are cut there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Entity {
@@ -65,25 +44,43 @@ pub enum Entity {
     Catalog,
     /// An API.
     Api {
-        /// Its place among the APIs, from 0.
+        /// Its position among the APIs, from 0.
         index: usize,
         /// Its id.
         id: String,
     },
     /// A product.
     Product {
-        /// Its place among the products, from 0.
+        /// Its position among the products, from 0.
         index: usize,
         /// Its id.
         id: String,
     },
     /// A subscription.
     Subscription {
-        /// Its place among the subscriptions, from 0.
+        /// Its position among the subscriptions, from 0. In a change, its
+        /// position among the changed ones.
         index: usize,
         /// Its id.
         id: String,
     },
+}
+
+impl Entity {
+    pub(crate) fn api(index: usize, id: &str) -> Self {
+        let id = clipped(id);
+        Self::Api { index, id }
+    }
+
+    pub(crate) fn product(index: usize, id: &str) -> Self {
+        let id = clipped(id);
+        Self::Product { index, id }
+    }
+
+    pub(crate) fn subscription(index: usize, id: &str) -> Self {
+        let id = clipped(id);
+        Self::Subscription { index, id }
+    }
 }
 
 impl fmt::Display for Entity {
@@ -98,25 +95,29 @@ impl fmt::Display for Entity {
 }
 
 /// A field of an API, a product or a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
     /// All of it.
     Whole,
     /// `id`.
     Id,
+    /// `display_name`.
+    DisplayName,
     /// `path`.
     Path,
-    /// `apis`, at that place.
+    /// `apis`, at that position.
     Apis(usize),
     /// `subscription_required`.
     SubscriptionRequired,
-    /// `scope` or `scopes`, at that place.
+    /// `scope` or `scopes`, at that position.
     Scope(usize),
     /// `primary_key` or `secondary_key`.
     Key(KeySlot),
     /// `retired_keys`, the one of that slot.
     RetiredKey(KeySlot),
+    /// `metadata`.
+    Metadata,
 }
 
 impl From<HeldKey> for Field {
@@ -134,43 +135,65 @@ impl fmt::Display for Field {
         match self {
             Self::Whole => f.write_str("as a whole"),
             Self::Id => f.write_str("id"),
+            Self::DisplayName => f.write_str("display_name"),
             Self::Path => f.write_str("path"),
             Self::Apis(_) => f.write_str("apis"),
             Self::SubscriptionRequired => f.write_str("subscription_required"),
             Self::Scope(_) => f.write_str("scope"),
             Self::Key(slot) => write!(f, "{slot}_key"),
             Self::RetiredKey(slot) => write!(f, "retired_keys, {slot}"),
+            Self::Metadata => f.write_str("metadata"),
         }
     }
 }
 
-/// What is wrong. The texts say what to do and never hold a key.
+/// What is wrong. The texts say what to do. They never contain a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IssueKind {
     /// There is no API.
-    #[error("a catalog without any API opens nothing: add one, or remove the file")]
+    #[error("a catalog without APIs denies every request: add one")]
     NoApis,
-    /// An id that breaks the rule.
+    /// A part of the catalog could not be read. The reader says which.
+    #[error("a part of the catalog could not be read")]
+    Incomplete,
+    /// An invalid id.
     #[error(transparent)]
     Id(#[from] IdError),
-    /// An id that another of its like has already.
+    /// An id that an earlier API, product or subscription has.
     #[error("this id is taken by an earlier one: choose another")]
     DuplicateId,
-    /// A path that neither is empty nor begins with `/`.
-    #[error("a path is empty or begins with `/`")]
-    Path,
-    /// Two APIs with one path.
+    /// A display name with a control character.
+    #[error("a display name must not contain control characters: remove them")]
+    ControlCharacter,
+    /// An invalid path.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// Two APIs with the same path.
     #[error("API {other:?} has the same path: requests could belong to either")]
     DuplicatePath {
         /// The API that has it already.
         other: String,
     },
-    /// A product with an API that is not there.
-    #[error("there is no API {api:?}: add it, or take it out of the product")]
+    /// Two APIs with paths that differ only in a way that other services clean up.
+    #[error(
+        "API {other:?} has a path that decoders and path normalizers read as the same: requests \
+         could belong to either"
+    )]
+    SamePathReading {
+        /// The API that has the other path.
+        other: String,
+    },
+    /// A product with an API that does not exist.
+    #[error(
+        "there is no API {api:?}: {}",
+        meant(nearest, "add it, or remove it from the product")
+    )]
     UnknownApi {
-        /// The id that names nothing.
+        /// The unknown id.
         api: String,
+        /// A similar id that exists.
+        nearest: Option<String>,
     },
     /// An API in two open products.
     #[error(
@@ -178,32 +201,41 @@ pub enum IssueKind {
          set subscription_required = true on one of them"
     )]
     SecondOpenProduct {
-        /// The API that both hold.
+        /// The API that both contain.
         api: String,
-        /// The open product that stands first.
+        /// The open product that comes first.
         other: String,
     },
-    /// A subscription without scope.
-    #[error("a subscription opens something: give it a scope")]
+    /// A subscription without scopes.
+    #[error("a subscription needs a scope: add one, such as `/products/starter`")]
     NoScope,
-    /// A scope that names an API or product that is not there.
-    #[error("{scope} names nothing: add it, or correct the id")]
+    /// A scope that names an API or product that does not exist.
+    #[error(
+        "{} does not exist: {}",
+        named(scope),
+        meant(nearest, "add it, or correct the id")
+    )]
     UnknownScope {
         /// The scope.
         scope: Scope,
+        /// A similar scope that exists.
+        nearest: Option<Scope>,
     },
-    /// A subscription without keys.
-    #[error("a subscription has a primary_key, a secondary_key or both: give it one")]
+    /// A subscription without a primary or secondary key.
+    #[error("a subscription needs a primary_key, a secondary_key or both: add one")]
     NoKey,
-    /// A key of no or more than 256 bytes.
-    #[error("a key has 1 to 256 bytes")]
-    KeyLength,
+    /// Text that cannot be a key.
+    #[error(transparent)]
+    Key(#[from] KeyTextError),
     /// Two equal keys of one subscription.
     #[error("two of its keys are the same: replacing one would not leave the other")]
     SameKeys,
     /// A retired key without an end.
     #[error("a retired key must end: give it an expires_at")]
     RetiredKeyWithoutExpiry,
+    /// A second retired key of the same slot.
+    #[error("a slot has at most one retired key: keep the one that was replaced last")]
+    SecondRetiredKey,
     /// A key that another subscription has.
     #[error("this key is already the {slot} key of subscription {other:?}: make a new one")]
     DuplicateKey {
@@ -212,16 +244,33 @@ pub enum IssueKind {
         /// In which slot.
         slot: KeySlot,
     },
+    /// Metadata beyond its limits.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
     /// Something that is still referred to cannot be removed.
     #[error("still in use by {by}: remove or change that first")]
     InUse {
         /// The first that refers to it.
         by: Entity,
     },
-    /// The only API cannot be removed: a catalog has at least one.
-    #[error("it is the only API, and a catalog without any opens nothing: add another one first")]
+    /// The last API cannot be removed: a catalog has at least one.
+    #[error(
+        "it is the only API, and a catalog without APIs denies every request: add another one first"
+    )]
     LastApi,
     /// More subscriptions, keys or text than one catalog can hold.
     #[error("a catalog holds at most 134 million subscriptions and 4 GiB of ids")]
     TooLarge,
+}
+
+fn meant(nearest: &Option<impl fmt::Display>, otherwise: &str) -> String {
+    match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => otherwise.to_owned(),
+    }
+}
+
+/// A scope from code may have any characters in its id.
+fn named(scope: &Scope) -> String {
+    scope.to_string().escape_debug().to_string()
 }

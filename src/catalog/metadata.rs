@@ -45,7 +45,6 @@ impl Metadata {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    #[cfg(feature = "document")]
     pub(crate) fn values(&self) -> &Map<String, Value> {
         &self.0
     }

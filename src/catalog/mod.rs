@@ -9,10 +9,11 @@ mod build;
 mod change;
 mod claim;
 mod definitions;
-mod id;
+mod error;
 mod issue;
 pub(crate) mod live;
 mod metadata;
+mod near;
 mod overlay;
 mod owner;
 mod packed;
@@ -25,28 +26,34 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 mod time;
-mod validate;
+pub(crate) mod validate;
 mod version;
 mod view;
 
 pub use api::Api;
 pub use build::CatalogBuilder;
 pub use change::Change;
-pub use id::{IdError, MAX_ID_CHARS};
-pub use issue::{CatalogError, Entity, Field, Issue, IssueKind};
+pub use error::CatalogError;
+pub use issue::{Entity, Field, Issue, IssueKind};
 pub use metadata::Metadata;
 pub use owner::KeyOwner;
 pub use product::Product;
 pub use scope::{Scope, ScopeParseError, ScopeRef};
 pub use state::{State, StateParseError};
 pub use subscription::{KeySlot, Subscription, SubscriptionKey};
+pub use validate::{
+    IdError, KeyTextError, MAX_ID_CHARS, MAX_METADATA_BYTES, MAX_METADATA_DEPTH, MetadataError,
+    PathError,
+};
 pub use version::Catalog;
 pub use view::SubscriptionView;
 
 pub(crate) use claim::{Claim, Scopes};
 pub(crate) use definitions::{ApiIndex, Definitions, ProductIndex, Target};
 pub(crate) use live::Live;
+pub(crate) use near::nearest;
 pub(crate) use owner::HeldKey;
+pub(crate) use paths::PathMatch;
 pub(crate) use time::{Timestamp, Validity};
 pub(crate) use version::Found;
 pub(crate) use view::Holder;

@@ -1,68 +1,106 @@
-use std::cmp::Reverse;
-
 use hashbrown::HashMap;
 
 use crate::catalog::ApiIndex;
+use crate::catalog::validate::{is_plain, lenient_reading};
 
 /// The API paths, for the longest prefix on segment borders.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
-    /// While they are few, looking through them takes less time than hashing.
-    few: Vec<(Box<str>, ApiIndex)>,
-    /// All of them, once they are more.
-    many: HashMap<Box<str>, ApiIndex>,
+    literal: Prefixes,
+    /// By their lenient readings.
+    lenient: Prefixes,
+    /// Some path is not its own lenient reading.
+    any_unusual: bool,
+}
+
+/// The API that a request is for, by its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PathMatch {
+    /// The API of the path's bytes as received.
+    pub(crate) api: Option<ApiIndex>,
+    /// The API of the path as services that decode and clean it up read it.
+    pub(crate) lenient: Option<ApiIndex>,
+}
+
+impl PathMatch {
+    /// Whether the two readings belong to different APIs, or one of them to none.
+    pub(crate) fn is_ambiguous(self) -> bool {
+        self.api != self.lenient
+    }
+}
+
+/// An API whose path conflicts with a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathConflict {
+    Same(ApiIndex),
+    SameReading(ApiIndex),
+}
+
+impl Paths {
+    /// Adds a path, and returns the earlier one that it conflicts with.
+    pub(super) fn insert(&mut self, path: &str, api: ApiIndex) -> Option<PathConflict> {
+        self.any_unusual |= !is_plain(path);
+        let same = self.literal.insert(path.as_bytes(), api);
+        let same_reading = self.lenient.insert(&lenient_reading(path), api);
+        let reading = same_reading.map(PathConflict::SameReading);
+        same.map(PathConflict::Same).or(reading)
+    }
+
+    /// The API of the path's bytes.
+    #[inline]
+    pub(super) fn find(&self, path: &str) -> Option<ApiIndex> {
+        self.literal.find(path.as_bytes())
+    }
+
+    /// The API of the path's bytes, and the one of its lenient reading.
+    #[inline]
+    pub(super) fn find_both(&self, path: &str) -> PathMatch {
+        let api = self.find(path);
+        if is_plain(path) && !self.any_unusual {
+            let lenient = api;
+            return PathMatch { api, lenient };
+        }
+        let lenient = self.lenient.find(&lenient_reading(path));
+        PathMatch { api, lenient }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Prefixes {
+    apis: HashMap<Box<[u8]>, ApiIndex>,
     /// Nothing longer can match, however long a request's path is.
     longest: usize,
-    /// The API whose path is empty: it takes what no other does.
+    /// The API with the empty path, which takes what no other does.
     everything: Option<ApiIndex>,
 }
 
-const FEW: usize = 8;
-
-impl Paths {
-    /// The API that had the path before, if one did.
-    pub(super) fn insert(&mut self, path: &str, api: ApiIndex) -> Option<ApiIndex> {
+impl Prefixes {
+    /// Adds a path, or returns the API that has it already.
+    fn insert(&mut self, path: &[u8], api: ApiIndex) -> Option<ApiIndex> {
         if path.is_empty() {
-            let before = self.everything;
-            self.everything = before.or(Some(api));
-            return before;
+            let earlier = self.everything;
+            self.everything = earlier.or(Some(api));
+            return earlier;
         }
-        if let Some(before) = self.many.get(path) {
-            return Some(*before);
+        if let Some(earlier) = self.apis.get(path) {
+            return Some(*earlier);
         }
         self.longest = self.longest.max(path.len());
-        self.many.insert(path.into(), api);
-        self.few.push((path.into(), api));
-        // The longest first: the first that matches is the one.
-        self.few.sort_by_key(|(path, _)| Reverse(path.len()));
-        self.few.truncate(FEW);
+        self.apis.insert(path.into(), api);
         None
     }
 
     #[inline]
-    pub(super) fn find(&self, path: &str) -> Option<ApiIndex> {
-        if self.many.len() > FEW {
-            return self.find_among_many(path);
-        }
-        let is_below = |prefix: &str| {
-            let rest = path.strip_prefix(prefix);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let found = self.few.iter().find(|(prefix, _)| is_below(prefix));
-        found.map(|(_, api)| *api).or(self.everything)
-    }
-
-    fn find_among_many(&self, path: &str) -> Option<ApiIndex> {
-        let bytes = path.as_bytes();
-        let mut end = bytes.len().min(self.longest + 1);
-        // The path's own end is a border, too.
-        if bytes.len() <= self.longest
-            && let Some(api) = self.many.get(path)
+    fn find(&self, path: &[u8]) -> Option<ApiIndex> {
+        // The end of the path is a border, too.
+        if path.len() <= self.longest
+            && let Some(api) = self.apis.get(path)
         {
             return Some(*api);
         }
-        while let Some(border) = bytes[..end].iter().rposition(|byte| *byte == b'/') {
-            if let Some(api) = self.many.get(&path[..border]) {
+        let mut end = path.len().min(self.longest + 1);
+        while let Some(border) = path[..end].iter().rposition(|byte| *byte == b'/') {
+            if let Some(api) = self.apis.get(&path[..border]) {
                 return Some(*api);
             }
             end = border;

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::catalog::id::check_id;
+use crate::catalog::validate::check_id;
 
 /// What a subscription opens.
 ///

@@ -1,10 +1,11 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use crate::catalog::validate::check_key;
 #[cfg(feature = "document")]
 use crate::catalog::{Entity, Issue, validate};
-use crate::catalog::{HeldKey, Metadata, Scope, State};
-use crate::key::{KeyDigest, MAX_KEY_BYTES};
+use crate::catalog::{HeldKey, KeyTextError, Metadata, Scope, State};
+use crate::key::KeyDigest;
 
 /// Which of a subscription's two keys. Both work at all times, so that one can
 /// be replaced while the other serves.
@@ -46,20 +47,23 @@ impl fmt::Display for KeySlot {
 pub struct SubscriptionKey {
     digest: KeyDigest,
     expires_at: Option<SystemTime>,
-    length_is_valid: bool,
+    /// What is wrong with the text that it was made of.
+    fault: Option<KeyTextError>,
 }
 
 impl SubscriptionKey {
-    /// The key with that text, of which only the digest is kept.
+    /// The key with the given text, of which only the digest is kept.
     ///
-    /// A key has 1 to 256 bytes; a catalog refuses any other.
+    /// A catalog refuses a key that no client could send (1 to 256 bytes, without
+    /// outer white space and control characters), and an unresolved placeholder
+    /// such as `${KEY}`.
     #[must_use]
     pub fn new(key: impl AsRef<[u8]>) -> Self {
         let key = key.as_ref();
         Self {
             digest: KeyDigest::of(key),
             expires_at: None,
-            length_is_valid: (1..=MAX_KEY_BYTES).contains(&key.len()),
+            fault: check_key(key).err(),
         }
     }
 
@@ -69,7 +73,7 @@ impl SubscriptionKey {
         Self {
             digest,
             expires_at: None,
-            length_is_valid: true,
+            fault: None,
         }
     }
 
@@ -92,8 +96,9 @@ impl SubscriptionKey {
         self.expires_at
     }
 
-    pub(crate) fn length_is_valid(&self) -> bool {
-        self.length_is_valid
+    /// Whether the text that it was made of can be a key.
+    pub(crate) fn check(&self) -> Result<(), KeyTextError> {
+        self.fault.map_or(Ok(()), Err)
     }
 }
 
@@ -105,6 +110,12 @@ impl From<KeyDigest> for SubscriptionKey {
 
 impl From<&str> for SubscriptionKey {
     fn from(key: &str) -> Self {
+        Self::new(key)
+    }
+}
+
+impl From<String> for SubscriptionKey {
+    fn from(key: String) -> Self {
         Self::new(key)
     }
 }
@@ -344,16 +355,8 @@ impl Subscription {
     /// Everything that is wrong with it by itself.
     #[cfg(feature = "document")]
     pub(crate) fn issues(&self) -> Vec<Issue> {
-        let issue = |(field, kind)| {
-            let (index, id) = (0, self.id.clone());
-            let entity = Entity::Subscription { index, id };
-            Issue {
-                entity,
-                field,
-                kind,
-            }
-        };
-        let issues = validate::subscription(self).into_iter();
-        issues.map(issue).collect()
+        let issue = |(field, kind)| Issue::new(Entity::subscription(0, &self.id), field, kind);
+        let findings = validate::subscription(self, &[]).into_iter();
+        findings.map(issue).collect()
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::access::{Decision, Question, decide};
 use crate::catalog::{
     Api, Catalog, CatalogError, Change, Entity, Field, IdError, Issue, IssueKind, KeySlot,
-    Metadata, Product, Scope, State, Subscription, SubscriptionKey,
+    KeyTextError, Metadata, PathError, Product, Scope, State, Subscription, SubscriptionKey,
 };
 use crate::key::{KeyDigest, KeyHeader, KeyQuery, Presented};
 
@@ -22,6 +22,7 @@ fn refused(error: CatalogError) -> Vec<(String, Field, IssueKind)> {
                     entity,
                     field,
                     kind,
+                    ..
                 }: &Issue| {
         let place = match entity {
             Entity::Catalog => "catalog".to_owned(),
@@ -74,12 +75,21 @@ fn everything_that_is_wrong_is_told_at_once_and_in_order() {
                 other: "a:b".into(),
             },
         ),
+        (
+            "api 2 b",
+            Field::Path,
+            IssueKind::Path(PathError::Relative {
+                suggestion: "/relative".into(),
+            }),
+        ),
         ("api 2 b", Field::Id, IssueKind::DuplicateId),
-        ("api 2 b", Field::Path, IssueKind::Path),
         (
             "product 0 gift",
             Field::Apis(1),
-            IssueKind::UnknownApi { api: "nope".into() },
+            IssueKind::UnknownApi {
+                api: "nope".into(),
+                nearest: None,
+            },
         ),
         ("product 1 gift", Field::Id, IssueKind::DuplicateId),
         (
@@ -94,13 +104,14 @@ fn everything_that_is_wrong_is_told_at_once_and_in_order() {
         (
             "subscription 1 ",
             Field::Key(KeySlot::Primary),
-            IssueKind::KeyLength,
+            IssueKind::Key(KeyTextError::Length),
         ),
         (
             "subscription 1 ",
             Field::Scope(0),
             IssueKind::UnknownScope {
                 scope: Scope::Api("nope".into()),
+                nearest: None,
             },
         ),
         (
@@ -121,13 +132,14 @@ fn everything_that_is_wrong_is_told_at_once_and_in_order() {
         (
             "subscription 5 first",
             Field::Key(KeySlot::Secondary),
-            IssueKind::KeyLength,
+            IssueKind::Key(KeyTextError::Length),
         ),
         (
             "subscription 5 first",
             Field::Scope(2),
             IssueKind::UnknownScope {
                 scope: Scope::Product("nope".into()),
+                nearest: None,
             },
         ),
         ("subscription 5 first", Field::Id, IssueKind::DuplicateId),
@@ -225,7 +237,7 @@ fn scope() -> impl Strategy<Value = Scope> {
 
 prop_compose! {
     fn subscription()(
-        id in "[^*#&+:<>?/]{1,20}",
+        id in "[^*#&+:<>?/\\pC]{1,20}",
         scopes in vec(scope(), 1..5),
         keys in (option::of(key("K")), key("L")),
         names in (option::of("\\PC{0,9}"), option::of("\\PC{0,9}")),

@@ -1,8 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::catalog::error::Issues;
 use crate::catalog::overlay::{Overlaid, Overlay};
 use crate::catalog::packed::{Packer, Subscriptions};
+use crate::catalog::validate::Unread;
 use crate::catalog::{
     Api, CatalogBuilder, Claim, Definitions, Holder, KeyOwner, Product, Subscription,
 };
@@ -163,11 +165,12 @@ impl Catalog {
     /// The same catalog with its changes packed.
     pub(crate) fn pack(&self) -> Self {
         let mut packer = Packer::default();
-        for subscription in self.subscriptions() {
-            packer.push(subscription);
-        }
         // Every subscription was accepted before, beside the others.
-        let packed = packer.finish(&self.definitions, &mut Vec::new());
+        let mut no_issues = Issues::default();
+        for subscription in self.subscriptions() {
+            packer.push(&subscription, &mut no_issues);
+        }
+        let packed = packer.finish(&self.definitions, &Unread::default(), &mut no_issues);
         Self {
             packed: Arc::new(packed),
             overlay: Overlay::default(),

@@ -10,7 +10,7 @@
 //! }"#;
 //! let error = document::parse(Format::Json, text).unwrap_err();
 //! let told: Vec<String> = error.issues().iter().map(ToString::to_string).collect();
-//! assert!(told[0].starts_with(r#"3:49: subscription "contoso", scope: /apis/ecko names nothing"#));
+//! assert!(told[0].starts_with(r#"3:49: subscription "contoso", scope: /apis/ecko does not exist"#));
 //! assert_eq!(told[1], r#"3:90: subscription "contoso": unknown field `stat`: did you mean `state`?"#);
 //! ```
 //!

@@ -68,7 +68,7 @@ fn broken() -> Vec<(&'static str, &'static str, KeyLayer)> {
         ),
         (
             "Catalog",
-            "an id holds none of",
+            "an id must not contain",
             keys().single_api(Api::new("a/b", "")),
         ),
         (

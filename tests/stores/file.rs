@@ -193,7 +193,7 @@ async fn an_emptied_file_is_a_broken_one() {
         let mut watched = Watched::new(mode);
         fs::write(&watched.path, "").unwrap();
         watched
-            .until_refused("catalog.toml:1:1: a catalog without any API")
+            .until_refused("catalog.toml:1:1: a catalog without APIs")
             .await;
         fs::write(&watched.path, catalog("two")).unwrap();
         watched.until_live("two").await;

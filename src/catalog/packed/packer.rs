@@ -4,12 +4,12 @@ use std::thread;
 
 use hashbrown::HashMap;
 
+use crate::catalog::error::Issues;
 use crate::catalog::packed::ids::IdTable;
 use crate::catalog::packed::table::{KeyTable, Slot};
 use crate::catalog::packed::{Detail, NONE, Record, Subscriptions, id_of, word};
-use crate::catalog::{
-    Definitions, Entity, Field, Issue, IssueKind, Scope, Subscription, Target, validate,
-};
+use crate::catalog::validate::{Kind, Unread, clipped};
+use crate::catalog::{Definitions, Entity, Field, Issue, IssueKind, Scope, Subscription, Target};
 
 /// Subscriptions and scopes are counted in 27 bits.
 const MAX_COUNT: usize = 1 << 27;
@@ -29,20 +29,17 @@ pub(crate) struct Packer {
     scopes: HashMap<Scope, u32>,
     /// Scopes of the details, by those counts.
     detail_scopes: Vec<(u32, Vec<u32>)>,
-    issues: Vec<Issue>,
 }
 
 impl Packer {
-    pub(crate) fn push(&mut self, subscription: Subscription) {
+    pub(crate) fn push(&mut self, subscription: &Subscription, issues: &mut Issues) {
         let at = self.records.len();
-        for (field, kind) in validate::subscription(&subscription) {
-            self.refuse(at, &subscription.id, field, kind);
-        }
         if at >= MAX_COUNT || self.ids.len() + subscription.id.len() > NONE as usize {
-            self.refuse(at, &subscription.id, Field::Whole, IssueKind::TooLarge);
+            let entity = Entity::subscription(at, &subscription.id);
+            issues.push(Issue::new(entity, Field::Whole, IssueKind::TooLarge));
             return;
         }
-        self.push_record(at as u32, &subscription);
+        self.push_record(at as u32, subscription);
         for (held, key) in subscription.held_keys() {
             self.keys.push(Slot {
                 digest: *key.digest().as_bytes(),
@@ -79,19 +76,19 @@ impl Packer {
         });
     }
 
-    #[cfg(feature = "document")]
     pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
     /// Takes what another packer took, as if it had come here after the rest.
     #[cfg(feature = "document")]
-    pub(crate) fn append(&mut self, other: Self) {
+    pub(crate) fn append(&mut self, other: Self, issues: &mut Issues) {
         let at = self.records.len();
         let fits = at + other.records.len() <= MAX_COUNT
             && self.ids.len() + other.ids.len() <= NONE as usize;
         if !fits {
-            self.refuse(at, "", Field::Whole, IssueKind::TooLarge);
+            let kind = IssueKind::TooLarge;
+            issues.push(Issue::new(Entity::Catalog, Field::Whole, kind));
             return;
         }
         let (first, id_start) = (at as u32, self.ids.len() as u32);
@@ -118,13 +115,6 @@ impl Packer {
         for (theirs, keys) in other.more_keys {
             self.more_keys.push((theirs + first, keys));
         }
-        self.issues
-            .extend(other.issues.into_iter().map(|mut issue| {
-                if let Entity::Subscription { index, .. } = &mut issue.entity {
-                    *index += at;
-                }
-                issue
-            }));
     }
 
     /// Counts another packer's scopes, and tells which count each has here.
@@ -146,26 +136,22 @@ impl Packer {
         count
     }
 
-    fn refuse(&mut self, index: usize, id: &str, field: Field, kind: IssueKind) {
-        let id = id.to_owned();
-        let entity = Entity::Subscription { index, id };
-        self.issues.push(Issue {
-            entity,
-            field,
-            kind,
-        });
+    /// The subscription at a position, for an issue.
+    fn entity(&self, at: u32) -> Entity {
+        Entity::subscription(at as usize, id_of(&self.records, &self.ids, at))
     }
 
     /// Resolves the scopes and builds the tables.
     pub(crate) fn finish(
         mut self,
         definitions: &Definitions,
-        issues: &mut Vec<Issue>,
+        unread: &Unread,
+        issues: &mut Issues,
     ) -> Subscriptions {
         self.records.shrink_to_fit();
         self.ids.shrink_to_fit();
         self.details.shrink_to_fit();
-        self.resolve_scopes(definitions);
+        self.resolve_scopes(definitions, unread, issues);
         let keys = self.settled_keys();
         let (records, ids) = (&self.records, &self.ids);
         let ((table, collisions), (by_id, repeated)) = side_by_side(
@@ -174,11 +160,12 @@ impl Packer {
             || IdTable::build(records, ids),
         );
         for at in repeated {
-            let id = id_of(&self.records, &self.ids, at).to_owned();
-            self.refuse(at as usize, &id, Field::Id, IssueKind::DuplicateId);
+            if !unread.contains(Kind::Subscription, at as usize, Field::Id) {
+                issues.push_with(|| Issue::new(self.entity(at), Field::Id, IssueKind::DuplicateId));
+            }
         }
         for collision in collisions {
-            self.refuse_collision(collision.first, collision.second);
+            self.refuse_collision(collision.first, collision.second, issues);
         }
         for (position, key) in table.positions() {
             let held = word::held(key.word);
@@ -193,11 +180,6 @@ impl Packer {
                 retired.position = position;
             }
         }
-        self.issues.sort_by_key(|issue| match issue.entity {
-            Entity::Subscription { index, .. } => index,
-            _ => 0,
-        });
-        issues.append(&mut self.issues);
         Subscriptions {
             table,
             records: self.records,
@@ -207,7 +189,7 @@ impl Packer {
         }
     }
 
-    fn resolve_scopes(&mut self, definitions: &Definitions) {
+    fn resolve_scopes(&mut self, definitions: &Definitions, unread: &Unread, issues: &mut Issues) {
         let mut targets = vec![(Target::Service, None); self.scopes.len()];
         for (scope, count) in mem::take(&mut self.scopes) {
             targets[count as usize] = match definitions.resolve(&scope) {
@@ -216,31 +198,37 @@ impl Packer {
             };
         }
         let mut unknown = Vec::new();
-        for (at, record) in self.records.iter_mut().enumerate() {
-            // Where there is not exactly one scope, the detail has them.
-            let Some((target, missing)) = targets.get(record.scope as usize) else {
+        for (at, record) in (0..).zip(&mut self.records) {
+            let count = record.scope;
+            // If there is not exactly one scope, the detail has them.
+            let Some((target, missing)) = targets.get(count as usize) else {
                 continue;
             };
             record.scope = word::scope(*target);
-            unknown.extend(missing.iter().map(|scope| (at, 0, scope.clone())));
+            unknown.extend(missing.is_some().then_some((at, 0, count)));
         }
         for (at, counts) in mem::take(&mut self.detail_scopes) {
-            let at = at as usize;
             for (place, count) in counts.into_iter().enumerate() {
                 let (target, missing) = &targets[count as usize];
-                let detail = self.records[at].detail as usize;
+                let detail = self.records[at as usize].detail as usize;
                 self.details[detail].scopes.push(*target);
-                unknown.extend(missing.iter().map(|scope| (at, place, scope.clone())));
+                unknown.extend(missing.is_some().then_some((at, place, count)));
             }
         }
-        for (at, place, scope) in unknown {
-            let id = id_of(&self.records, &self.ids, at as u32).to_owned();
-            self.refuse(
-                at,
-                &id,
-                Field::Scope(place),
-                IssueKind::UnknownScope { scope },
-            );
+        for (at, place, count) in unknown {
+            let Some(scope) = &targets[count as usize].1 else {
+                continue;
+            };
+            let follows = match scope {
+                Scope::Api(_) => unread.lacks_api_ids(),
+                Scope::Product(_) => unread.lacks_product_ids(),
+                Scope::Service | Scope::AllApis => false,
+            };
+            let field = Field::Scope(place);
+            if !follows && !unread.contains(Kind::Subscription, at as usize, field) {
+                let kind = || definitions.unknown_scope(scope);
+                issues.push_with(|| Issue::new(self.entity(at), field, kind()));
+            }
         }
     }
 
@@ -264,17 +252,20 @@ impl Packer {
         runs.into_iter().map(|(_, keys)| keys).collect()
     }
 
-    fn refuse_collision(&mut self, first: Slot, second: Slot) {
+    fn refuse_collision(&self, first: Slot, second: Slot, issues: &mut Issues) {
         // Equal keys of one subscription were reported with it.
         if first.subscription == second.subscription {
             return;
         }
-        let id = |at| id_of(&self.records, &self.ids, at).to_owned();
-        let (other, this) = (id(first.subscription), id(second.subscription));
-        let slot = word::held(first.word).slot;
-        let kind = IssueKind::DuplicateKey { other, slot };
-        let field = word::held(second.word).into();
-        self.refuse(second.subscription as usize, &this, field, kind);
+        issues.push_with(|| {
+            let other = id_of(&self.records, &self.ids, first.subscription);
+            let kind = IssueKind::DuplicateKey {
+                other: clipped(other),
+                slot: word::held(first.word).slot,
+            };
+            let field = word::held(second.word).into();
+            Issue::new(self.entity(second.subscription), field, kind)
+        });
     }
 }
 

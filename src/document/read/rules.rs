@@ -47,15 +47,18 @@ impl Teller<'_> {
     /// follows from that.
     fn is_told_already(&self, issue: &Issue) -> bool {
         match &issue.kind {
-            IssueKind::NoScope | IssueKind::NoKey | IssueKind::KeyLength => true,
+            IssueKind::NoScope | IssueKind::NoKey => true,
             IssueKind::Id(_) | IssueKind::DuplicateId => self
                 .entry(&issue.entity)
                 .is_some_and(|(subject, _)| !subject.has_id()),
+            IssueKind::Path(_) => self
+                .entry(&issue.entity)
+                .is_some_and(|(_, node)| node.get("path").and_then(Node::text).is_none()),
             IssueKind::NoApis => {
                 self.apis_unread || !self.root.get(APIS).map_or(&[][..], Node::list).is_empty()
             }
             IssueKind::UnknownApi { .. } => self.apis_unread,
-            IssueKind::UnknownScope { scope } => match scope {
+            IssueKind::UnknownScope { scope, .. } => match scope {
                 Scope::Api(_) => self.apis_unread,
                 Scope::Product(_) => self.products_unread,
                 Scope::Service | Scope::AllApis => false,
@@ -97,6 +100,8 @@ fn place(node: &Node, field: Field) -> (&'static str, usize) {
     let name = match field {
         Field::Whole => "",
         Field::Id => "id",
+        Field::DisplayName => "display_name",
+        Field::Metadata => "metadata",
         Field::Path => "path",
         Field::SubscriptionRequired => "subscription_required",
         Field::Key(slot) => key::field(slot),

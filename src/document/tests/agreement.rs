@@ -35,7 +35,7 @@ fn is_taken_in_parts(text: &str, bytes: usize) -> bool {
 const API: &[&str] = &[
     r#""id": "a""#,
     r#""path": "/a""#,
-    r#""display_name": "é\n\u00e9\ud83d\ude00""#,
+    r#""display_name": "é\u00e9\ud83d\ude00""#,
     r#""subscription_required": false"#,
     r#""key_names": {"header": "X-Key", "query": "k"}"#,
     r#""key_names": {}"#,
@@ -310,7 +310,7 @@ fn on_documents_that_are_wrong_as_a_whole() {
 
 #[test]
 fn on_how_deep_metadata_may_nest() {
-    for (depth, taken) in [(1, true), (60, true), (61, false), (200, false)] {
+    for (depth, taken) in [(1, true), (31, true), (32, false), (200, false)] {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let text =
             format!(r#"{{"apis": [{{"id": "a", "path": "/", "metadata": {{"m": {nested}}}}}]}}"#);

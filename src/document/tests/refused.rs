@@ -28,11 +28,11 @@ const ALONE: &[(&str, &[&str])] = &[
     ),
     (
         "[[apis]]\nid = ''\npath = '/'",
-        &["2:6: API \"\", id: an id has at least one character"],
+        &["2:6: API \"\", id: an id needs at least one character"],
     ),
     (
         "[[apis]]\nid = 'a*b'\npath = '/'",
-        &["2:6: API \"a*b\", id: an id holds none of"],
+        &["2:6: API \"a*b\", id: an id must not contain"],
     ),
     (
         "[[apis]]\nid = 'a'\npath = 'b'",
@@ -148,7 +148,7 @@ const BEHIND_AN_API: &[(&str, &[&str])] = &[
         &[
             "7:16: subscription \"s\", scopes: a scope is",
             "7:21: subscription \"s\", scopes: must be text",
-            "7:24: subscription \"s\", scopes: /apis/b names nothing",
+            "7:24: subscription \"s\", scopes: /apis/b does not exist",
         ],
     ),
     (
@@ -212,7 +212,7 @@ const BEHIND_AN_API: &[(&str, &[&str])] = &[
     ),
     (
         "[[subscriptions]]\nid = 's'\nprimary_key = 'k'\nsecondary_key = { value = 'k' }\nscope = '/'",
-        &["7:17: subscription \"s\", secondary_key: both keys are the same"],
+        &["7:17: subscription \"s\", secondary_key: two of its keys are the same"],
     ),
     (
         "[[subscriptions]]\nid = 's'\nprimary_key = 'k'\nscope = '/'\n[[subscriptions]]\nid = 't'\nsecondary_key = 'k'\nscope = '/'",
@@ -266,9 +266,9 @@ fn all_problems_are_told_at_once_and_in_their_order() {
             "4:18: API \"b\": unknown field `pth`: did you mean `path`?",
             "6:48: product \"p\", apis: there is no API \"c\"",
             "6:67: product \"p\", published: must be true or false",
-            "8:27: subscription \"s\", scope: /products/q names nothing",
+            "8:27: subscription \"s\", scope: /products/q does not exist",
             "8:72: subscription \"s\", state: a state is one of",
-            "9:40: subscription \"t\", scopes: /apis/d names nothing",
+            "9:40: subscription \"t\", scopes: /apis/d does not exist",
             "9:76: subscription \"t\", primary_key, env: the environment variable NO_SUCH_KEY",
             "10:59: subscription \"u\", secondary_key: this key is already the primary key of subscription \"s\"",
             "10:79: subscription \"u\", expires_at: a time is written like",
@@ -310,10 +310,10 @@ fn what_has_no_id_is_told_all_its_other_problems_too() {
             "9:21: product number 2, apis: there is no API \"c\"",
             "9:52: product number 2, subscription_required: API \"a\" is already in the open product \"p\"",
             "13:5: subscription number 2: `id` is missing",
-            "13:16: subscription number 2, scope: /apis/c names nothing",
+            "13:16: subscription number 2, scope: /apis/c does not exist",
             "13:42: subscription number 2, primary_key: this key is already the primary key of subscription \"s\"",
             "14:5: subscription number 3: `id` is missing",
-            "14:59: subscription number 3, secondary_key: both keys are the same",
+            "14:59: subscription number 3, secondary_key: two of its keys are the same",
         ],
     );
 }
@@ -323,7 +323,7 @@ fn places_are_right_in_yaml_too_behind_other_alphabets() {
     let text = "\
 # Ключи: ключи и ещё ключи
 apis:
-  - { id: écho, path: /écho, metadata: { ключ: 値 }, colour: red }
+  - { id: écho, path: /%C3%A9, metadata: { ключ: 値 }, colour: red }
   - &again
     id: 123
     path: /x
@@ -344,7 +344,7 @@ subscriptions:
         Format::Yaml,
         text,
         &[
-            "3:53: API \"écho\": unknown field `colour`",
+            "3:55: API \"écho\": unknown field `colour`",
             "5:9: API number 2, id: must be text, not a number",
             "5:9: API number 3, id: must be text, not a number",
             "6:11: API number 3, path: API \"#2\" has the same path",

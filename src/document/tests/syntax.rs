@@ -125,7 +125,7 @@ fn an_empty_document_is_a_catalog_without_apis() {
         let told = told(format, text);
         assert_eq!(told.len(), 1, "{format:?} {text:?}: {told:?}");
         assert!(
-            told[0].contains("a catalog without any API") || text == "---\n",
+            told[0].contains("a catalog without APIs") || text == "---\n",
             "{told:?}"
         );
     }

@@ -278,7 +278,10 @@ impl Work<'_> {
                         issues.push(issue(
                             given.id(),
                             "scope",
-                            IssueKind::UnknownScope { scope },
+                            IssueKind::UnknownScope {
+                                scope,
+                                nearest: None,
+                            },
                         ));
                     }
                 }

@@ -99,7 +99,11 @@ impl Work<'_> {
             let held = before.is_some_and(|before| before.scopes.contains(scope));
             if !held && !self.scope_exists(scope).await? {
                 let scope = scope.clone();
-                let message = IssueKind::UnknownScope { scope }.to_string();
+                let message = IssueKind::UnknownScope {
+                    scope,
+                    nearest: None,
+                }
+                .to_string();
                 issues.push(FieldIssue::new("scope", message));
             }
         }

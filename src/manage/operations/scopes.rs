@@ -54,7 +54,11 @@ impl Work<'_> {
         }
         if !self.scope_exists(scope).await? {
             let scope = scope.clone();
-            let message = IssueKind::UnknownScope { scope }.to_string();
+            let message = IssueKind::UnknownScope {
+                scope,
+                nearest: None,
+            }
+            .to_string();
             return Err(ManageError::invalid(
                 RecordRef::subscription(id),
                 "scope",

@@ -2,7 +2,8 @@
 
 use crate::access::tests::naive::Plain;
 use crate::catalog::{
-    Api, CatalogError, Entity, Field, IdError, IssueKind, Product, Scope, Subscription,
+    Api, CatalogError, Entity, Field, IdError, IssueKind, KeyTextError, Product, Scope,
+    Subscription,
 };
 use crate::key::{KeyDigest, Presented};
 
@@ -20,11 +21,27 @@ pub(super) fn refusal(error: &CatalogError) -> Rejection {
     let mut refusal: Rejection = issues
         .map(|issue| match &issue.kind {
             IssueKind::InUse { by } => (id(&issue.entity), issue.field, id(by)),
-            kind => (id(&issue.entity), issue.field, format!("{kind:?}")),
+            IssueKind::Path(_) => (id(&issue.entity), issue.field, "Path".to_owned()),
+            kind => (
+                id(&issue.entity),
+                issue.field,
+                format!("{:?}", without_advice(kind)),
+            ),
         })
         .collect();
     refusal.sort_by_key(|issue| format!("{issue:?}"));
     refusal
+}
+
+fn without_advice(kind: &IssueKind) -> IssueKind {
+    match kind.clone() {
+        IssueKind::UnknownApi { api, .. } => IssueKind::UnknownApi { api, nearest: None },
+        IssueKind::UnknownScope { scope, .. } => IssueKind::UnknownScope {
+            scope,
+            nearest: None,
+        },
+        kind => kind,
+    }
 }
 
 fn put<T>(list: &[T], value: T, same: impl Fn(&T) -> bool) -> Vec<T>
@@ -64,7 +81,8 @@ impl Plain {
             };
             if !known {
                 let scope = scope.clone();
-                refuse(Field::Scope(at), IssueKind::UnknownScope { scope });
+                let nearest = None;
+                refuse(Field::Scope(at), IssueKind::UnknownScope { scope, nearest });
             }
         }
         let digests: Vec<_> = new
@@ -78,7 +96,7 @@ impl Plain {
         }
         for (slot, digest) in digests {
             if digest == KeyDigest::of("k".repeat(257)) {
-                refuse(Field::Key(slot), IssueKind::KeyLength);
+                refuse(Field::Key(slot), IssueKind::Key(KeyTextError::Length));
             }
             if let Some((owner, slot_there)) = self.owner(Presented::Key(digest))
                 && owner.id() != new.id()
@@ -103,7 +121,7 @@ impl Plain {
         let apis = put(&self.apis, new.clone(), |api| api.id() == new.id());
         if !["", "/"].contains(&new.path()) && !new.path().starts_with('/') {
             let place = format!("api {}", new.id());
-            return Err(vec![(place, Field::Path, format!("{:?}", IssueKind::Path))]);
+            return Err(vec![(place, Field::Path, "Path".to_owned())]);
         }
         for (at, api) in apis.iter().enumerate() {
             if let Some(other) = apis[..at].iter().find(|other| other.path() == api.path()) {
@@ -126,7 +144,8 @@ impl Plain {
             for (place_in, api) in product.apis().iter().enumerate() {
                 if self.api(api).is_none() {
                     let api = api.clone();
-                    let kind = format!("{:?}", IssueKind::UnknownApi { api });
+                    let nearest = None;
+                    let kind = format!("{:?}", IssueKind::UnknownApi { api, nearest });
                     wrong.push((place.clone(), Field::Apis(place_in), kind));
                     continue;
                 }

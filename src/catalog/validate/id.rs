@@ -3,29 +3,32 @@ pub const MAX_ID_CHARS: usize = 256;
 
 const FORBIDDEN: [char; 9] = ['*', '#', '&', '+', ':', '<', '>', '?', '/'];
 
-/// What is wrong with an id.
+/// An invalid id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdError {
-    /// It has no characters.
-    #[error("an id has at least one character")]
+    /// It is empty.
+    #[error("an id needs at least one character")]
     Empty,
     /// It has more than [`MAX_ID_CHARS`] characters.
-    #[error("an id has at most 256 characters")]
+    #[error("an id has at most 256 characters: choose a shorter one")]
     TooLong,
-    /// It has a character that ids cannot have.
-    #[error("an id holds none of `* # & + : < > ? /`; this one holds `{0}`")]
+    /// It contains a character that ids cannot contain.
+    #[error("an id must not contain {0:?}, nor any of `* # & + : < > ? /` or control characters")]
     Character(char),
 }
 
-/// The rule for the ids of APIs, products and subscriptions alike
-/// (Azure: `^[^*#&+:<>?]+$`, up to 256; here without `/` too, so that a scope
-/// reads one way only).
+/// Checks the id of an API, a product or a subscription.
+///
+/// The rule is Azure's (`^[^*#&+:<>?]+$`, up to 256), but also without `/`, so that
+/// a scope can be read in one way only, and without control characters, which
+/// could forge lines of a log.
 pub(crate) fn check_id(id: &str) -> Result<(), IdError> {
     if id.is_empty() {
         return Err(IdError::Empty);
     }
-    if let Some(character) = id.chars().find(|c| FORBIDDEN.contains(c)) {
+    let is_forbidden = |c: &char| FORBIDDEN.contains(c) || c.is_control();
+    if let Some(character) = id.chars().find(is_forbidden) {
         return Err(IdError::Character(character));
     }
     if id.len() > MAX_ID_CHARS && id.chars().count() > MAX_ID_CHARS {
@@ -39,13 +42,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_1_to_256_characters_and_none_that_scopes_and_filters_use() {
+    fn id_of_1_to_256_plain_characters_is_accepted() {
         for good in ["a", "Contoso Ltd.", "ä-ö_1", &"é".repeat(256)] {
             assert_eq!(check_id(good), Ok(()), "{good}");
         }
         assert_eq!(check_id(""), Err(IdError::Empty));
         assert_eq!(check_id(&"é".repeat(257)), Err(IdError::TooLong));
-        for character in FORBIDDEN {
+    }
+
+    #[test]
+    fn id_with_a_reserved_or_control_character_is_refused() {
+        for character in FORBIDDEN
+            .into_iter()
+            .chain(['\n', '\0', '\u{7f}', '\u{85}'])
+        {
             let id = format!("a{character}b");
             assert_eq!(check_id(&id), Err(IdError::Character(character)));
         }

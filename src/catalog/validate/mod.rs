@@ -1,0 +1,99 @@
+//! The rules for catalogs, each of them once: for the builder, for changes, for
+//! the readers of documents and for management.
+//!
+//! This file has the rules for one API, product or subscription. The rules
+//! between them need indexes and live where these are built: equal ids and paths,
+//! unknown APIs and open products in `definitions`, equal ids, unknown scopes and
+//! shared keys in `packed` and `change`.
+
+mod draft;
+mod id;
+mod key;
+mod metadata;
+mod path;
+
+use crate::catalog::{Api, Field, IssueKind, Metadata, Product, Subscription};
+
+pub(crate) use draft::{Draft, Kind, Unread};
+pub(crate) use id::check_id;
+pub use id::{IdError, MAX_ID_CHARS};
+pub use key::KeyTextError;
+pub(crate) use key::check_key;
+pub(crate) use metadata::check_metadata;
+pub use metadata::{MAX_METADATA_BYTES, MAX_METADATA_DEPTH, MetadataError};
+pub use path::PathError;
+pub(crate) use path::{check_path, is_plain, lenient_reading};
+
+/// What breaks a rule, and in which field.
+pub(crate) type Findings = Vec<(Field, IssueKind)>;
+
+/// What is wrong with an API by itself, without its unread fields.
+pub(crate) fn api(api: &Api, unread: &[Field]) -> Findings {
+    let mut findings = common(api.id(), api.display_name(), api.metadata(), unread);
+    if !unread.contains(&Field::Path)
+        && let Err(error) = check_path(api.given_path())
+    {
+        findings.push((Field::Path, error.into()));
+    }
+    findings
+}
+
+/// What is wrong with a product by itself, without its unread fields.
+pub(crate) fn product(product: &Product, unread: &[Field]) -> Findings {
+    let (id, name) = (product.id(), product.display_name());
+    common(id, name, product.metadata(), unread)
+}
+
+/// What is wrong with a subscription by itself, without its unread fields.
+pub(crate) fn subscription(subscription: &Subscription, unread: &[Field]) -> Findings {
+    let (id, name) = (subscription.id(), subscription.display_name());
+    let mut findings = common(id, name, subscription.metadata(), unread);
+    let is_scope = |field: &Field| matches!(field, Field::Scope(_));
+    if subscription.scopes().is_empty() && !unread.iter().any(is_scope) {
+        findings.push((Field::Scope(0), IssueKind::NoScope));
+    }
+    let is_key = |field: &Field| matches!(field, Field::Key(_));
+    if subscription.keys().next().is_none() && !unread.iter().any(is_key) {
+        findings.push((Field::Whole, IssueKind::NoKey));
+    }
+    for (at, (held, key)) in subscription.held_keys().enumerate() {
+        let field = held.into();
+        if let Err(error) = key.check() {
+            findings.push((field, error.into()));
+        }
+        if held.retired && key.expires_at().is_none() && !unread.contains(&field) {
+            findings.push((field, IssueKind::RetiredKeyWithoutExpiry));
+        }
+        let mut earlier = subscription.held_keys().take(at);
+        if earlier.any(|(_, other)| other.digest() == key.digest()) {
+            findings.push((field, IssueKind::SameKeys));
+        }
+    }
+    findings
+}
+
+/// The rules for the fields that all three have.
+fn common(id: &str, display_name: &str, metadata: &Metadata, unread: &[Field]) -> Findings {
+    let mut findings = Vec::new();
+    if !unread.contains(&Field::Id)
+        && let Err(error) = check_id(id)
+    {
+        findings.push((Field::Id, error.into()));
+    }
+    // Without a name of its own, the id is the name and was checked.
+    if display_name != id && display_name.chars().any(char::is_control) {
+        findings.push((Field::DisplayName, IssueKind::ControlCharacter));
+    }
+    if let Err(error) = check_metadata(metadata) {
+        findings.push((Field::Metadata, error.into()));
+    }
+    findings
+}
+
+/// The beginning of a text, for messages: a text from outside may be very long.
+pub(crate) fn clipped(text: &str) -> String {
+    match text.char_indices().nth(MAX_ID_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
