@@ -86,7 +86,7 @@ pub enum ManageError {
         id: String,
     },
     /// The repository could not be reached, read or written.
-    #[error("the repository is unavailable: {0}")]
+    #[error(transparent)]
     Unavailable(#[from] RepositoryError),
 }
 

@@ -50,12 +50,12 @@ pub(super) struct MemoryRepository {
 
 impl MemoryRepository {
     /// A new database with its all-access subscription.
-    pub(super) fn new(master: SubscriptionRecord) -> Self {
+    pub(super) fn new(master: SubscriptionRecord, sealed: Vec<SealedKey>) -> Self {
         let mut tables = Tables::default();
         tables.put(&SubscriptionPut {
             before: None,
             after: master,
-            sealed: Vec::new(),
+            sealed,
         });
         Self {
             tables: Arc::new(ArcSwap::from_pointee(tables)),
@@ -272,14 +272,14 @@ impl Transaction for MemoryTransaction {
         answer(self.tables.deleted.get(record).copied().unwrap_or_default())
     }
 
-    fn put_api<'a>(&'a mut self, record: &'a ApiRecord) -> Answer<'a, ()> {
+    fn put_api<'a>(&'a mut self, record: &'a ApiRecord, _: bool) -> Answer<'a, ()> {
         self.tables
             .apis
             .insert_mut(record.id.clone(), record.clone());
         answer(())
     }
 
-    fn put_product<'a>(&'a mut self, record: &'a ProductRecord) -> Answer<'a, ()> {
+    fn put_product<'a>(&'a mut self, record: &'a ProductRecord, _: bool) -> Answer<'a, ()> {
         self.tables
             .products
             .insert_mut(record.id.clone(), record.clone());

@@ -29,6 +29,7 @@
 
 #[macro_use]
 mod audit;
+mod builder;
 mod caller;
 mod error;
 mod fields;
@@ -40,7 +41,10 @@ pub(crate) mod repository;
 #[cfg(feature = "rest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rest")))]
 pub mod rest;
+mod seal;
 mod secret;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) mod sql;
 pub(crate) mod stored;
 
 use std::sync::Arc;
@@ -49,6 +53,7 @@ use std::time::{Duration, SystemTime};
 use crate::catalog::KeySlot;
 
 pub use audit::{AuditEntry, AuditQuery, FieldChange, Operation, Outcome, UnknownWord};
+pub use builder::ManageBuilder;
 pub use caller::Caller;
 pub use error::{FieldIssue, ManageError, RepositoryError};
 pub use fields::{ApiFields, Expected, KeyInput, ProductFields, Set, SubscriptionFields};
@@ -61,6 +66,7 @@ pub use record::{ApiRecord, KeyRecord, ProductRecord, RecordKind, RecordRef, Sub
 pub use secret::Secret;
 
 use repository::{Repository, SealedKey};
+use seal::Sealer;
 
 /// A control plane: all rules of management over a repository.
 ///
@@ -72,46 +78,62 @@ pub struct Manage {
 
 struct Shared {
     repository: Box<dyn Repository>,
+    sealer: Option<Sealer>,
 }
 
 impl Manage {
+    /// A builder, to open a repository.
+    pub fn builder() -> ManageBuilder {
+        ManageBuilder::new()
+    }
+
     /// A control plane over a new database in memory, for tests and demos.
     ///
     /// # Errors
     ///
     /// [`ManageError`] if the system's random source fails.
     pub fn in_memory() -> Result<Self, ManageError> {
-        let master = operations::master(SystemTime::now())?;
-        let repository = Box::new(memory::MemoryRepository::new(master));
-        let shared = Arc::new(Shared { repository });
-        Ok(Self { shared })
+        Self::builder().in_memory()
+    }
+
+    /// Opens the database at a path (SQLite) or a `postgres://` URL. Same as
+    /// [`ManageBuilder::open`] without an encryption key.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageError`] if the database cannot be opened.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub async fn open(target: &str) -> Result<Self, ManageError> {
+        Self::builder().open(target).await
+    }
+
+    /// Whether new keys are stored such that they can be read back.
+    #[must_use]
+    pub fn keys_are_recoverable(&self) -> bool {
+        self.shared.sealer.is_some()
     }
 
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }
 
-    /// Whether keys are stored such that they can be read back.
-    #[must_use]
-    pub fn keys_are_recoverable(&self) -> bool {
-        false
-    }
-
+    /// The key as it is stored, if keys can be read back.
     fn seal(
         &self,
-        _id: &str,
-        _slot: KeySlot,
-        _key: &Secret,
+        id: &str,
+        slot: KeySlot,
+        key: &Secret,
     ) -> Result<Option<SealedKey>, ManageError> {
-        Ok(None)
+        let Some(sealer) = &self.shared.sealer else {
+            return Ok(None);
+        };
+        let (digest, sealed) = (key.digest(), sealer.seal(id, slot, key)?);
+        Ok(Some(SealedKey { digest, sealed }))
     }
 
-    fn unseal(&self, _id: &str, _slot: KeySlot, _sealed: &SealedKey) -> Option<Secret> {
-        None
+    fn unseal(&self, id: &str, slot: KeySlot, sealed: &SealedKey) -> Option<Secret> {
+        self.shared.sealer.as_ref()?.open(id, slot, &sealed.sealed)
     }
-
-    /// Reports a change to whoever waits for one in this process.
-    fn committed(&self, _number: u64) {}
 }
 
 /// A replica that follows the database: a service with the layer.

@@ -90,8 +90,8 @@ pub(crate) trait Transaction: Send {
     /// The version in which the record was last deleted, or 0.
     fn deleted_version<'a>(&'a mut self, record: &'a RecordRef) -> Answer<'a, u64>;
 
-    fn put_api<'a>(&'a mut self, record: &'a ApiRecord) -> Answer<'a, ()>;
-    fn put_product<'a>(&'a mut self, record: &'a ProductRecord) -> Answer<'a, ()>;
+    fn put_api<'a>(&'a mut self, record: &'a ApiRecord, is_new: bool) -> Answer<'a, ()>;
+    fn put_product<'a>(&'a mut self, record: &'a ProductRecord, is_new: bool) -> Answer<'a, ()>;
     fn put_subscriptions<'a>(&'a mut self, changes: &'a [SubscriptionPut]) -> Answer<'a, ()>;
     /// Deletes the record, which has the given version.
     fn delete<'a>(&'a mut self, record: &'a RecordRef, version: u64) -> Answer<'a, ()>;

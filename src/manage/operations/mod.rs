@@ -18,7 +18,7 @@ use crate::catalog::KeySlot;
 use crate::manage::{Expected, Secret, Set, SubscriptionRecord};
 
 pub use import::{Import, ImportOptions, Imported, NewKeys};
-pub(super) use subscriptions::master;
+pub(super) use subscriptions::new_master;
 use work::Work;
 
 /// The result of an accepted operation.

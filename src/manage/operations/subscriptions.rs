@@ -1,4 +1,7 @@
+use std::time::SystemTime;
+
 use crate::catalog::{KeySlot, Metadata, Scope, State};
+use crate::key::KeyDigest;
 use crate::manage::error::FieldIssue;
 use crate::manage::fields::{KeyInput, Set};
 use crate::manage::operations::apis::put_operation;
@@ -363,7 +366,7 @@ fn named_scopes(
 /// Refuses to activate a subscription that has ended.
 pub(super) fn check_end(
     record: &SubscriptionRecord,
-    now: std::time::SystemTime,
+    now: SystemTime,
     issues: &mut Vec<FieldIssue>,
 ) {
     if record.expires_at.is_some_and(|end| end <= now) {
@@ -372,7 +375,7 @@ pub(super) fn check_end(
     }
 }
 
-pub(super) fn new_subscription(id: &str, now: std::time::SystemTime) -> SubscriptionRecord {
+pub(super) fn new_subscription(id: &str, now: SystemTime) -> SubscriptionRecord {
     SubscriptionRecord {
         id: id.to_owned(),
         display_name: None,
@@ -402,17 +405,18 @@ pub(super) fn new_subscription(id: &str, now: std::time::SystemTime) -> Subscrip
 /// The id of the all-access subscription.
 const MASTER: &str = "master";
 
-/// The all-access subscription of a new database. Its keys are shown to no one.
-pub(in crate::manage) fn master(
-    now: std::time::SystemTime,
-) -> Result<SubscriptionRecord, ManageError> {
+/// The all-access subscription of a new database.
+pub(in crate::manage) fn new_master(
+    primary: KeyDigest,
+    secondary: KeyDigest,
+    now: SystemTime,
+) -> SubscriptionRecord {
     let now = stored::rounded(now);
     let mut record = new_subscription(MASTER, now);
     record.scopes = vec![Scope::Service];
+    record.primary_key = Some(KeyRecord::new(primary, now));
+    record.secondary_key = Some(KeyRecord::new(secondary, now));
     record.started_at = Some(now);
     record.version = 1;
-    for slot in [KeySlot::Primary, KeySlot::Secondary] {
-        *record.key_mut(slot) = Some(KeyRecord::new(Secret::random()?.digest(), now));
-    }
-    Ok(record)
+    record
 }

@@ -65,9 +65,6 @@ impl Work<'_> {
         if !self.entries.is_empty() {
             self.tx.commit(self.entries, number.is_some()).await?;
         }
-        if let Some(number) = number {
-            self.manage.committed(number);
-        }
         Ok(Changed { value, number })
     }
 
@@ -164,7 +161,7 @@ impl Work<'_> {
                 after.place = self.next_place();
             }
         }
-        self.tx.put_api(&after).await?;
+        self.tx.put_api(&after, before.is_none()).await?;
         self.note(before.map(|b| b as _), Some(&after));
         Ok(after)
     }
@@ -185,7 +182,7 @@ impl Work<'_> {
                 after.place = self.next_place();
             }
         }
-        self.tx.put_product(&after).await?;
+        self.tx.put_product(&after, before.is_none()).await?;
         self.note(before.map(|b| b as _), Some(&after));
         Ok(after)
     }

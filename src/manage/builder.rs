@@ -1,0 +1,87 @@
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use zeroize::Zeroizing;
+
+use crate::catalog::KeySlot;
+use crate::manage::memory::MemoryRepository;
+use crate::manage::operations::new_master;
+use crate::manage::repository::{Repository, SealedKey};
+use crate::manage::seal::Sealer;
+use crate::manage::{Manage, ManageError, Secret, Shared, SubscriptionRecord};
+
+/// Opens a [`Manage`]. Made by [`Manage::builder`].
+#[must_use = "a builder does nothing until it opens a repository"]
+pub struct ManageBuilder {
+    encryption_key: Option<Zeroizing<[u8; 32]>>,
+}
+
+impl ManageBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            encryption_key: None,
+        }
+    }
+
+    /// Stores keys encrypted with this key besides their digests, so that they
+    /// can be read back. Default: keys are stored as digests only.
+    pub fn encryption_key(mut self, key: [u8; 32]) -> Self {
+        self.encryption_key = Some(Zeroizing::new(key));
+        self
+    }
+
+    /// A control plane over a new database in memory, for tests and demos.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageError`] if the system's random source fails.
+    pub fn in_memory(self) -> Result<Manage, ManageError> {
+        let sealer = self.sealer();
+        let (master, sealed) = master(sealer.as_ref())?;
+        Ok(manage(MemoryRepository::new(master, sealed), sealer))
+    }
+
+    /// Opens the database at a path (SQLite) or a `postgres://` URL.
+    ///
+    /// A SQLite file is made if it does not exist. Tables are made, or brought to
+    /// the current version. A new database gets the all-access subscription
+    /// `master`.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageError`] if the database cannot be opened, or its keys were
+    /// encrypted with another key.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub async fn open(self, target: &str) -> Result<Manage, ManageError> {
+        let sealer = self.sealer();
+        let (master, sealed) = master(sealer.as_ref())?;
+        let repository =
+            super::sql::SqlRepository::open(target, master, sealed, sealer.as_ref()).await?;
+        Ok(manage(repository, sealer))
+    }
+
+    fn sealer(&self) -> Option<Sealer> {
+        self.encryption_key.as_ref().map(|key| Sealer::new(key))
+    }
+}
+
+fn manage(repository: impl Repository + 'static, sealer: Option<Sealer>) -> Manage {
+    let repository = Box::new(repository);
+    let shared = Arc::new(Shared { repository, sealer });
+    Manage { shared }
+}
+
+/// The all-access subscription of a new database, with keys that are shown to no
+/// one.
+fn master(sealer: Option<&Sealer>) -> Result<(SubscriptionRecord, Vec<SealedKey>), ManageError> {
+    let (primary, secondary) = (Secret::random()?, Secret::random()?);
+    let record = new_master(primary.digest(), secondary.digest(), SystemTime::now());
+    let mut keys = Vec::new();
+    if let Some(sealer) = sealer {
+        for (slot, key) in [(KeySlot::Primary, primary), (KeySlot::Secondary, secondary)] {
+            let (digest, sealed) = (key.digest(), sealer.seal(&record.id, slot, &key)?);
+            keys.push(SealedKey { digest, sealed });
+        }
+    }
+    Ok((record, keys))
+}

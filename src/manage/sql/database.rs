@@ -1,0 +1,229 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+#[cfg(feature = "postgres")]
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+#[cfg(feature = "sqlite")]
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use tokio::sync::watch;
+
+use crate::manage::RepositoryError;
+use crate::manage::sql::schema::{MIGRATIONS, migrate};
+use crate::manage::sql::session::{Dialect, Session, SqlResult};
+
+/// For how long a statement waits for a connection, or for another process to
+/// end its transaction.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A SQLite file or a PostgreSQL database. A clone is another handle.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pools: Pools,
+    /// The place of the database for people, without a password.
+    name: Arc<str>,
+    /// Counts up with each change that this process makes.
+    committed: Arc<watch::Sender<u64>>,
+}
+
+#[derive(Clone)]
+enum Pools {
+    #[cfg(feature = "sqlite")]
+    Sqlite {
+        /// One connection: SQLite has one writer, and waiting here is fair.
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    #[cfg(feature = "postgres")]
+    Postgres(PgPool),
+}
+
+/// A transaction, rolled back when dropped.
+pub(crate) enum SqlTransaction {
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+impl Database {
+    /// Opens the database at a path or URL. A SQLite file is made if it is not
+    /// there. Returns also whether the tables are new.
+    pub(crate) async fn open(target: &str) -> Result<Self, RepositoryError> {
+        let database = Self::connect(target)?;
+        let name = &database.name;
+        let failed = |error| {
+            RepositoryError::with_source(format!("the database {name} cannot be opened"), error)
+        };
+        database.migrate(MIGRATIONS.len()).await.map_err(failed)?;
+        Ok(database)
+    }
+
+    /// A handle to the database, which connects when it is first used.
+    fn connect(target: &str) -> Result<Self, RepositoryError> {
+        let is_postgres = ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| target.starts_with(scheme));
+        let (pools, name) = if is_postgres {
+            Self::postgres(target)?
+        } else {
+            Self::sqlite(target.strip_prefix("sqlite:").unwrap_or(target))?
+        };
+        Ok(Self {
+            pools,
+            name: name.into(),
+            committed: Arc::default(),
+        })
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn sqlite(path: &str) -> Result<(Pools, String), RepositoryError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path.trim_start_matches("//"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(PATIENCE)
+            .statement_cache_capacity(200)
+            .disable_statement_logging();
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(PATIENCE)
+        };
+        let (writer, readers) = (pool(1), pool(4));
+        let pools = Pools::Sqlite {
+            writer: writer.connect_lazy_with(options.clone()),
+            readers: readers.connect_lazy_with(options),
+        };
+        Ok((pools, path.to_owned()))
+    }
+
+    #[cfg(not(feature = "sqlite"))]
+    fn sqlite(_: &str) -> Result<(Pools, String), RepositoryError> {
+        Err(RepositoryError::new(
+            "SQLite files need the feature `sqlite`: enable it, or name a PostgreSQL URL",
+        ))
+    }
+
+    #[cfg(feature = "postgres")]
+    fn postgres(url: &str) -> Result<(Pools, String), RepositoryError> {
+        let options: PgConnectOptions = url.parse().map_err(|_| {
+            RepositoryError::new(
+                "the PostgreSQL URL cannot be read: write it as \
+                 postgres://USER@HOST:PORT/DATABASE",
+            )
+        })?;
+        let name = format!(
+            "postgres://{}:{}/{}",
+            options.get_host(),
+            options.get_port(),
+            options.get_database().unwrap_or_default()
+        );
+        let pool = PgPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(options.disable_statement_logging());
+        Ok((Pools::Postgres(pool), name))
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    fn postgres(_: &str) -> Result<(Pools, String), RepositoryError> {
+        Err(RepositoryError::new(
+            "PostgreSQL needs the feature `postgres`: enable it, or name a SQLite file",
+        ))
+    }
+
+    /// Brings the tables to the given version, alone among all processes.
+    pub(crate) async fn migrate(&self, version: usize) -> SqlResult<bool> {
+        let mut transaction = self.begin().await?;
+        let mut session = transaction.session();
+        let lock = session.dialect().choose(
+            "SELECT 1",
+            "SELECT pg_advisory_xact_lock(hashtext('tower-subscription-key'))",
+        );
+        session.execute(lock, Vec::new()).await?;
+        let is_new = migrate(&mut session, version).await?;
+        transaction.commit().await?;
+        Ok(is_new)
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self.pools {
+            #[cfg(feature = "sqlite")]
+            Pools::Sqlite { .. } => Dialect::Sqlite,
+            #[cfg(feature = "postgres")]
+            Pools::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// The place of the database for people, without a password.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Begins a transaction that may write. In SQLite it is the only one.
+    pub(crate) async fn begin(&self) -> SqlResult<SqlTransaction> {
+        Ok(match &self.pools {
+            #[cfg(feature = "sqlite")]
+            Pools::Sqlite { writer, .. } => {
+                SqlTransaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+            }
+            #[cfg(feature = "postgres")]
+            Pools::Postgres(pool) => SqlTransaction::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Begins a transaction that reads one version of everything.
+    pub(crate) async fn snapshot(&self) -> SqlResult<SqlTransaction> {
+        Ok(match &self.pools {
+            #[cfg(feature = "sqlite")]
+            Pools::Sqlite { readers, .. } => SqlTransaction::Sqlite(readers.begin().await?),
+            #[cfg(feature = "postgres")]
+            Pools::Postgres(pool) => SqlTransaction::Postgres(
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    .await?,
+            ),
+        })
+    }
+
+    /// Counts changes that this process makes, for those that wait for one.
+    pub(crate) fn watch_commits(&self) -> watch::Receiver<u64> {
+        self.committed.subscribe()
+    }
+
+    pub(crate) fn note_commit(&self) {
+        self.committed.send_modify(|count| *count += 1);
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn postgres_pool(&self) -> Option<&PgPool> {
+        match &self.pools {
+            Pools::Postgres(pool) => Some(pool),
+            #[cfg(feature = "sqlite")]
+            Pools::Sqlite { .. } => None,
+        }
+    }
+}
+
+impl SqlTransaction {
+    pub(crate) fn session(&mut self) -> Session<'_> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(transaction) => Session::Sqlite(transaction),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(transaction) => Session::Postgres(transaction),
+        }
+    }
+
+    pub(crate) async fn commit(self) -> SqlResult<()> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(transaction) => transaction.commit().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(transaction) => transaction.commit().await,
+        }
+    }
+}

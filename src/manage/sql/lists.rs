@@ -1,0 +1,297 @@
+//! Lists as SQL: filters become conditions whose values are bound.
+
+use std::time::SystemTime;
+
+use crate::manage::audit::{AuditQuery, Outcome};
+use crate::manage::filter::{Comparison, Filter, FilterField, ListQuery, Order};
+use crate::manage::sql::session::{Dialect, Value};
+use crate::manage::stored::to_micros;
+
+/// A statement under construction.
+pub(super) struct Statement {
+    pub(super) text: String,
+    pub(super) values: Vec<Value>,
+    dialect: Dialect,
+}
+
+/// Where a kind of record lies.
+#[derive(Clone, Copy)]
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    pub(super) columns: &'static str,
+}
+
+pub(super) const APIS: Table = Table {
+    name: "sk_apis s",
+    columns: "s.data, s.place",
+};
+pub(super) const PRODUCTS: Table = Table {
+    name: "sk_products s",
+    columns: "s.data, s.place",
+};
+pub(super) const SUBSCRIPTIONS: Table = Table {
+    name: "sk_subscriptions s",
+    columns: "s.data, s.place, \
+        (SELECT u.at FROM sk_uses u WHERE u.subscription = s.id AND u.slot = 0), \
+        (SELECT u.at FROM sk_uses u WHERE u.subscription = s.id AND u.slot = 1)",
+};
+
+impl Statement {
+    pub(super) fn new(dialect: Dialect, text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            values: Vec::new(),
+            dialect,
+        }
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Binds a value and writes its place.
+    pub(super) fn bind(&mut self, value: impl Into<Value>) {
+        self.values.push(value.into());
+        let place = format!("${}", self.values.len());
+        self.push(&place);
+    }
+
+    /// A list of values in parentheses.
+    pub(super) fn bind_all<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) {
+        self.push("(");
+        for (at, value) in values.into_iter().enumerate() {
+            if at > 0 {
+                self.push(", ");
+            }
+            self.bind(value);
+        }
+        self.push(")");
+    }
+
+    fn filter(&mut self, filter: &Filter, now: i64) {
+        match filter {
+            Filter::And(one, two) => self.pair(one, " AND ", two, now),
+            Filter::Or(one, two) => self.pair(one, " OR ", two, now),
+            Filter::Compare(field, comparison, value) => {
+                self.compare(*field, *comparison, value, now);
+            }
+        }
+    }
+
+    fn pair(&mut self, one: &Filter, operator: &str, two: &Filter, now: i64) {
+        self.push("(");
+        self.filter(one, now);
+        self.push(operator);
+        self.filter(two, now);
+        self.push(")");
+    }
+
+    fn compare(&mut self, field: FilterField, comparison: Comparison, value: &str, now: i64) {
+        match field {
+            FilterField::Id => self.operate("s.id", comparison, value),
+            FilterField::DisplayName => self.operate("s.display_name", comparison, value),
+            FilterField::StateComment => {
+                self.operate("COALESCE(s.state_comment, '')", comparison, value);
+            }
+            FilterField::Owner if comparison == Comparison::Eq && !value.is_empty() => {
+                self.operate("s.owner", comparison, value);
+            }
+            FilterField::Owner => self.operate("COALESCE(s.owner, '')", comparison, value),
+            FilterField::State => self.state(comparison, value, now),
+            FilterField::Scope => self.scope("x.scope", "", comparison, value),
+            FilterField::Product => {
+                let only = " AND x.scope LIKE '/products/%'";
+                self.scope("substr(x.scope, 11)", only, comparison, value);
+            }
+        }
+    }
+
+    /// The state that callers see: an active subscription that has ended is expired.
+    fn state(&mut self, comparison: Comparison, value: &str, now: i64) {
+        match (comparison, value) {
+            (Comparison::Eq, "active") => {
+                self.push("(s.state = 'active' AND (s.expires_at IS NULL OR s.expires_at > ");
+                self.bind(now);
+                self.push("))");
+            }
+            (Comparison::Eq, "expired") => {
+                self.push("(s.state = 'expired' OR (s.state = 'active' AND s.expires_at <= ");
+                self.bind(now);
+                self.push("))");
+            }
+            (Comparison::Eq, _) => self.operate("s.state", comparison, value),
+            _ => {
+                self.push("(CASE WHEN s.state = 'active' AND s.expires_at <= ");
+                self.bind(now);
+                self.push(" THEN 'expired' ELSE s.state END)");
+                self.operate("", comparison, value);
+            }
+        }
+    }
+
+    /// Whether any scope compares so; for `ne`, whether no scope is equal.
+    fn scope(&mut self, column: &str, only: &str, comparison: Comparison, value: &str) {
+        let (begin, comparison) = match comparison {
+            Comparison::Ne => ("s.id NOT IN (", Comparison::Eq),
+            other => ("s.id IN (", other),
+        };
+        self.push(begin);
+        self.push("SELECT x.subscription FROM sk_scopes x WHERE ");
+        if column == "substr(x.scope, 11)" && comparison == Comparison::Eq {
+            self.operate("x.scope", comparison, &format!("/products/{value}"));
+        } else {
+            self.operate(column, comparison, value);
+            self.push(only);
+        }
+        self.push(")");
+    }
+
+    fn operate(&mut self, column: &str, comparison: Comparison, value: &str) {
+        let operator = match comparison {
+            Comparison::Eq => " = ",
+            Comparison::Ne => " <> ",
+            Comparison::Ge => " >= ",
+            Comparison::Le => " <= ",
+            Comparison::Gt => " > ",
+            Comparison::Lt => " < ",
+            Comparison::Contains | Comparison::StartsWith | Comparison::EndsWith => {
+                return self.search(column, comparison, value);
+            }
+        };
+        self.push(column);
+        self.push(operator);
+        self.bind(value);
+    }
+
+    fn search(&mut self, column: &str, comparison: Comparison, value: &str) {
+        let length = value.chars().count() as i64;
+        match comparison {
+            Comparison::Contains => {
+                self.push(self.dialect.choose("instr(", "strpos("));
+                self.push(column);
+                self.push(", ");
+                self.bind(value);
+                self.push(") > 0");
+            }
+            Comparison::StartsWith => {
+                self.push("substr(");
+                self.push(column);
+                self.push(", 1, CAST(");
+                self.bind(length);
+                self.push(" AS INTEGER)) = ");
+                self.bind(value);
+            }
+            _ => {
+                self.push("substr(");
+                self.push(column);
+                self.push(", CAST(length(");
+                self.push(column);
+                self.push(") - ");
+                self.bind(length);
+                self.push(" + 1 AS INTEGER)) = ");
+                self.bind(value);
+                // A start before the text would count from its end.
+                self.push(" AND length(");
+                self.push(column);
+                self.push(") >= ");
+                self.bind(length);
+            }
+        }
+    }
+
+    /// The condition of a list, if it has one.
+    fn condition(&mut self, query: &ListQuery, only: Option<&str>, now: i64) {
+        let filters = [query.filter.is_some(), only.is_some()];
+        if !filters.contains(&true) {
+            return;
+        }
+        self.push(" WHERE ");
+        if let Some(only) = only {
+            self.push(only);
+        }
+        if let Some(filter) = &query.filter {
+            if only.is_some() {
+                self.push(" AND ");
+            }
+            self.filter(filter, now);
+        }
+    }
+}
+
+/// The statement that reads a page.
+pub(super) fn page(
+    dialect: Dialect,
+    table: Table,
+    query: &ListQuery,
+    only: Option<&str>,
+    now: SystemTime,
+) -> Statement {
+    let text = format!("SELECT {} FROM {}", table.columns, table.name);
+    let mut statement = Statement::new(dialect, text);
+    statement.condition(query, only, to_micros(now));
+    statement.push(match query.order {
+        Order::Id => " ORDER BY s.id LIMIT ",
+        Order::Catalog => " ORDER BY s.place LIMIT ",
+    });
+    statement.bind(i64::from(query.top));
+    statement.push(" OFFSET ");
+    statement.bind(query.skip);
+    statement
+}
+
+/// The statement that counts what all pages have.
+pub(super) fn count(
+    dialect: Dialect,
+    table: Table,
+    query: &ListQuery,
+    only: Option<&str>,
+    now: SystemTime,
+) -> Statement {
+    let text = format!("SELECT COUNT(*) FROM {}", table.name);
+    let mut statement = Statement::new(dialect, text);
+    statement.condition(query, only, to_micros(now));
+    statement
+}
+
+/// The statements that read and count a page of the audit trail.
+pub(super) fn audit(dialect: Dialect, query: &AuditQuery) -> (Statement, Statement) {
+    let columns = "number, idx, at, role, caller, operation, refused, kind, record, \
+                   version_before, version_after, code, changes";
+    let mut page = Statement::new(dialect, format!("SELECT {columns} FROM sk_audit"));
+    let mut count = Statement::new(dialect, "SELECT COUNT(*) FROM sk_audit");
+    for statement in [&mut page, &mut count] {
+        let mut next = " WHERE ";
+        let mut condition = |condition: &str, value: Value| {
+            statement.push(next);
+            statement.push(condition);
+            statement.bind(value);
+            next = " AND ";
+        };
+        if let Some(record) = &query.record {
+            condition("record = ", record.as_str().into());
+        }
+        if let Some(kind) = query.kind {
+            condition("kind = ", kind.as_str().into());
+        }
+        if let Some(caller) = &query.caller {
+            condition("caller = ", caller.as_str().into());
+        }
+        if let Some(operation) = query.operation {
+            condition("operation = ", operation.as_str().into());
+        }
+        if let Some(outcome) = query.outcome {
+            condition("refused = ", i64::from(outcome == Outcome::Refused).into());
+        }
+        if let Some(from) = query.from {
+            condition("at >= ", to_micros(from).into());
+        }
+        if let Some(until) = query.until {
+            condition("at < ", to_micros(until).into());
+        }
+    }
+    page.push(" ORDER BY number DESC, idx DESC LIMIT ");
+    page.bind(i64::from(query.top));
+    page.push(" OFFSET ");
+    page.bind(query.skip);
+    (page, count)
+}

@@ -1,0 +1,277 @@
+use std::time::{Duration, SystemTime};
+
+use crate::catalog::KeySlot;
+use crate::manage::audit::{AuditEntry, AuditQuery};
+use crate::manage::filter::{ListQuery, Page};
+use crate::manage::record::{ApiRecord, ProductRecord, SubscriptionRecord};
+use crate::manage::repository::{
+    Answer, KeyUse, LEASE, Repository, SealedKey, SubscriptionPut, Transaction,
+};
+use crate::manage::seal::Sealer;
+use crate::manage::sql::Database;
+use crate::manage::sql::lists::{self, APIS, PRODUCTS, SUBSCRIPTIONS, Statement, Table};
+use crate::manage::sql::rows;
+use crate::manage::sql::session::{Row, SqlResult};
+use crate::manage::sql::transaction::RecordTransaction;
+use crate::manage::{Replica, RepositoryError, stored};
+
+/// A repository in a SQL database.
+pub(crate) struct SqlRepository {
+    pub(super) database: Database,
+}
+
+/// Which of the totals of the state a table has.
+const TOTALS: &str = "SELECT apis, products, subscriptions FROM sk_state";
+
+impl SqlRepository {
+    /// The database at a path or URL, with its tables. A new one gets the given
+    /// all-access subscription.
+    pub(in crate::manage) async fn open(
+        target: &str,
+        master: SubscriptionRecord,
+        sealed: Vec<SealedKey>,
+        sealer: Option<&Sealer>,
+    ) -> Result<Self, RepositoryError> {
+        let database = Database::open(target).await?;
+        let repository = Self { database };
+        repository.begin_state(master, sealed).await?;
+        if let Some(sealer) = sealer {
+            repository.check_encryption_key(sealer).await?;
+        }
+        Ok(repository)
+    }
+
+    /// Makes the state of a new database.
+    async fn begin_state(
+        &self,
+        master: SubscriptionRecord,
+        sealed: Vec<SealedKey>,
+    ) -> Result<(), RepositoryError> {
+        let mut transaction = self.database.begin().await?;
+        let begin = "INSERT INTO sk_state (id, number, apis, products, subscriptions, refused) \
+                     VALUES (1, 0, 0, 0, 0, 0) ON CONFLICT (id) DO NOTHING";
+        if transaction.session().execute(begin, Vec::new()).await? == 0 {
+            return Ok(());
+        }
+        let mut transaction = RecordTransaction::begin(&self.database, transaction).await?;
+        let master = SubscriptionPut {
+            before: None,
+            after: master,
+            sealed,
+        };
+        transaction.put_subscriptions(&[master]).await?;
+        Box::new(transaction).commit(Vec::new(), false).await
+    }
+
+    /// Refuses an encryption key that is not the one of the database.
+    async fn check_encryption_key(&self, sealer: &Sealer) -> Result<(), RepositoryError> {
+        let mut transaction = self.database.begin().await?;
+        let mut session = transaction.session();
+        let text = "SELECT key_check FROM sk_state";
+        let row = session.row(text, Vec::new()).await?;
+        match row.map_or(Ok(None), |row| row.optional_bytes(0))? {
+            Some(check) if sealer.fits(&check) => Ok(()),
+            Some(_) => Err(RepositoryError::new(format!(
+                "the keys in the database {} were encrypted with another encryption key: open \
+                 it with that one",
+                self.database.name()
+            ))),
+            None => {
+                let text = "UPDATE sk_state SET key_check = $1";
+                let check = vec![Some(sealer.check()?).into()];
+                session.execute(text, check).await?;
+                Ok(transaction.commit().await?)
+            }
+        }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    async fn read(&self, statement: Statement) -> SqlResult<Vec<Row>> {
+        let mut transaction = self.database.snapshot().await?;
+        let mut session = transaction.session();
+        session.rows(statement.text, statement.values).await
+    }
+
+    async fn by_id(&self, table: Table, id: &str) -> SqlResult<Option<Row>> {
+        let text = format!("SELECT {} FROM {} WHERE s.id = ", table.columns, table.name);
+        let mut statement = Statement::new(self.database.dialect(), text);
+        statement.bind(id);
+        Ok(self.read(statement).await?.into_iter().next())
+    }
+
+    /// A page and the total, of one version.
+    async fn list<T>(
+        &self,
+        table: (Table, usize),
+        query: &ListQuery,
+        only: Option<&str>,
+        now: SystemTime,
+        record: impl Fn(&Row) -> SqlResult<T>,
+    ) -> SqlResult<Page<T>> {
+        let (table, total_at) = table;
+        let dialect = self.database.dialect();
+        let page = lists::page(dialect, table, query, only, now);
+        let mut transaction = self.database.snapshot().await?;
+        let mut session = transaction.session();
+        let total = if query.filter.is_none() && only.is_none() {
+            let row = session.row(TOTALS, Vec::new()).await?;
+            row.map_or(Ok(0), |row| row.number(total_at))?
+        } else {
+            let count = lists::count(dialect, table, query, only, now);
+            let row = session.row(count.text, count.values).await?;
+            row.map_or(Ok(0), |row| row.number(0))?
+        };
+        let rows = session.rows(page.text, page.values).await?;
+        let records = rows.iter().map(record).collect::<SqlResult<_>>()?;
+        Ok(Page { records, total })
+    }
+}
+
+impl Repository for SqlRepository {
+    fn begin(&self) -> Answer<'_, Box<dyn Transaction>> {
+        Box::pin(async {
+            let transaction = self.database.begin().await?;
+            let transaction = RecordTransaction::begin(&self.database, transaction).await?;
+            Ok(Box::new(transaction) as Box<dyn Transaction>)
+        })
+    }
+
+    fn api<'a>(&'a self, id: &'a str) -> Answer<'a, Option<ApiRecord>> {
+        Box::pin(async move {
+            let row = self.by_id(APIS, id).await?;
+            Ok(row.as_ref().map(rows::api).transpose()?)
+        })
+    }
+
+    fn product<'a>(&'a self, id: &'a str) -> Answer<'a, Option<ProductRecord>> {
+        Box::pin(async move {
+            let row = self.by_id(PRODUCTS, id).await?;
+            Ok(row.as_ref().map(rows::product).transpose()?)
+        })
+    }
+
+    fn subscription<'a>(&'a self, id: &'a str) -> Answer<'a, Option<SubscriptionRecord>> {
+        Box::pin(async move {
+            let row = self.by_id(SUBSCRIPTIONS, id).await?;
+            Ok(row.as_ref().map(rows::subscription_with_use).transpose()?)
+        })
+    }
+
+    fn list_apis<'a>(&'a self, query: &'a ListQuery) -> Answer<'a, Page<ApiRecord>> {
+        Box::pin(async move {
+            let now = SystemTime::now();
+            Ok(self.list((APIS, 0), query, None, now, rows::api).await?)
+        })
+    }
+
+    fn list_products<'a>(
+        &'a self,
+        query: &'a ListQuery,
+        offered: bool,
+    ) -> Answer<'a, Page<ProductRecord>> {
+        Box::pin(async move {
+            let only = offered.then_some("s.offered = 1");
+            let now = SystemTime::now();
+            Ok(self
+                .list((PRODUCTS, 1), query, only, now, rows::product)
+                .await?)
+        })
+    }
+
+    fn list_subscriptions<'a>(
+        &'a self,
+        query: &'a ListQuery,
+        now: SystemTime,
+    ) -> Answer<'a, Page<SubscriptionRecord>> {
+        Box::pin(async move {
+            let table = (SUBSCRIPTIONS, 2);
+            let record = rows::subscription_with_use;
+            Ok(self.list(table, query, None, now, record).await?)
+        })
+    }
+
+    fn audit<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, Page<AuditEntry>> {
+        Box::pin(async move {
+            let (page, count) = lists::audit(self.database.dialect(), query);
+            let mut transaction = self.database.snapshot().await?;
+            let mut session = transaction.session();
+            let total = session.row(count.text, count.values).await?;
+            let total = total.map_or(Ok(0), |row| row.number(0))?;
+            let found = session.rows(page.text, page.values).await?;
+            let records = found.iter().map(rows::entry).collect::<SqlResult<_>>()?;
+            Ok(Page { records, total })
+        })
+    }
+
+    fn number(&self) -> Answer<'_, u64> {
+        Box::pin(async {
+            let number = Statement::new(self.database.dialect(), "SELECT number FROM sk_state");
+            let found = self.read(number).await?;
+            Ok(found.first().map_or(Ok(0), |row| row.number(0))?)
+        })
+    }
+
+    fn record_use<'a>(&'a self, uses: &'a [KeyUse]) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let mut transaction = self.database.begin().await?;
+            let uses = uses.iter().map(|used| {
+                let slot = i64::from(used.slot == KeySlot::Secondary);
+                vec![
+                    used.subscription.as_str().into(),
+                    slot.into(),
+                    stored::to_micros(used.at).into(),
+                ]
+            });
+            let session = &mut transaction.session();
+            session
+                .insert(
+                    "INSERT INTO sk_uses (subscription, slot, at)",
+                    uses.collect(),
+                    "ON CONFLICT (subscription, slot) DO UPDATE SET at = excluded.at \
+                     WHERE excluded.at > sk_uses.at",
+                )
+                .await?;
+            // A subscription that was deleted meanwhile has no use.
+            Ok(transaction.commit().await?)
+        })
+    }
+
+    fn report_replica<'a>(&'a self, id: &'a str, applied: u64) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let now = self.database.dialect().now();
+            let text = format!(
+                "INSERT INTO sk_replicas (id, applied, at) VALUES ($1, $2, {now}) \
+                 ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, at = excluded.at"
+            );
+            let mut transaction = self.database.begin().await?;
+            let values = vec![id.into(), applied.into()];
+            transaction.session().execute(text, values).await?;
+            Ok(transaction.commit().await?)
+        })
+    }
+
+    fn replicas(&self) -> Answer<'_, Vec<Replica>> {
+        Box::pin(async {
+            let dialect = self.database.dialect();
+            let now = dialect.now();
+            let text = format!("SELECT id, applied, {now} - at FROM sk_replicas ORDER BY id");
+            let found = self.read(Statement::new(dialect, text)).await?;
+            let mut replicas = Vec::with_capacity(found.len());
+            for row in &found {
+                // A clock that was set back makes no report younger than now.
+                let age = Duration::from_micros(row.number(2)?);
+                if age < LEASE {
+                    replicas.push(Replica {
+                        id: row.text(0)?,
+                        applied: row.number(1)?,
+                        age,
+                    });
+                }
+            }
+            Ok(replicas)
+        })
+    }
+}

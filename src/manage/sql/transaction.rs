@@ -1,0 +1,490 @@
+use std::collections::HashMap;
+
+use crate::catalog::{KeySlot, Scope};
+use crate::key::KeyDigest;
+use crate::manage::audit::{AuditEntry, Outcome};
+use crate::manage::record::{ApiRecord, ProductRecord, RecordKind, RecordRef, SubscriptionRecord};
+use crate::manage::repository::{
+    Answer, Counted, REFUSED_KEPT, SealedKey, SubscriptionPut, Transaction,
+};
+use crate::manage::sql::lists::Statement;
+use crate::manage::sql::rows::{self, json};
+use crate::manage::sql::session::{Row, Session, SqlResult, Value};
+use crate::manage::sql::{Database, SqlTransaction};
+use crate::manage::stored::to_micros;
+
+/// A transaction of the rules. It holds the row of the state, so that there is
+/// one at a time in the whole database.
+pub(super) struct RecordTransaction {
+    database: Database,
+    transaction: SqlTransaction,
+    number: u64,
+    /// By how much the totals of the three kinds change.
+    totals: [i64; 3],
+}
+
+/// How many values are asked for in one statement.
+const AT_ONCE: usize = 500;
+
+impl RecordTransaction {
+    pub(super) async fn begin(
+        database: &Database,
+        mut transaction: SqlTransaction,
+    ) -> SqlResult<Self> {
+        let mut session = transaction.session();
+        let text = session.dialect().choose(
+            "SELECT number FROM sk_state",
+            "SELECT number FROM sk_state FOR UPDATE",
+        );
+        let row = session.row(text, Vec::new()).await?;
+        let number = row.map_or(Ok(0), |row| row.number(0))?;
+        drop(session);
+        Ok(Self {
+            database: database.clone(),
+            transaction,
+            number,
+            totals: [0; 3],
+        })
+    }
+
+    fn session(&mut self) -> Session<'_> {
+        self.transaction.session()
+    }
+
+    async fn by_id(&mut self, text: &'static str, id: &str) -> SqlResult<Option<Row>> {
+        self.session().row(text, vec![id.into()]).await
+    }
+
+    /// The rows for those of many values that are there.
+    async fn among(&mut self, text: &str, values: Vec<Value>) -> SqlResult<Vec<Row>> {
+        let mut found = Vec::new();
+        for values in values.chunks(AT_ONCE) {
+            let mut statement = Statement::new(self.database.dialect(), text);
+            statement.bind_all(values.iter().cloned());
+            let rows = self
+                .session()
+                .rows(statement.text, statement.values)
+                .await?;
+            found.extend(rows);
+        }
+        Ok(found)
+    }
+
+    async fn put_all(&mut self, changes: &[SubscriptionPut]) -> SqlResult<()> {
+        let mut records = Vec::with_capacity(changes.len());
+        let mut scopes = Vec::new();
+        let mut keys = Vec::new();
+        for change in changes {
+            let after = &change.after;
+            match &change.before {
+                None => self.totals[2] += 1,
+                Some(before) => self.drop_parts(before, Some(after)).await?,
+            }
+            records.push(vec![
+                after.place.into(),
+                after.id.as_str().into(),
+                after.display_name().into(),
+                after.owner.as_deref().into(),
+                after.state.as_str().into(),
+                after.state_comment.as_deref().into(),
+                after.expires_at.map(to_micros).into(),
+                json(after)?,
+            ]);
+            for scope in &after.scopes {
+                scopes.push(vec![
+                    after.id.as_str().into(),
+                    scope.to_string().into(),
+                    after.owner.as_deref().unwrap_or_default().into(),
+                    after.state.as_str().into(),
+                    after.expires_at.map(to_micros).into(),
+                ]);
+            }
+            keys.extend(new_keys(change));
+        }
+        let mut session = self.session();
+        session
+            .insert(
+                "INSERT INTO sk_subscriptions \
+                 (place, id, display_name, owner, state, state_comment, expires_at, data)",
+                records,
+                "ON CONFLICT (id) DO UPDATE SET display_name = excluded.display_name, \
+                 owner = excluded.owner, state = excluded.state, \
+                 state_comment = excluded.state_comment, expires_at = excluded.expires_at, \
+                 data = excluded.data",
+            )
+            .await?;
+        session
+            .insert(
+                "INSERT INTO sk_scopes (subscription, scope, owner, state, expires_at)",
+                scopes,
+                "ON CONFLICT (subscription, scope) DO UPDATE SET owner = excluded.owner, \
+                 state = excluded.state, expires_at = excluded.expires_at",
+            )
+            .await?;
+        session
+            .insert(
+                "INSERT INTO sk_keys (digest, subscription, slot, retired, sealed)",
+                keys,
+                "ON CONFLICT (digest) DO UPDATE SET subscription = excluded.subscription, \
+                 slot = excluded.slot, retired = excluded.retired, sealed = excluded.sealed",
+            )
+            .await
+    }
+
+    /// Deletes the scopes and keys that a record had and no longer has.
+    async fn drop_parts(
+        &mut self,
+        before: &SubscriptionRecord,
+        after: Option<&SubscriptionRecord>,
+    ) -> SqlResult<()> {
+        for scope in &before.scopes {
+            if !after.is_some_and(|after| after.scopes.contains(scope)) {
+                let text = "DELETE FROM sk_scopes WHERE subscription = $1 AND scope = $2";
+                let values = vec![before.id.as_str().into(), scope.to_string().into()];
+                self.session().execute(text, values).await?;
+            }
+        }
+        for (_, _, key) in before.all_keys() {
+            let kept = after.is_some_and(|after| {
+                let mut keys = after.all_keys();
+                keys.any(|(_, _, other)| other.digest == key.digest)
+            });
+            if !kept {
+                let text = "DELETE FROM sk_keys WHERE digest = $1 AND subscription = $2";
+                let values = vec![digest(&key.digest), before.id.as_str().into()];
+                self.session().execute(text, values).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete_record(&mut self, record: &RecordRef, version: u64) -> SqlResult<()> {
+        let (at, text) = match record.kind {
+            RecordKind::Api => (0, "DELETE FROM sk_apis WHERE id = $1"),
+            RecordKind::Product => (1, "DELETE FROM sk_products WHERE id = $1"),
+            RecordKind::Subscription => (2, "DELETE FROM sk_subscriptions WHERE id = $1"),
+            RecordKind::Catalog => return Ok(()),
+        };
+        let id = || vec![record.id.as_str().into()];
+        let mut session = self.session();
+        let deleted = session.execute(text, id()).await?;
+        if record.kind == RecordKind::Subscription {
+            for part in [
+                "DELETE FROM sk_scopes WHERE subscription = $1",
+                "DELETE FROM sk_keys WHERE subscription = $1",
+                "DELETE FROM sk_uses WHERE subscription = $1",
+            ] {
+                session.execute(part, id()).await?;
+            }
+        }
+        let note = "INSERT INTO sk_deleted (kind, id, version) VALUES ($1, $2, $3) \
+                    ON CONFLICT (kind, id) DO UPDATE SET version = excluded.version";
+        let values = vec![
+            record.kind.as_str().into(),
+            record.id.as_str().into(),
+            version.into(),
+        ];
+        session.execute(note, values).await?;
+        self.totals[at] -= i64::try_from(deleted).unwrap_or_default();
+        Ok(())
+    }
+
+    /// Writes entries. Those that take no number follow the last one that did.
+    async fn note(&mut self, mut entries: Vec<AuditEntry>, number: u64) -> SqlResult<()> {
+        if entries.iter().any(|entry| entry.number > number) {
+            let text = "SELECT COALESCE(MAX(idx), -1) FROM sk_audit WHERE number = $1";
+            let row = self.session().row(text, vec![number.into()]).await?;
+            let last = row.map_or(Ok(-1), |row| row.int(0))?;
+            let next = u64::try_from(last + 1).unwrap_or_default();
+            for (at, entry) in (next..).zip(&mut entries) {
+                (entry.number, entry.index) = (number, at);
+            }
+        }
+        let values = entries.iter().map(rows::entry_values);
+        let values = values.collect::<SqlResult<_>>()?;
+        let begin = "INSERT INTO sk_audit (number, idx, at, role, caller, operation, refused, \
+                     kind, record, version_before, version_after, code, changes)";
+        self.session().insert(begin, values, "").await
+    }
+
+    /// Deletes the oldest entries of refused operations beyond those that are kept.
+    async fn forget_refused(&mut self) -> SqlResult<()> {
+        // In batches, so that a refusal costs no deletion as a rule.
+        const SLACK: usize = 100;
+        let text = "UPDATE sk_state SET refused = refused + 1 RETURNING refused";
+        let row = self.session().row(text, Vec::new()).await?;
+        let refused = row.map_or(Ok(0), |row| row.number(0))? as usize;
+        if refused <= REFUSED_KEPT + SLACK {
+            return Ok(());
+        }
+        let text = "SELECT number, idx FROM sk_audit WHERE refused = 1 \
+                    ORDER BY number DESC, idx DESC LIMIT 1 OFFSET $1";
+        let values = vec![(REFUSED_KEPT as u64).into()];
+        let Some(row) = self.session().row(text, values).await? else {
+            return Ok(());
+        };
+        let (number, index) = (row.int(0)?, row.int(1)?);
+        let text = "DELETE FROM sk_audit WHERE refused = 1 \
+                    AND (number < $1 OR (number = $1 AND idx <= $2))";
+        let values = vec![number.into(), index.into()];
+        self.session().execute(text, values).await?;
+        let text = "UPDATE sk_state SET refused = $1";
+        let values = vec![(REFUSED_KEPT as u64).into()];
+        self.session().execute(text, values).await?;
+        Ok(())
+    }
+
+    async fn commit_entries(mut self, entries: Vec<AuditEntry>, counts: bool) -> SqlResult<()> {
+        let number = self.number + u64::from(counts);
+        let refused = entries
+            .iter()
+            .any(|entry| entry.outcome == Outcome::Refused);
+        self.note(entries, number).await?;
+        if refused {
+            self.forget_refused().await?;
+        }
+        if counts || self.totals != [0; 3] {
+            let text = "UPDATE sk_state SET number = $1, apis = apis + $2, \
+                        products = products + $3, subscriptions = subscriptions + $4";
+            let [apis, products, subscriptions] = self.totals;
+            let values = vec![
+                number.into(),
+                apis.into(),
+                products.into(),
+                subscriptions.into(),
+            ];
+            self.session().execute(text, values).await?;
+        }
+        #[cfg(feature = "postgres")]
+        if counts && let Session::Postgres(_) = self.session() {
+            let text = "SELECT pg_notify('sk_changes', $1)";
+            let values = vec![number.to_string().into()];
+            self.session().execute(text, values).await?;
+        }
+        self.transaction.commit().await?;
+        if counts {
+            self.database.note_commit();
+        }
+        Ok(())
+    }
+}
+
+/// The rows of those keys that are new in their place.
+fn new_keys(change: &SubscriptionPut) -> Vec<Vec<Value>> {
+    let before = change.before.as_ref();
+    let keys = change.after.all_keys().filter_map(|(slot, retired, key)| {
+        let sealed = change.sealed.iter().find(|one| one.digest == key.digest);
+        let unchanged = before.is_some_and(|before| {
+            before
+                .all_keys()
+                .any(|(slot_before, retired_before, before)| {
+                    (slot_before, retired_before, before.digest) == (slot, retired, key.digest)
+                })
+        });
+        if unchanged && sealed.is_none() {
+            return None;
+        }
+        Some(vec![
+            digest(&key.digest),
+            change.after.id.as_str().into(),
+            i64::from(slot == KeySlot::Secondary).into(),
+            i64::from(retired).into(),
+            sealed.map(|one| one.sealed.clone()).into(),
+        ])
+    });
+    keys.collect()
+}
+
+fn digest(digest: &KeyDigest) -> Value {
+    digest.as_bytes().as_slice().into()
+}
+
+fn read_digest(row: &Row, at: usize) -> SqlResult<KeyDigest> {
+    let bytes: Result<[u8; 32], _> = row.bytes(at)?.try_into();
+    bytes
+        .map(KeyDigest::from_bytes)
+        .map_err(|_| sqlx::Error::Decode("a digest has 32 bytes".into()))
+}
+
+impl Transaction for RecordTransaction {
+    fn next_number(&self) -> u64 {
+        self.number + 1
+    }
+
+    fn api<'a>(&'a mut self, id: &'a str) -> Answer<'a, Option<ApiRecord>> {
+        Box::pin(async move {
+            let text = "SELECT data, place FROM sk_apis WHERE id = $1";
+            let row = self.by_id(text, id).await?;
+            Ok(row.as_ref().map(rows::api).transpose()?)
+        })
+    }
+
+    fn product<'a>(&'a mut self, id: &'a str) -> Answer<'a, Option<ProductRecord>> {
+        Box::pin(async move {
+            let text = "SELECT data, place FROM sk_products WHERE id = $1";
+            let row = self.by_id(text, id).await?;
+            Ok(row.as_ref().map(rows::product).transpose()?)
+        })
+    }
+
+    fn subscription<'a>(&'a mut self, id: &'a str) -> Answer<'a, Option<SubscriptionRecord>> {
+        Box::pin(async move {
+            let text = "SELECT data, place FROM sk_subscriptions WHERE id = $1";
+            let row = self.by_id(text, id).await?;
+            Ok(row.as_ref().map(rows::subscription).transpose()?)
+        })
+    }
+
+    fn definitions(&mut self) -> Answer<'_, (Vec<ApiRecord>, Vec<ProductRecord>)> {
+        Box::pin(async {
+            let mut session = self.session();
+            let text = "SELECT data, place FROM sk_apis ORDER BY place";
+            let apis = session.rows(text, Vec::new()).await?;
+            let text = "SELECT data, place FROM sk_products ORDER BY place";
+            let products = session.rows(text, Vec::new()).await?;
+            let apis = apis.iter().map(rows::api).collect::<SqlResult<_>>()?;
+            let products = products
+                .iter()
+                .map(rows::product)
+                .collect::<SqlResult<_>>()?;
+            Ok((apis, products))
+        })
+    }
+
+    fn subscriptions<'a>(
+        &'a mut self,
+        ids: &'a [String],
+    ) -> Answer<'a, HashMap<String, SubscriptionRecord>> {
+        Box::pin(async move {
+            let values = ids.iter().map(|id| id.as_str().into()).collect();
+            let text = "SELECT data, place FROM sk_subscriptions WHERE id IN ";
+            let mut records = HashMap::new();
+            for row in self.among(text, values).await? {
+                let record = rows::subscription(&row)?;
+                records.insert(record.id.clone(), record);
+            }
+            Ok(records)
+        })
+    }
+
+    fn key_holders<'a>(
+        &'a mut self,
+        digests: &'a [KeyDigest],
+    ) -> Answer<'a, HashMap<KeyDigest, String>> {
+        Box::pin(async move {
+            let values = digests.iter().map(digest).collect();
+            let text = "SELECT digest, subscription FROM sk_keys WHERE digest IN ";
+            let mut holders = HashMap::new();
+            for row in self.among(text, values).await? {
+                holders.insert(read_digest(&row, 0)?, row.text(1)?);
+            }
+            Ok(holders)
+        })
+    }
+
+    fn scope_holders<'a>(&'a mut self, scope: &'a Scope) -> Answer<'a, Vec<String>> {
+        Box::pin(async move {
+            let text = "SELECT subscription FROM sk_scopes WHERE scope = $1 ORDER BY subscription";
+            let values = vec![scope.to_string().into()];
+            let found = self.session().rows(text, values).await?;
+            let ids = found.iter().map(|row| row.text(0));
+            Ok(ids.collect::<SqlResult<_>>()?)
+        })
+    }
+
+    fn count<'a>(&'a mut self, counted: Counted<'a>) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let text = "SELECT COUNT(*) FROM (SELECT 1 FROM sk_scopes \
+                        WHERE scope = $1 AND owner = $2 \
+                        AND state IN ('active', 'submitted', 'suspended') \
+                        AND (state <> 'active' OR expires_at IS NULL OR expires_at > $3) \
+                        AND subscription <> $4 LIMIT $5) AS counted";
+            let values = vec![
+                Scope::Product(counted.product.to_owned())
+                    .to_string()
+                    .into(),
+                counted.owner.unwrap_or_default().into(),
+                to_micros(counted.now).into(),
+                counted.except.into(),
+                counted.most.into(),
+            ];
+            let row = self.session().row(text, values).await?;
+            Ok(row.map_or(Ok(0), |row| row.number(0))?)
+        })
+    }
+
+    fn deleted_version<'a>(&'a mut self, record: &'a RecordRef) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let text = "SELECT version FROM sk_deleted WHERE kind = $1 AND id = $2";
+            let values = vec![record.kind.as_str().into(), record.id.as_str().into()];
+            let row = self.session().row(text, values).await?;
+            Ok(row.map_or(Ok(0), |row| row.number(0))?)
+        })
+    }
+
+    fn put_api<'a>(&'a mut self, record: &'a ApiRecord, is_new: bool) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.totals[0] += i64::from(is_new);
+            let values = vec![
+                record.place.into(),
+                record.id.as_str().into(),
+                record.display_name().into(),
+                json(record)?,
+            ];
+            let text = "INSERT INTO sk_apis (place, id, display_name, data) \
+                        VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET \
+                        display_name = excluded.display_name, data = excluded.data";
+            self.session().execute(text, values).await?;
+            Ok(())
+        })
+    }
+
+    fn put_product<'a>(&'a mut self, record: &'a ProductRecord, is_new: bool) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.totals[1] += i64::from(is_new);
+            let values = vec![
+                record.place.into(),
+                record.id.as_str().into(),
+                record.display_name().into(),
+                i64::from(record.is_offered()).into(),
+                json(record)?,
+            ];
+            let text = "INSERT INTO sk_products (place, id, display_name, offered, data) \
+                        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET \
+                        display_name = excluded.display_name, offered = excluded.offered, \
+                        data = excluded.data";
+            self.session().execute(text, values).await?;
+            Ok(())
+        })
+    }
+
+    fn put_subscriptions<'a>(&'a mut self, changes: &'a [SubscriptionPut]) -> Answer<'a, ()> {
+        Box::pin(async move { Ok(self.put_all(changes).await?) })
+    }
+
+    fn delete<'a>(&'a mut self, record: &'a RecordRef, version: u64) -> Answer<'a, ()> {
+        Box::pin(async move { Ok(self.delete_record(record, version).await?) })
+    }
+
+    fn sealed_keys<'a>(&'a mut self, id: &'a str) -> Answer<'a, Vec<SealedKey>> {
+        Box::pin(async move {
+            let text = "SELECT digest, sealed FROM sk_keys \
+                        WHERE subscription = $1 AND sealed IS NOT NULL";
+            let mut keys = Vec::new();
+            for row in self.session().rows(text, vec![id.into()]).await? {
+                keys.push(SealedKey {
+                    digest: read_digest(&row, 0)?,
+                    sealed: row.bytes(1)?,
+                });
+            }
+            Ok(keys)
+        })
+    }
+
+    fn commit<'a>(self: Box<Self>, entries: Vec<AuditEntry>, counts: bool) -> Answer<'a, ()>
+    where
+        Self: 'a,
+    {
+        Box::pin(async move { Ok(self.commit_entries(entries, counts).await?) })
+    }
+}

@@ -1,0 +1,14 @@
+//! The rules of management over every repository that needs no server: in
+//! memory and on SQLite. `tests/postgres` runs the same tests on PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[macro_use]
+mod support;
+
+each_repository!(Memory, Sqlite);
+
+mod keys;
+mod lists;
+mod owners;
+mod rules;
+mod states;
