@@ -114,7 +114,7 @@ fn memory(line: &str) -> f64 {
 fn load(size: usize, path: &Path) {
     let before = memory("VmRSS");
     let start = Instant::now();
-    let store = FileStore::open_blocking(path).unwrap();
+    let store = FileStore::builder(path).open_blocking().unwrap();
     let elapsed = start.elapsed();
     let (peak, resident) = (memory("VmHWM") - before, memory("VmRSS") - before);
     assert_eq!(store.catalog().subscription_count(), size);
@@ -148,7 +148,7 @@ fn change(size: usize) {
 /// Requests one after the other on one thread, while another loads the file
 /// again and again, and while none does.
 fn reload(size: usize, path: &Path) {
-    let store = FileStore::open_blocking(path).unwrap();
+    let store = FileStore::builder(path).open_blocking().unwrap();
     let mut service = SubscriptionKeyLayer::new(store.clone()).layer(Inner);
     let mut serve = |until: &dyn Fn() -> bool| {
         let mut random = Random::new(13);

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tower_subscription_key::store::file::FileStatus;
+use tower_subscription_key::store::StoreStatus;
 use tower_subscription_key::store::file::LoadProgress;
 use tower_subscription_key::{FileStore, SubscriptionKeyLayer};
 use tracing::Level;
@@ -83,13 +83,13 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         .unwrap_or(Path::new(SHIPPED_CATALOG));
     let bar = progress_bar();
     let drawn = bar.clone();
-    let store = FileStore::options()
-        .with_progress(move |load| draw(&drawn, load))
-        .open(catalog)
+    let store = FileStore::builder(catalog)
+        .on_progress(move |load| draw(&drawn, load))
+        .open()
         .await;
     bar.finish_and_clear();
     let store = store?;
-    tokio::spawn(tell_changes(store.subscribe()));
+    tokio::spawn(tell_changes(store.watch_status()));
     let keys = SubscriptionKeyLayer::new(store)
         .strip_key(flags.strip)
         .inapplicable_key(flags.inapplicable_key)
@@ -112,7 +112,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Tells what becomes of every change to the file.
-async fn tell_changes(mut changes: watch::Receiver<FileStatus>) {
+async fn tell_changes(mut changes: watch::Receiver<StoreStatus>) {
     while changes.changed().await.is_ok() {
         let status = changes.borrow_and_update().clone();
         let version = status.version();

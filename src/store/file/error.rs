@@ -6,124 +6,152 @@ use crate::document::{DocumentError, UnknownFormat};
 
 /// Why a catalog file is not in use.
 ///
-/// `Display` names the file; of a refused document it writes every issue on a
-/// line of its own, as `FILE:LINE:COLUMN: message`. It never tells a key.
-#[derive(Debug)]
+/// `Display` names the file and the cause. For a document that is not valid it has
+/// a line for each issue: `FILE:LINE:COLUMN: message`. It contains no key.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The file's name does not tell its format.
+    /// The extension of the file is not one of a catalog format.
+    #[error("{}: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What names there are.
-        source: UnknownFormat,
+        /// Which extensions there are.
+        reason: UnknownFormat,
     },
-    /// There is no such file.
+    /// No file was given.
+    #[error("no catalog file was given: name at least one")]
+    NoFile,
+    /// The file does not exist.
+    #[error("{}: there is no such file", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// There was one.
+    /// The file was loaded before and has since been deleted.
+    #[error("{}: the file is gone; the last version stays in use until it is back", path.display())]
     Gone {
         /// The file.
         path: PathBuf,
     },
-    /// It is a directory, a pipe or the like.
+    /// The path leads to a directory, a pipe or the like.
+    #[error("{}: not a regular file", path.display())]
     NotAFile {
-        /// What stands in the file's place.
+        /// The path.
         path: PathBuf,
     },
-    /// The system does not let it be read.
+    /// The file could not be read.
+    #[error("{}: {cause}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: io::Error,
+        /// The cause.
+        cause: io::Error,
     },
-    /// It changed every time that it was read.
+    /// The file changed each time it was read.
+    #[error(
+        "{}: the file kept changing while it was read; write it once, or rename a finished one \
+         over it",
+        path.display()
+    )]
     Unsteady {
         /// The file.
         path: PathBuf,
     },
-    /// It is no catalog.
+    /// A program has had the file open for writing for long.
+    #[error(
+        "{}: a program has been writing this file for {seconds} seconds; it is read when the \
+         program closes it",
+        path.display()
+    )]
+    StillOpen {
+        /// The file.
+        path: PathBuf,
+        /// For how long.
+        seconds: u64,
+    },
+    /// The path leads to a file that was removed or replaced elsewhere, as happens
+    /// if a single file is mounted into a container.
+    #[error(
+        "{}: the file was replaced outside of its mount, and changes to the new one are not seen \
+         here: mount its folder instead of the file, and restart",
+        path.display()
+    )]
+    Unlinked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The document is not valid.
+    #[error("{}", Lines(path, issues))]
     Document {
         /// The file.
         path: PathBuf,
         /// Everything that is wrong.
-        source: DocumentError,
+        issues: Box<DocumentError>,
     },
-    /// Reading it broke off, which is a fault of this crate.
-    Broken {
+    /// The thread that reads or watches the file could not be started.
+    #[error("{}: no thread could be started for this file: {cause}", path.display())]
+    Thread {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        cause: io::Error,
+    },
+    /// Reading the file panicked.
+    #[error("{}: reading this file failed because of a bug in this crate; please report it", path.display())]
+    Panicked {
         /// The file.
         path: PathBuf,
     },
 }
 
 impl FileError {
-    /// The file.
+    /// The file, if the error is about one.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub fn path(&self) -> Option<&Path> {
         match self {
+            Self::NoFile => None,
             Self::Format { path, .. }
             | Self::Missing { path }
             | Self::Gone { path }
             | Self::NotAFile { path }
             | Self::Read { path, .. }
             | Self::Unsteady { path }
+            | Self::StillOpen { path, .. }
+            | Self::Unlinked { path }
             | Self::Document { path, .. }
-            | Self::Broken { path } => path,
+            | Self::Thread { path, .. }
+            | Self::Panicked { path } => Some(path),
         }
     }
 
-    /// What is wrong with the document, where that is what is wrong.
+    /// The issues of a document that is not valid.
     #[must_use]
     pub fn document(&self) -> Option<&DocumentError> {
         match self {
-            Self::Document { source, .. } => Some(source),
+            Self::Document { issues, .. } => Some(issues),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for FileError {
+/// The sentence that `main` prints if it returns this error.
+impl fmt::Debug for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.path().display();
-        match self {
-            Self::Format { source, .. } => write!(f, "{file}: {source}"),
-            Self::Missing { .. } => write!(f, "{file}: there is no such file"),
-            Self::Gone { .. } => write!(
-                f,
-                "{file}: the file is gone; the last version stays in use until it is back"
-            ),
-            Self::NotAFile { .. } => write!(f, "{file}: this is not a regular file"),
-            Self::Read { source, .. } => write!(f, "{file}: {source}"),
-            Self::Unsteady { .. } => write!(
-                f,
-                "{file}: the file kept changing while it was read; write it once, or rename a \
-                 finished one over it"
-            ),
-            Self::Document { source, .. } => {
-                for (at, issue) in source.issues().iter().enumerate() {
-                    let separator = if at == 0 { "" } else { "\n" };
-                    write!(f, "{separator}{file}:{issue}")?;
-                }
-                Ok(())
-            }
-            Self::Broken { .. } => write!(
-                f,
-                "{file}: reading this file failed inside; please report it"
-            ),
-        }
+        fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for FileError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Format { source, .. } => Some(source),
-            Self::Read { source, .. } => Some(source),
-            Self::Document { source, .. } => Some(source),
-            _ => None,
+/// The issues of a file, each on a line of its own.
+struct Lines<'e>(&'e Path, &'e DocumentError);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(path, error) = self;
+        for (at, issue) in error.issues().iter().enumerate() {
+            let separator = if at == 0 { "" } else { "\n" };
+            write!(f, "{separator}{}:{issue}", path.display())?;
         }
+        Ok(())
     }
 }

@@ -1,193 +1,158 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::SystemTime;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
-use crate::catalog::Catalog;
-use crate::catalog::KeyOwner;
 use crate::catalog::Live;
-use crate::key::KeyDigest;
+use crate::store::file::FileError;
 use crate::store::file::progress::OnProgress;
-use crate::store::file::source::{Content, Hash, Source};
+use crate::store::file::read::{FilePath, Hash};
+use crate::store::file::source::{Content, KeyFiles, Seen, Source};
 use crate::store::file::stamp::Stamp;
-use crate::store::file::{FileError, FileStatus};
+use crate::store::replica::Replica;
 
-/// What all handles and the watching thread share.
-pub(super) struct Shared {
+/// Reads the files of a store and publishes what they contain.
+pub(super) struct Loader {
     source: Source,
-    cell: Live,
-    status: watch::Sender<FileStatus>,
+    pub(super) replica: Arc<Replica>,
     history: Mutex<History>,
 }
 
-/// Which contents of the file have been seen.
+/// Which contents of the files have been seen.
 struct History {
-    /// Those in use.
-    used: Hash,
-    /// Those that were tried last: telling about them again is noise.
-    tried: Option<Hash>,
+    used: Version,
+    /// The one that was tried last: reporting it again is noise.
+    tried: Option<Version>,
 }
 
-/// What a look at a changed file led to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The file is dealt with, good or bad, for as long as it has that stamp.
-    Done(Option<Stamp>),
-    /// The system would not have it read: it may do so later.
-    Later,
+#[derive(Clone, PartialEq, Eq)]
+struct Version {
+    catalog_files: Hash,
+    key_files: KeyFiles,
 }
 
-impl Shared {
-    /// Reads the file for the first time.
+impl Loader {
+    /// Reads the files for the first time.
     pub(super) fn open(
-        path: &Path,
+        paths: &[PathBuf],
         progress: OnProgress,
-    ) -> Result<(Self, Option<Stamp>), FileError> {
-        let source = Source::of(path, progress)?;
+    ) -> Result<(Self, Arc<Live>, Seen), FileError> {
+        let source = Source::new(paths, progress)?;
         let content = source.read()?;
-        let (used, seen) = (content.hash, content.seen);
-        let catalog = source.parse(content)?;
-        tell_version(path, 1, &catalog);
-        let status = FileStatus {
-            version: 1,
-            loaded_at: SystemTime::now(),
-            last_error: None,
+        let (catalog_files, mut seen) = (content.hash, content.seen.clone());
+        let (catalog, key_files) = source.parse(content);
+        let catalog = catalog?;
+        key_files.read_again(&mut seen);
+        let (replica, live) = Replica::with_catalog(source.name(), catalog);
+        let used = Version {
+            catalog_files,
+            key_files,
         };
-        let shared = Self {
+        let loader = Self {
             source,
-            cell: Live::new(catalog),
-            status: watch::Sender::new(status),
+            replica: Arc::new(replica),
             history: Mutex::new(History {
+                tried: Some(used.clone()),
                 used,
-                tried: Some(used),
             }),
         };
-        Ok((shared, seen))
+        Ok((loader, live, seen))
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.source.path
+    /// The catalog files.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &FilePath> {
+        self.source.paths()
     }
 
-    pub(super) fn absolute(&self) -> &Path {
-        &self.source.absolute
-    }
-
-    pub(super) fn catalog(&self) -> Arc<Catalog> {
-        self.cell.load()
-    }
-
-    pub(super) fn owner(&self, key: &KeyDigest) -> Option<KeyOwner> {
-        self.cell.owner(key)
-    }
-
-    pub(super) fn status(&self) -> FileStatus {
-        self.status.borrow().clone()
-    }
-
-    pub(super) fn subscribe(&self) -> watch::Receiver<FileStatus> {
-        self.status.subscribe()
-    }
-
-    /// Reads the file, whether or not its content is new.
-    pub(super) fn reload(&self) -> Result<FileStatus, Arc<FileError>> {
+    /// Reads the files, whether or not their content is new.
+    pub(super) fn reload(&self) -> Result<(), FileError> {
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.tried = None;
-        match self.source.read() {
-            Ok(content) => self.try_content(&mut history, content.hash, content),
-            Err(error) => self.refuse(gone(error)),
-        }
-        let status = self.status();
-        match status.last_error {
-            Some(error) => Err(error),
-            None => Ok(status),
-        }
+        let loaded = match self.source.read() {
+            Ok(content) => self.try_content(&mut history, content),
+            Err(error) => Err(gone(error)),
+        };
+        loaded.inspect_err(|error| self.replica.fail(error))
     }
 
-    /// Reads the file after a sign of change.
-    pub(super) fn look(&self) -> Outcome {
+    /// Reads the files after a sign of change.
+    pub(super) fn look(&self) -> Seen {
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let content = match self.source.read() {
             Ok(content) => content,
             Err(error) => {
-                // What comes back is looked at anew, even if it is the same.
+                // What comes back is tried again, even if it is the same.
                 history.tried = None;
-                self.refuse(gone(error));
-                return Outcome::Later;
+                self.replica.fail(&gone(error));
+                // The system may let it be read later.
+                let again = |path: &FilePath| (path.absolute.clone(), None);
+                return self.source.paths().map(again).collect();
             }
         };
-        let (hash, seen) = (content.hash, content.seen);
-        if history.tried != Some(hash) {
-            if history.used == hash {
-                history.tried = Some(hash);
-                self.good_again();
-            } else {
-                self.try_content(&mut history, hash, content);
+        let mut seen = content.seen.clone();
+        let mut is = |version: &Version| {
+            version.catalog_files == content.hash
+                && version.key_files.read_again(&mut seen) == version.key_files
+        };
+        if is(&history.used) {
+            history.tried = Some(history.used.clone());
+            if self.replica.status().last_error().is_some() {
+                self.replica.confirm(None);
             }
+        } else if !history.tried.as_ref().is_some_and(is)
+            && let Err(error) = self.try_content(&mut history, content)
+        {
+            self.replica.fail(&error);
         }
-        Outcome::Done(seen)
-    }
-
-    fn try_content(&self, history: &mut History, hash: Hash, content: Content) {
-        history.tried = Some(hash);
-        match self.source.parse(content) {
-            Ok(catalog) => {
-                history.used = hash;
-                self.publish(catalog);
-            }
-            Err(error) => self.refuse(error),
+        if let Some(tried) = &history.tried {
+            // Those that this version was the first to name.
+            tried.key_files.read_again(&mut seen);
         }
+        self.report_unlinked();
+        seen
     }
 
-    fn publish(&self, catalog: Catalog) {
-        let version = self.status.borrow().version + 1;
-        tell_version(self.path(), version, &catalog);
-        self.cell.publish(catalog);
-        self.status.send_replace(FileStatus {
-            version,
-            loaded_at: SystemTime::now(),
-            last_error: None,
-        });
+    /// Reports a file that a program does not close. What it contains then is tried
+    /// again, even if it is the same.
+    pub(super) fn report_open(&self, path: &FilePath, seconds: u64) {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.tried = None;
+        let path = path.given.clone();
+        self.replica.fail(&FileError::StillOpen { path, seconds });
     }
 
-    fn good_again(&self) {
-        let version = self.status.borrow().version;
-        tracing::info!(path = %self.path().display(), version, "catalog file is as it was loaded again");
-        self.status.send_modify(|status| status.last_error = None);
-    }
-
-    /// Tells an error, unless it is the one that was told last.
-    fn refuse(&self, error: FileError) {
-        let text = error.to_string();
-        let status = self.status.borrow().clone();
-        let is_known = |last: &Arc<FileError>| last.to_string() == text;
-        if status.last_error.as_ref().is_some_and(is_known) {
-            return;
+    fn try_content(&self, history: &mut History, content: Content) -> Result<(), FileError> {
+        let catalog_files = content.hash;
+        let (catalog, mut key_files) = self.source.parse(content);
+        if catalog.is_err() {
+            // A document that cannot be read names none of them.
+            key_files.extend(&history.used.key_files);
         }
-        tracing::error!(
-            path = %self.path().display(),
-            version = status.version,
-            "catalog file is refused, the version before stays in use:\n{text}"
-        );
-        self.status
-            .send_modify(|status| status.last_error = Some(Arc::new(error)));
+        let tried = Version {
+            catalog_files,
+            key_files,
+        };
+        history.tried = Some(tried.clone());
+        self.replica.publish(catalog?, None);
+        history.used = tried;
+        Ok(())
+    }
+
+    /// A path that leads to a removed file shows no change any more.
+    fn report_unlinked(&self) {
+        let unlinked = self
+            .source
+            .paths()
+            .find(|path| Stamp::of(&path.absolute).is_unlinked());
+        if let Some(path) = unlinked {
+            let path = path.given.clone();
+            self.replica.fail(&FileError::Unlinked { path });
+        }
     }
 }
 
-fn tell_version(path: &Path, version: u64, catalog: &Catalog) {
-    tracing::info!(
-        path = %path.display(),
-        version,
-        apis = catalog.apis().count(),
-        products = catalog.products().count(),
-        subscriptions = catalog.subscription_count(),
-        "catalog file is in use"
-    );
-}
-
-/// A file that is not there now was there once.
+/// A file that is missing now was there before.
 fn gone(error: FileError) -> FileError {
     match error {
         FileError::Missing { path } => FileError::Gone { path },
@@ -195,27 +160,18 @@ fn gone(error: FileError) -> FileError {
     }
 }
 
-/// Waits for work that reads files, without holding up an async thread.
-pub(super) async fn on_a_thread<T, E>(
+/// Waits for work that reads files, without blocking an async thread.
+pub(super) async fn on_a_thread<T: Send + 'static>(
     path: PathBuf,
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-    into: fn(FileError) -> E,
-) -> Result<T, E>
-where
-    T: Send + 'static,
-    E: Send + 'static,
-{
+    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
+) -> Result<T, FileError> {
     let (sender, receiver) = oneshot::channel();
     let thread = thread::Builder::new().name("file-store-load".into());
-    // Nobody waits for an answer that cannot be sent.
+    // The receiver may be gone.
     let spawned = thread.spawn(move || sender.send(work()).is_ok());
-    if let Err(source) = spawned {
-        return Err(into(FileError::Read { path, source }));
+    if let Err(cause) = spawned {
+        return Err(FileError::Thread { path, cause });
     }
     let answer = receiver.await;
-    answer.unwrap_or_else(|_| Err(into(FileError::Broken { path })))
+    answer.unwrap_or(Err(FileError::Panicked { path }))
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests;

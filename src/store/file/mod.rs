@@ -1,4 +1,4 @@
-//! A store that is a catalog file, watched for changes.
+//! A store that is a catalog file, or several, watched for changes.
 //!
 //! ```
 //! use tower_subscription_key::store::FileStore;
@@ -6,160 +6,166 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("subscriptions.toml");
 //! # std::fs::write(&path, "[[apis]]\nid = 'echo'\npath = '/echo'\n")?;
-//! let store = FileStore::open_blocking(&path)?;
+//! let store = FileStore::builder(&path).open_blocking()?;
 //! assert_eq!(store.status().version(), 1);
 //! assert!(store.catalog().api("echo").is_some());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The format is told by the extension ([`Format::from_path`]). While a
-//! [`FileStore`] or a clone of it lives, a thread watches the file:
+//! The extension of a file names its format ([`Format::from_path`]). As long as a
+//! [`FileStore`] or a clone of it exists, a thread watches the files:
 //!
-//! 1. A change is live within a second, however the file came to change: written
-//!    in place, renamed over, or behind a symlink that was swapped (Kubernetes).
-//!    The system's notifications make it quicker; where there are none, the file
-//!    is looked at every half second.
-//! 2. A changed file is read when it has been quiet for a moment, and never used
-//!    half: a version is all of a file, or the one before stays in use.
-//! 3. A file that is refused, unreadable or gone changes nothing. It is told, once,
-//!    to `tracing` and in [`FileStore::status`], and picked up again when it is good.
+//! 1. A change is live within a second, however a file is changed: written in
+//!    place, renamed over, or behind a symlink that is swapped (Kubernetes). Files
+//!    with keys (`{ file = "…" }`) are watched like the catalog.
+//! 2. A file that is still being written is never used. If the system reports it
+//!    (Linux), the store waits until the program closes the file; one that stays
+//!    open is reported after ten seconds. On other systems, and on file systems
+//!    without notifications, the store waits until the file has been quiet for the
+//!    settle time ([`FileStoreBuilder::settle_time`]).
+//! 3. A file that is not valid, unreadable or gone changes nothing. It is reported
+//!    once, in the log and in [`FileStore::status`], and read again when it changes.
+//! 4. A single file that is mounted into a container and replaced outside shows no
+//!    change inside. That is reported: mount its folder instead.
 //!
-//! [`FileStore::subscribe`] tells every outcome as it happens.
-//!
-//! Best write the new file beside the old one and rename it over that. Of a file
-//! that is written in place, what it is at a quiet moment is all there is to know:
-//! where the writer pauses between truncating and writing, or between two writes,
-//! for longer than the settle time ([`FileStoreOptions::with_settle_time`]), it is
-//! read as it is then. Mostly that is no catalog: it is told, and the version
-//! before stays in use. But half of a file can be one, and is then used until the
-//! writer goes on.
+//! [`FileStore::watch_status`] announces every outcome as it happens.
 //!
 //! [`Format::from_path`]: crate::document::Format::from_path
 
+mod builder;
 mod error;
 mod load;
-mod options;
+mod message;
 mod parts;
 mod progress;
+mod read;
 mod signs;
 mod source;
 mod stamp;
-mod status;
 mod watch;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch::Receiver;
 
-use crate::catalog::Catalog;
-use crate::catalog::KeyOwner;
+use crate::catalog::{Catalog, KeyOwner, Live};
 use crate::key::KeyDigest;
-use crate::store::{Holdings, SubscriptionStore};
+use crate::store::{Holdings, StoreStatus, SubscriptionStore};
 
+pub use builder::FileStoreBuilder;
 pub use error::FileError;
-pub use options::FileStoreOptions;
 pub use progress::LoadProgress;
-pub use status::FileStatus;
 
-use load::Shared;
+use load::{Loader, on_a_thread};
 use watch::Watcher;
 
-/// A catalog file that is watched for changes.
+/// A store that is a catalog file, or several, watched for changes.
 ///
 /// Clones share the catalog and the watching thread, which ends with the last of
 /// them.
 #[derive(Clone)]
 pub struct FileStore {
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
 }
 
-struct Inner {
-    shared: Arc<Shared>,
+struct Shared {
+    path: PathBuf,
+    loader: Arc<Loader>,
+    live: Arc<Live>,
     /// Dropped with the last handle, and the thread with it.
     _watcher: Option<Watcher>,
 }
 
 impl FileStore {
-    /// Opens and watches a catalog file. Needs no runtime: the file is read on
-    /// a thread of its own.
+    /// Opens a catalog file and watches it. Needs no runtime: the file is read on a
+    /// thread of its own.
     ///
     /// # Errors
     ///
-    /// [`FileError`] where the file cannot be read or is refused.
+    /// [`FileError`] if the file cannot be read or the catalog is not valid.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, FileError> {
-        Self::options().open(path).await
+        Self::builder(path).open().await
     }
 
-    /// Opens and watches a catalog file, reading it on this thread.
+    /// Opens several files as one catalog and watches them, for example APIs and
+    /// products from a ConfigMap and subscriptions from a Secret. A change of any of
+    /// them makes a new version of the whole.
     ///
     /// # Errors
     ///
-    /// [`FileError`] where the file cannot be read or is refused.
-    pub fn open_blocking(path: impl AsRef<Path>) -> Result<Self, FileError> {
-        Self::options().open_blocking(path)
+    /// [`FileError`] if a file cannot be read or the catalog is not valid.
+    pub async fn open_all<P: AsRef<Path>>(
+        paths: impl IntoIterator<Item = P>,
+    ) -> Result<Self, FileError> {
+        let paths = paths.into_iter().map(|path| path.as_ref().to_owned());
+        FileStoreBuilder::new(paths.collect()).open().await
     }
 
-    /// How to open and watch, to be changed before the file is opened.
-    pub fn options() -> FileStoreOptions {
-        FileStoreOptions::default()
+    /// A builder of a store on the given file.
+    pub fn builder(path: impl AsRef<Path>) -> FileStoreBuilder {
+        FileStoreBuilder::new(vec![path.as_ref().to_owned()])
     }
 
-    fn new(shared: Arc<Shared>, watcher: Option<Watcher>) -> Self {
-        let inner = Arc::new(Inner {
-            shared,
+    fn new(path: PathBuf, loader: Arc<Loader>, live: Arc<Live>, watcher: Option<Watcher>) -> Self {
+        let shared = Shared {
+            path,
+            loader,
+            live,
             _watcher: watcher,
-        });
-        Self { inner }
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
-    /// The version of the catalog that is in use.
+    /// The version in use.
     #[must_use]
     pub fn catalog(&self) -> Arc<Catalog> {
-        self.inner.shared.catalog()
+        self.shared.live.load()
     }
 
-    /// The path that was opened.
+    /// The path that was opened, or the first of them.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.inner.shared.path()
+        &self.shared.path
     }
 
-    /// Which version is in use, and what is wrong with the file as it is now.
+    /// The version in use, and what is wrong with the files as they are now.
     #[must_use]
-    pub fn status(&self) -> FileStatus {
-        self.inner.shared.status()
+    pub fn status(&self) -> StoreStatus {
+        self.shared.loader.replica.status()
     }
 
-    /// Tells every outcome from now on: a new version, a refused file, a file
-    /// that is gone or good again.
+    /// Announces every outcome: a new version, a file that is not valid, gone or
+    /// good again.
     #[must_use]
-    pub fn subscribe(&self) -> Receiver<FileStatus> {
-        self.inner.shared.subscribe()
+    pub fn watch_status(&self) -> Receiver<StoreStatus> {
+        self.shared.loader.replica.watch_status()
     }
 
-    /// Reads the file now, also if it has not changed (an environment variable
+    /// Reads the files now, also if they have not changed (an environment variable
     /// may have).
     ///
     /// # Errors
     ///
-    /// [`FileError`] where the file cannot be read or is refused. The version
-    /// before stays in use.
-    pub async fn reload(&self) -> Result<FileStatus, Arc<FileError>> {
+    /// [`FileError`] if a file cannot be read or the catalog is not valid. The last
+    /// version stays in use.
+    pub async fn reload(&self) -> Result<StoreStatus, FileError> {
         let store = self.clone();
-        let path = self.path().to_owned();
-        load::on_a_thread(path, move || store.reload_blocking(), Arc::new).await
+        on_a_thread(self.shared.path.clone(), move || store.reload_blocking()).await
     }
 
     /// [`reload`](Self::reload) on this thread.
     ///
     /// # Errors
     ///
-    /// As there.
-    pub fn reload_blocking(&self) -> Result<FileStatus, Arc<FileError>> {
-        self.inner.shared.reload()
+    /// Those of [`reload`](Self::reload).
+    pub fn reload_blocking(&self) -> Result<StoreStatus, FileError> {
+        self.shared.loader.reload()?;
+        Ok(self.status())
     }
 }
 
@@ -167,7 +173,7 @@ impl SubscriptionStore for FileStore {
     type Error = Infallible;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Infallible> {
-        Ok(self.inner.shared.owner(key))
+        Ok(self.shared.live.owner(key))
     }
 
     fn holdings(&self) -> Result<Holdings, Infallible> {

@@ -5,18 +5,18 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::document::{PART_BYTES, last_cut};
-use crate::store::file::source::Hash;
+use crate::store::file::read::Hash;
 
-/// A long text, read in parts that may be parsed side by side.
+/// A long text, read in parts that can be parsed in parallel.
 pub(super) struct Parts<'f> {
     file: &'f File,
     hash: Sha256,
-    /// What was read behind the last cut.
+    /// What was read after the last cut.
     rest: Zeroizing<Vec<u8>>,
 }
 
-/// What looks like the beginning of an entry may have been cut off where the
-/// last look ended.
+/// What looks like the beginning of an entry may have been cut off at the end of the
+/// last search.
 const LOOK_BACK: usize = 64;
 
 impl<'f> Parts<'f> {
@@ -28,13 +28,13 @@ impl<'f> Parts<'f> {
         }
     }
 
-    /// The hash of the whole text, of which the last is read if need be.
+    /// The hash of the whole text. Reads what has not been read yet.
     pub(super) fn hash(mut self) -> io::Result<Hash> {
         self.by_ref().try_for_each(|part| part.map(drop))?;
         Ok(self.hash.finalize().into())
     }
 
-    /// The next part, or nothing behind the last one.
+    /// The next part. Empty after the last one.
     fn read(&mut self) -> io::Result<Zeroizing<Vec<u8>>> {
         let mut from = 1;
         let mut part = with_room(&self.rest);
@@ -67,8 +67,8 @@ impl Iterator for Parts<'_> {
     }
 }
 
-/// The same bytes with room for the next ones: what grows leaves copies of keys
-/// behind.
+/// The same bytes with room for the next ones: a buffer that grows leaves copies of
+/// keys behind.
 fn with_room(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut copy = Zeroizing::new(Vec::with_capacity(bytes.len() + PART_BYTES + 1));
     copy.extend_from_slice(bytes);

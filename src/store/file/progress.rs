@@ -3,50 +3,49 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How far the loading of a long file has come.
+/// The progress of loading a long file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoadProgress {
     /// APIs, products and subscriptions that have been parsed.
     pub entries: u64,
-    /// Bytes of the file that have been read. The parsing is somewhat behind.
+    /// Bytes of the file that have been read. Parsing is a little behind.
     pub read: u64,
     /// Bytes of the whole file.
     pub length: u64,
 }
 
-/// Who is told while a long file is loaded.
+/// The function that is called while a long file is loaded.
 #[derive(Clone, Default)]
 pub(super) struct OnProgress(Option<Arc<dyn Fn(LoadProgress) + Send + Sync>>);
 
 impl OnProgress {
-    pub(super) fn new(tell: impl Fn(LoadProgress) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(tell)))
+    pub(super) fn new(report: impl Fn(LoadProgress) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(report)))
     }
 }
 
 impl fmt::Debug for OnProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() {
-            "OnProgress(..)"
-        } else {
-            "None"
+        f.write_str(match self.0 {
+            Some(_) => "OnProgress(..)",
+            None => "None",
         })
     }
 }
 
-/// Long loads are told to `tracing` once in so long.
+/// How often a long load is logged.
 const BETWEEN_EVENTS: Duration = Duration::from_secs(1);
 
-/// Tells how one load goes on.
-pub(super) struct Told<'s> {
-    path: &'s Path,
-    listener: &'s OnProgress,
+/// Reports the progress of one load.
+pub(super) struct Reporter<'l> {
+    path: &'l Path,
+    listener: &'l OnProgress,
     last_event: Instant,
 }
 
-impl<'s> Told<'s> {
-    pub(super) fn new(path: &'s Path, listener: &'s OnProgress) -> Self {
+impl<'l> Reporter<'l> {
+    pub(super) fn new(path: &'l Path, listener: &'l OnProgress) -> Self {
         Self {
             path,
             listener,
@@ -54,7 +53,7 @@ impl<'s> Told<'s> {
         }
     }
 
-    pub(super) fn tell(&mut self, progress: LoadProgress) {
+    pub(super) fn report(&mut self, progress: LoadProgress) {
         if self.last_event.elapsed() >= BETWEEN_EVENTS {
             self.last_event = Instant::now();
             tracing::info!(
@@ -64,8 +63,8 @@ impl<'s> Told<'s> {
                 "catalog file is being loaded"
             );
         }
-        if let Some(tell) = &self.listener.0 {
-            tell(progress);
+        if let Some(report) = &self.listener.0 {
+            report(progress);
         }
     }
 }

@@ -1,9 +1,10 @@
-use std::fs::{self, File};
-use std::io::{self, Read};
+//! The catalog files of a store, the key files that they name, and what all of
+//! them contain at one moment.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -12,107 +13,114 @@ use crate::catalog::{Catalog, CatalogBuilder};
 use crate::document::{self, Format};
 use crate::store::file::FileError;
 use crate::store::file::parts::Parts;
-use crate::store::file::progress::{LoadProgress, OnProgress, Told};
+use crate::store::file::progress::{LoadProgress, OnProgress, Reporter};
+use crate::store::file::read::{FilePath, Hash, Steady, hash, read_whole};
 use crate::store::file::stamp::Stamp;
 
-/// A file that changes while it is read is read again, so often and after that
-/// long.
-const READS: usize = 10;
-const BETWEEN_READS: Duration = Duration::from_millis(20);
-
-/// A JSON document of more bytes is never held in memory as a whole, unless there
-/// is something to explain.
+/// A JSON document of more bytes is never held in memory as a whole, unless it has
+/// issues to explain.
 const LONG: u64 = 2 * document::PART_BYTES as u64;
 
-/// The file, and what language it is in.
 pub(super) struct Source {
-    /// As it was given, for people.
-    pub(super) path: PathBuf,
-    /// Holds also if the process changes its directory.
-    pub(super) absolute: PathBuf,
-    format: Format,
-    /// Told while a long file is loaded.
+    files: Vec<(FilePath, Format)>,
     progress: OnProgress,
 }
 
-/// SHA-256.
-pub(super) type Hash = [u8; 32];
-
-/// What the file held at one moment.
+/// What the catalog files contain.
 pub(super) struct Content {
-    body: Body,
+    bodies: Vec<Body>,
     pub(super) hash: Hash,
-    /// The file before it was read. `None`: it may change once more and look the
-    /// same. That is decided here, because later it would look old enough.
-    pub(super) seen: Option<Stamp>,
+    pub(super) seen: Seen,
 }
 
 enum Body {
     Text(Zeroizing<Vec<u8>>),
-    /// What was made of a long text while it was read. `None`: it takes all of the
-    /// text to tell what it is.
+    /// What was made of a long text while it was read. `None`: only the whole text
+    /// can say what is wrong with it.
     Read(Option<Box<CatalogBuilder>>),
 }
 
+/// The files that a version depends on, by absolute path, each with its stamp
+/// before it was read. `None`: read it again in any case.
+pub(super) type Seen = BTreeMap<PathBuf, Option<Stamp>>;
+
+/// The key files that a version depends on, by absolute path. `None`: it could not
+/// be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct KeyFiles(BTreeMap<PathBuf, Option<Hash>>);
+
 impl Source {
-    pub(super) fn of(path: &Path, progress: OnProgress) -> Result<Self, FileError> {
-        let path = path.to_owned();
-        let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-        match Format::from_path(&path) {
-            Ok(format) => Ok(Self {
-                path,
-                absolute,
-                format,
-                progress,
+    pub(super) fn new(paths: &[PathBuf], progress: OnProgress) -> Result<Self, FileError> {
+        let file = |path: &PathBuf| match Format::from_path(path) {
+            Ok(format) => Ok((FilePath::new(path), format)),
+            Err(reason) => Err(FileError::Format {
+                path: path.clone(),
+                reason,
             }),
-            Err(source) => Err(FileError::Format { path, source }),
-        }
-    }
-
-    /// Reads the file. Of a long one the most is done on the way.
-    pub(super) fn read(&self) -> Result<Content, FileError> {
-        let read = || {
-            self.read_by(|file, length| {
-                if self.format == Format::Json && length > LONG {
-                    return self.read_in_parts(file, length);
-                }
-                let text = read_whole(file, length)?;
-                let hash = Sha256::digest(&*text).into();
-                Ok((Body::Text(text), hash))
-            })
         };
-        let ((body, hash), seen) = self.guarded(read)?;
-        Ok(Content { body, hash, seen })
-    }
-
-    /// Reads the file until it stays as it is meanwhile.
-    fn read_by<T>(
-        &self,
-        read: impl Fn(&File, u64) -> io::Result<T>,
-    ) -> Result<(T, Option<Stamp>), FileError> {
-        let path = || self.path.clone();
-        for _ in 0..READS {
-            let metadata = fs::metadata(&self.absolute);
-            let metadata = metadata.map_err(|error| self.unreadable(error))?;
-            // Opening a pipe would wait for its writer.
-            if !metadata.is_file() {
-                return Err(FileError::NotAFile { path: path() });
-            }
-            let content = steady(&self.absolute, &read);
-            match content.map_err(|error| self.unreadable(error))? {
-                Some(content) => return Ok(content),
-                None => thread::sleep(BETWEEN_READS),
-            }
+        let files = paths.iter().map(file).collect::<Result<Vec<_>, _>>()?;
+        match files.is_empty() {
+            true => Err(FileError::NoFile),
+            false => Ok(Self { files, progress }),
         }
-        Err(FileError::Unsteady { path: path() })
     }
 
-    /// Reads a long text without ever holding all of it.
-    fn read_in_parts(&self, file: &File, length: u64) -> io::Result<(Body, Hash)> {
+    /// The files for people, as they were given.
+    pub(super) fn name(&self) -> String {
+        let names = self.files.iter().map(|(path, _)| path.given.display());
+        names
+            .map(|name| name.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// The catalog files.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &FilePath> {
+        self.files.iter().map(|(path, _)| path)
+    }
+
+    /// Reads the catalog files. A long one is mostly parsed on the way.
+    pub(super) fn read(&self) -> Result<Content, FileError> {
+        let mut content = Content {
+            bodies: Vec::new(),
+            hash: Hash::default(),
+            seen: Seen::new(),
+        };
+        let mut all = Sha256::new();
+        for (path, format) in &self.files {
+            let read = || {
+                path.read_by(|file, length| {
+                    if self.files.len() == 1 && *format == Format::Json && length > LONG {
+                        return self.read_in_parts(path, file, length);
+                    }
+                    let text = read_whole(file, length)?;
+                    let hash = hash(&text);
+                    Ok((Body::Text(text), hash))
+                })
+            };
+            let Steady {
+                content: (body, hash),
+                seen,
+            } = guarded(path, read)?;
+            all.update(hash);
+            content.bodies.push(body);
+            content.seen.insert(path.absolute.clone(), seen);
+        }
+        content.hash = all.finalize().into();
+        Ok(content)
+    }
+
+    /// Reads a long text without holding all of it at once.
+    fn read_in_parts(
+        &self,
+        path: &FilePath,
+        file: &std::fs::File,
+        length: u64,
+    ) -> std::io::Result<(Body, Hash)> {
         let mut parts = Parts::of(file);
-        let mut told = Told::new(&self.path, &self.progress);
+        let mut reporter = Reporter::new(&path.given, &self.progress);
         let builder = document::builder_of_parts(parts.by_ref(), |entries, read| {
-            told.tell(LoadProgress {
+            reporter.report(LoadProgress {
                 entries,
                 read,
                 length,
@@ -121,56 +129,62 @@ impl Source {
         Ok((Body::Read(builder.map(Box::new)), parts.hash()?))
     }
 
-    fn unreadable(&self, source: io::Error) -> FileError {
-        let path = self.path.clone();
-        match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => FileError::Missing { path },
-            _ => FileError::Read { path, source },
-        }
-    }
-
-    pub(super) fn parse(&self, content: Content) -> Result<Catalog, FileError> {
-        self.guarded(|| match content.body {
-            Body::Text(text) => self.parse_text(&text),
+    /// The catalog, and the key files that were asked for, also if it fails.
+    pub(super) fn parse(&self, content: Content) -> (Result<Catalog, FileError>, KeyFiles) {
+        let (Some((path, format)), Some(body)) =
+            (self.files.first(), content.bodies.into_iter().next())
+        else {
+            return (Err(FileError::NoFile), KeyFiles::default());
+        };
+        let catalog = guarded(path, || match body {
+            Body::Text(text) => parse_text(path, *format, &text),
             Body::Read(builder) => match builder.map(|builder| builder.build()) {
                 Some(Ok(catalog)) => Ok(catalog),
-                Some(Err(_)) | None => self.parse_text(&self.read_by(read_whole)?.0),
+                Some(Err(_)) | None => parse_text(path, *format, &path.read()?.content),
             },
-        })
-    }
-
-    fn parse_text(&self, text: &[u8]) -> Result<Catalog, FileError> {
-        document::parse(self.format, text).map_err(|source| FileError::Document {
-            path: self.path.clone(),
-            source,
-        })
-    }
-
-    /// A fault in a parser must not end the watching without a word.
-    fn guarded<T>(&self, work: impl FnOnce() -> Result<T, FileError>) -> Result<T, FileError> {
-        let path = self.path.clone();
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(FileError::Broken { path }))
+        });
+        (catalog, KeyFiles::default())
     }
 }
 
-/// What was read, unless the file changed meanwhile.
-fn steady<T>(
-    absolute: &Path,
-    read: impl FnOnce(&File, u64) -> io::Result<T>,
-) -> io::Result<Option<(T, Option<Stamp>)>> {
-    let file = File::open(absolute)?;
-    let before = file.metadata()?;
-    let stamp = Stamp::from(&before);
-    let seen = (!stamp.may_deceive()).then_some(stamp);
-    let content = read(&file, before.len())?;
-    let is_steady = Stamp::from(&file.metadata()?) == stamp;
-    Ok(is_steady.then_some((content, seen)))
+fn parse_text(path: &FilePath, format: Format, text: &[u8]) -> Result<Catalog, FileError> {
+    document::parse(format, text).map_err(|issues| FileError::Document {
+        path: path.given.clone(),
+        issues: Box::new(issues),
+    })
 }
 
-fn read_whole(mut file: &File, length: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    // One byte more than needed: what grows leaves copies of keys behind.
-    let capacity = usize::try_from(length).unwrap_or_default() + 1;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// A bug in a parser must not end the watching.
+fn guarded<T>(
+    path: &FilePath,
+    work: impl FnOnce() -> Result<T, FileError>,
+) -> Result<T, FileError> {
+    let path = path.given.clone();
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(FileError::Panicked { path }))
+}
+
+impl KeyFiles {
+    /// Reads the same files again.
+    pub(super) fn read_again(&self, seen: &mut Seen) -> Self {
+        let read = |path: &PathBuf| {
+            let steady = FilePath::new(path).read();
+            let (content, stamp) = match steady {
+                Ok(Steady { content, seen }) => (Some(hash(&content)), seen),
+                Err(FileError::Missing { .. }) => (None, Some(Stamp::of(path))),
+                Err(_) => (None, None),
+            };
+            if let Entry::Vacant(entry) = seen.entry(path.clone()) {
+                entry.insert(stamp);
+            }
+            (path.clone(), content)
+        };
+        Self(self.0.keys().map(read).collect())
+    }
+
+    /// Adds the files of another version.
+    pub(super) fn extend(&mut self, other: &Self) {
+        for (path, content) in &other.0 {
+            self.0.entry(path.clone()).or_insert(*content);
+        }
+    }
 }

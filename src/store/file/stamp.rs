@@ -3,13 +3,14 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What the system tells about a file without reading it. Two equal stamps:
+/// What the system says about a file without reading it. If two stamps are equal,
 /// probably nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stamp {
     /// There is something.
     There {
         is_file: bool,
+        is_unlinked: bool,
         len: u64,
         modified: Option<SystemTime>,
         identity: Identity,
@@ -18,11 +19,11 @@ pub(super) enum Stamp {
     NotThere(io::ErrorKind),
 }
 
-/// Device, inode and time of the last change to either: what a rename or a
-/// changed permission changes. Elsewhere than on Unix size and time must do.
+/// Device, inode and time of the last change of the inode: a rename or a changed
+/// permission changes them. Other systems than Unix have only size and time.
 pub(super) type Identity = [i64; 4];
 
-/// File systems count time in steps. Two writes inside one look the same.
+/// File systems count time in steps. Two writes within one step look the same.
 const COARSEST_STEP: Duration = Duration::from_secs(2);
 
 impl Stamp {
@@ -31,6 +32,23 @@ impl Stamp {
             Ok(metadata) => Self::from(&metadata),
             Err(error) => Self::NotThere(error.kind()),
         }
+    }
+
+    /// Whether the file has no name any more, although a path leads to it: that of
+    /// a mount, if the file was removed elsewhere.
+    pub(super) fn is_unlinked(&self) -> bool {
+        matches!(self, Self::There { is_unlinked, .. } if *is_unlinked)
+    }
+
+    pub(super) fn is_empty_file(&self) -> bool {
+        matches!(
+            self,
+            Self::There {
+                is_file: true,
+                len: 0,
+                ..
+            }
+        )
     }
 
     /// Whether the file may change once more without the stamp showing it.
@@ -57,8 +75,7 @@ impl Stamp {
     }
 }
 
-/// When the file, or what is told about it, was changed last. Elsewhere than on
-/// Unix: long ago.
+/// When the inode was changed last. On other systems than Unix: long ago.
 fn changed(&[.., seconds, nanoseconds]: &Identity) -> Option<SystemTime> {
     let seconds = u64::try_from(seconds).ok()?;
     let nanoseconds = u32::try_from(nanoseconds).ok()?;
@@ -69,6 +86,7 @@ impl From<&Metadata> for Stamp {
     fn from(metadata: &Metadata) -> Self {
         Self::There {
             is_file: metadata.is_file(),
+            is_unlinked: is_unlinked(metadata),
             len: metadata.len(),
             modified: metadata.modified().ok(),
             identity: identity(metadata),
@@ -76,7 +94,7 @@ impl From<&Metadata> for Stamp {
     }
 }
 
-/// Which directory that is: one that was removed and made anew is another.
+/// The identity of a directory: one that was removed and created again is another.
 pub(super) fn identity_of(path: &Path) -> Option<Identity> {
     let metadata = fs::metadata(path).ok()?;
     let [device, inode, ..] = identity(&metadata);
@@ -104,6 +122,20 @@ fn identity(_: &Metadata) -> Identity {
     [0; 4]
 }
 
+fn is_unlinked(metadata: &Metadata) -> bool {
+    links(metadata) == 0
+}
+
+#[cfg(unix)]
+fn links(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+#[cfg(not(unix))]
+fn links(_: &Metadata) -> u64 {
+    1
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
@@ -114,6 +146,7 @@ mod tests {
         let seconds = changed.as_secs().cast_signed();
         Stamp::There {
             is_file: true,
+            is_unlinked: false,
             len: 1,
             modified: Some(modified),
             identity: [1, 2, seconds, changed.subsec_nanos().into()],
@@ -121,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_file_that_has_just_changed_may_deceive() {
+    fn stamp_of_a_recent_change_may_deceive() {
         let now = SystemTime::now();
         let long_ago = now - Duration::from_secs(3600);
         for (seconds, expected) in [(0, true), (1, true), (2, false), (3600, false)] {
@@ -137,14 +170,14 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_file_that_was_written_just_now_may_deceive_whatever_its_time_says() {
+    fn stamp_of_a_new_file_with_an_old_time_may_deceive() {
         let directory = tempfile::tempdir().unwrap();
         let file = fs::File::create(directory.path().join("file")).unwrap();
         let written = file.metadata().unwrap().modified().unwrap();
         let hour = Duration::from_secs(3600);
         file.set_modified(written - hour).unwrap();
         let stamp = Stamp::from(&file.metadata().unwrap());
-        // The machine may be busy: by its own clock it may be a while ago.
+        // On a busy machine it may be a while ago by now.
         let Stamp::There { identity, .. } = &stamp else {
             panic!("{stamp:?}");
         };
@@ -155,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_made_anew_is_another() {
+    fn directory_created_again_has_another_identity() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("inner");
         fs::create_dir(&path).unwrap();

@@ -1,92 +1,150 @@
+//! The thread that watches the files of a store.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::store::file::load::{Outcome, Shared};
-use crate::store::file::signs::Signs;
+use crate::store::file::FileError;
+use crate::store::file::builder::WatchSettings;
+use crate::store::file::load::Loader;
+use crate::store::file::message::{Change, Message};
+use crate::store::file::read::FilePath;
+use crate::store::file::signs::{REPORTS_CLOSING, Signs};
+use crate::store::file::source::Seen;
 use crate::store::file::stamp::Stamp;
-use crate::store::file::{FileError, FileStoreOptions};
+use crate::store::replica::RunGuard;
 
 /// A file that is never quiet is read after this many settle times.
 const LONGEST_SETTLE: u32 = 6;
 
+/// One change comes with several notifications.
 const SIGNS_TOGETHER: Duration = Duration::from_millis(10);
 
-/// What the watching thread is told.
-pub(super) enum Message {
-    /// Something has changed near the file.
-    Changed,
-    /// The last handle is gone.
-    Stop,
-}
+/// From then on, a file that a program keeps open for writing is reported.
+const LONG_OPEN: Duration = Duration::from_secs(10);
 
-/// The watching thread, seen from outside. It ends when this is dropped.
+/// The handle of the watching thread, which ends when this is dropped.
 pub(super) struct Watcher {
+    loader: Arc<Loader>,
     messages: Sender<Message>,
 }
 
 impl Watcher {
-    /// Watches the file, of which `seen` is the stamp that is in use.
+    /// Starts the thread. `seen` are the stamps of the files in use.
     pub(super) fn start(
-        shared: Arc<Shared>,
-        options: FileStoreOptions,
-        seen: Option<Stamp>,
+        prepared: Prepared,
+        loader: Arc<Loader>,
+        seen: Seen,
     ) -> Result<Self, FileError> {
-        let (messages, inbox) = channel();
-        let path = shared.path().to_owned();
-        let to_signs = messages.clone();
-        let watch = move || {
-            let signs = options.notifications.then(|| Signs::new(to_signs));
-            let watch = Watch {
-                shared,
-                options,
-                inbox,
-                signs: signs.flatten(),
-                seen,
-            };
-            // The only end there is: being stopped.
+        let watcher = Self {
+            messages: prepared.messages,
+            loader: Arc::clone(&loader),
+        };
+        let guard = RunGuard::new(&loader.replica);
+        let path = loader.paths().next().map(|path| path.given.clone());
+        let mut watch = Watch {
+            loader,
+            settings: prepared.settings,
+            inbox: prepared.inbox,
+            signs: prepared.signs,
+            seen,
+            tracked: HashMap::new(),
+            writing: HashMap::new(),
+        };
+        let run = move || {
+            let _guard = guard;
+            // It has no other end than being stopped.
             let Err(Stopped) = watch.run();
         };
         let thread = thread::Builder::new().name("file-store-watch".into());
-        match thread.spawn(watch) {
-            Ok(_) => Ok(Self { messages }),
-            Err(source) => Err(FileError::Read { path, source }),
+        match thread.spawn(run) {
+            Ok(_) => Ok(watcher),
+            Err(cause) => {
+                let path = path.unwrap_or_default();
+                Err(FileError::Thread { path, cause })
+            }
         }
     }
 }
 
+/// Notifications that are collected while the files are read for the first time: a
+/// program may write one of them just then.
+pub(super) struct Prepared {
+    settings: WatchSettings,
+    messages: Sender<Message>,
+    inbox: Receiver<Message>,
+    signs: Option<Signs>,
+}
+
+impl Prepared {
+    pub(super) fn new(settings: WatchSettings, files: &[PathBuf]) -> Self {
+        let (messages, inbox) = channel();
+        let signs = settings.notifications.then(|| Signs::new(messages.clone()));
+        let mut signs = signs.flatten();
+        if let Some(signs) = &mut signs {
+            let names: Vec<_> = files
+                .iter()
+                .flat_map(|file| names_of(&FilePath::new(file)))
+                .collect();
+            signs.follow(&names);
+        }
+        Self {
+            settings,
+            messages,
+            inbox,
+            signs,
+        }
+    }
+}
+
+/// The names that the system may call a file: its absolute path, and the real one
+/// behind its links.
+fn names_of(path: &FilePath) -> impl Iterator<Item = PathBuf> + use<> {
+    let real = path.absolute.canonicalize().ok();
+    [Some(path.absolute.clone()), real].into_iter().flatten()
+}
+
 impl Drop for Watcher {
     fn drop(&mut self) {
-        // Without a receiver the thread has ended already.
+        self.loader.replica.close();
+        // The thread may have ended.
         let _ = self.messages.send(Message::Stop);
     }
 }
 
-/// The watching thread, seen from inside.
 struct Watch {
-    shared: Arc<Shared>,
-    options: FileStoreOptions,
+    loader: Arc<Loader>,
+    settings: WatchSettings,
     inbox: Receiver<Message>,
     signs: Option<Signs>,
-    /// The stamp of what was dealt with. `None`: look again in any case.
-    seen: Option<Stamp>,
+    seen: Seen,
+    /// The files by each of their names.
+    tracked: HashMap<PathBuf, FilePath>,
+    /// The files that a program is writing, since when.
+    writing: HashMap<PathBuf, Instant>,
 }
 
 struct Stopped;
 
 impl Watch {
-    fn run(mut self) -> Result<std::convert::Infallible, Stopped> {
+    fn run(&mut self) -> Result<std::convert::Infallible, Stopped> {
         self.follow();
+        while self.receive(Duration::ZERO)? {}
         loop {
-            // Also before the first wait: the file may have changed between being
+            // Also before the first wait: a file may have changed between being
             // read and being watched.
-            if self.seen != Some(Stamp::of(self.shared.absolute())) {
+            if self.has_changed() {
                 self.settle()?;
-                self.seen = match self.shared.look() {
-                    Outcome::Done(seen) => seen,
-                    Outcome::Later => None,
-                };
+                match self.longest_writing() {
+                    None => self.seen = self.loader.look(),
+                    Some((path, since)) if since.elapsed() >= LONG_OPEN => {
+                        self.loader.report_open(path, LONG_OPEN.as_secs());
+                    }
+                    Some(_) => {}
+                }
             }
             // What happened in a directory before it was watched gave no sign.
             if !self.follow() {
@@ -95,29 +153,56 @@ impl Watch {
         }
     }
 
-    /// Whether other directories than before are watched now.
+    fn has_changed(&self) -> bool {
+        let changed = |(path, seen): (&PathBuf, &Option<Stamp>)| *seen != Some(Stamp::of(path));
+        self.seen.iter().any(changed)
+    }
+
+    /// Watches the directories in which a change of the files shows: those of their
+    /// paths, and those of what the paths lead to. Returns whether they are others
+    /// than before.
     fn follow(&mut self) -> bool {
-        let file = self.shared.absolute();
-        let signs = self.signs.as_mut();
-        signs.is_some_and(|signs| signs.follow(file))
+        let mut tracked = HashMap::new();
+        let key_files = self.seen.keys().map(|path| FilePath::new(path));
+        for path in self.loader.paths().cloned().chain(key_files) {
+            for name in names_of(&path) {
+                tracked.entry(name).or_insert_with(|| path.clone());
+            }
+        }
+        self.writing.retain(|path, _| tracked.contains_key(path));
+        self.tracked = tracked;
+        let Some(signs) = &mut self.signs else {
+            return false;
+        };
+        let mut names: Vec<_> = self.tracked.keys().cloned().collect();
+        names.sort_unstable();
+        signs.follow(&names)
+    }
+
+    /// The file that a program has been writing for the longest time.
+    fn longest_writing(&self) -> Option<(&FilePath, Instant)> {
+        let writing = self.writing.iter();
+        let (name, since) = writing.min_by_key(|(_, since)| **since)?;
+        Some((self.tracked.get(name)?, *since))
     }
 
     /// Waits for a sign, at most until the next poll.
-    fn wait(&self) -> Result<(), Stopped> {
-        match self.inbox.recv_timeout(self.options.poll_interval) {
-            // One change comes with many signs, and neighbours may give more.
-            Ok(Message::Changed) => self.pause(SIGNS_TOGETHER),
-            Err(RecvTimeoutError::Timeout) => Ok(()),
-            Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => Err(Stopped),
+    fn wait(&mut self) -> Result<(), Stopped> {
+        if self.receive(self.settings.poll_interval)? {
+            self.pause(SIGNS_TOGETHER)?;
         }
+        Ok(())
     }
 
     /// Waits until nothing has changed for a while.
-    fn settle(&self) -> Result<(), Stopped> {
-        let mut last = Stamp::of(self.shared.absolute());
+    fn settle(&mut self) -> Result<(), Stopped> {
+        let stamps = |watch: &Self| -> Vec<Stamp> {
+            watch.seen.keys().map(|path| Stamp::of(path)).collect()
+        };
+        let mut last = stamps(self);
         for _ in 0..LONGEST_SETTLE {
-            self.pause(self.options.settle_time)?;
-            let now = Stamp::of(self.shared.absolute());
+            self.pause(self.settings.settle_time)?;
+            let now = stamps(self);
             if now == last {
                 break;
             }
@@ -126,16 +211,38 @@ impl Watch {
         Ok(())
     }
 
-    /// Lets time pass. What is told meanwhile will be seen anyway.
-    fn pause(&self, time: Duration) -> Result<(), Stopped> {
+    /// Lets time pass.
+    fn pause(&mut self, time: Duration) -> Result<(), Stopped> {
         let end = Instant::now() + time;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match self.inbox.recv_timeout(left) {
-                Ok(Message::Changed) => {}
-                Err(RecvTimeoutError::Timeout) => return Ok(()),
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(Stopped),
+        while self.receive(end.saturating_duration_since(Instant::now()))? {}
+        Ok(())
+    }
+
+    /// Waits for one message. `false`: none came in time.
+    fn receive(&mut self, time: Duration) -> Result<bool, Stopped> {
+        match self.inbox.recv_timeout(time) {
+            Ok(Message::Changed(path, change)) => self.note(path, change),
+            // What closed meanwhile is not known.
+            Ok(Message::Lost) => self.writing.clear(),
+            Err(RecvTimeoutError::Timeout) => return Ok(false),
+            Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(Stopped),
+        }
+        Ok(true)
+    }
+
+    fn note(&mut self, path: PathBuf, change: Change) {
+        if !REPORTS_CLOSING || !self.tracked.contains_key(&path) {
+            return;
+        }
+        match change {
+            // One that has content is a link to a complete file, or it was written
+            // and says so next.
+            Change::Created if !Stamp::of(&path).is_empty_file() => {}
+            Change::Created | Change::Written => {
+                self.writing.entry(path).or_insert_with(Instant::now);
             }
+            Change::Closed | Change::Replaced => drop(self.writing.remove(&path)),
+            Change::Other => {}
         }
     }
 }

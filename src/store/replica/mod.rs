@@ -52,7 +52,7 @@ pub enum CatalogUnavailable {
 pub(crate) struct Replica {
     /// The source, for people: a path, a URL without its secrets.
     source: String,
-    live: OnceLock<Live>,
+    live: OnceLock<Arc<Live>>,
     /// The version in use under the source's own name for it.
     named: Mutex<Option<(Arc<str>, Catalog)>>,
     freshness: Freshness,
@@ -78,6 +78,16 @@ impl Replica {
         }
     }
 
+    /// A replica with its first version, and the cell of all versions to come.
+    #[cfg(feature = "file")]
+    pub(crate) fn with_catalog(source: impl Into<String>, catalog: Catalog) -> (Self, Arc<Live>) {
+        let replica = Self::new(source, None);
+        let live = Arc::new(Live::new(catalog.clone()));
+        let _ = replica.live.set(Arc::clone(&live));
+        replica.publish(catalog, None);
+        (replica, live)
+    }
+
     /// The source, for people.
     pub(crate) fn source(&self) -> &str {
         &self.source
@@ -99,7 +109,7 @@ impl Replica {
 
     /// The version in use, however old it is.
     pub(crate) fn catalog(&self) -> Option<Arc<Catalog>> {
-        self.live.get().map(Live::load)
+        self.live.get().map(|live| live.load())
     }
 
     /// The version in use, if the source's name for it is the given one.
@@ -164,7 +174,7 @@ impl Replica {
         match self.live.get() {
             Some(live) => live.publish(catalog),
             // Only one task publishes: none was quicker.
-            None => drop(self.live.set(Live::new(catalog))),
+            None => drop(self.live.set(Arc::new(Live::new(catalog)))),
         }
         self.status.send_modify(|status| {
             status.version = version;
@@ -189,7 +199,7 @@ impl Replica {
         let is_same = self.status.borrow().revision.as_deref() == revision;
         let revision: Option<Arc<str>> = revision.map(Arc::from);
         if !is_same {
-            let catalog = self.live.get().map(Live::snapshot);
+            let catalog = self.live.get().map(|live| live.snapshot());
             *self.named() = revision.clone().zip(catalog);
         }
         self.status.send_modify(|status| {

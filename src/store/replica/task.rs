@@ -117,7 +117,7 @@ impl Drop for RunGuard {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the background task that follows the source has ended, probably because its runtime was \
-     shut down: keep that runtime alive as long as the store"
+     shut down: keep the runtime alive as long as the store"
 )]
 struct Ended;
 

@@ -1,0 +1,135 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::store::file::load::{Loader, on_a_thread};
+use crate::store::file::progress::{LoadProgress, OnProgress};
+use crate::store::file::watch::{Prepared, Watcher};
+use crate::store::file::{FileError, FileStore};
+
+/// A builder of a [`FileStore`].
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use tower_subscription_key::store::FileStore;
+///
+/// # async fn open() -> Result<(), tower_subscription_key::store::file::FileError> {
+/// let store = FileStore::builder("apis.yaml")
+///     .file("/run/secrets/subscriptions.yaml")
+///     .poll_interval(Duration::from_secs(5))
+///     .open()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until the store is opened"]
+pub struct FileStoreBuilder {
+    files: Vec<PathBuf>,
+    watch: bool,
+    settings: WatchSettings,
+    progress: OnProgress,
+}
+
+/// How files are watched.
+#[derive(Debug, Clone)]
+pub(super) struct WatchSettings {
+    pub(super) notifications: bool,
+    pub(super) poll_interval: Duration,
+    pub(super) settle_time: Duration,
+}
+
+/// Shorter times keep a processor busy.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Longer times are beyond any clock.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl FileStoreBuilder {
+    pub(super) fn new(files: Vec<PathBuf>) -> Self {
+        Self {
+            files,
+            watch: true,
+            settings: WatchSettings {
+                notifications: true,
+                poll_interval: Duration::from_millis(500),
+                settle_time: Duration::from_millis(50),
+            },
+            progress: OnProgress::default(),
+        }
+    }
+
+    /// Adds another file. All files are one catalog: a subscription in one may
+    /// refer to a product in another.
+    pub fn file(mut self, path: impl AsRef<Path>) -> Self {
+        self.files.push(path.as_ref().to_owned());
+        self
+    }
+
+    /// Sets whether the files are watched. Default: `true`. Otherwise only
+    /// [`FileStore::reload`] reads them again.
+    pub fn watch(mut self, watch: bool) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Sets whether the system is asked for notifications. Default: `true`.
+    /// Otherwise the files are only looked at in every poll interval, and a file is
+    /// taken for complete when it has not changed for the settle time.
+    pub fn notifications(mut self, notifications: bool) -> Self {
+        self.settings.notifications = notifications;
+        self
+    }
+
+    /// Sets how often the files are looked at, whatever the system reports. Default:
+    /// half a second. A look asks for size and times; it reads nothing. Between one
+    /// millisecond and a year.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.settings.poll_interval = interval.clamp(SHORTEST, LONGEST);
+        self
+    }
+
+    /// Sets how long a changed file must be quiet before it is read. Default: 50 ms.
+    /// A file that is never quiet is read after six times as long. Between one
+    /// millisecond and a year.
+    pub fn settle_time(mut self, time: Duration) -> Self {
+        self.settings.settle_time = time.clamp(SHORTEST, LONGEST);
+        self
+    }
+
+    /// Sets a function that is called again and again while a long JSON file is
+    /// loaded, for example for a progress bar. It runs on the loading thread.
+    /// Default: none. The log has a line once a second in any case.
+    pub fn on_progress(mut self, report: impl Fn(LoadProgress) + Send + Sync + 'static) -> Self {
+        self.progress = OnProgress::new(report);
+        self
+    }
+
+    /// Opens the files and watches them. Needs no runtime: the files are read on a
+    /// thread of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] if a file cannot be read or the catalog is not valid.
+    pub async fn open(self) -> Result<FileStore, FileError> {
+        let path = self.files.first().cloned().unwrap_or_default();
+        on_a_thread(path, move || self.open_blocking()).await
+    }
+
+    /// Opens the files and watches them. Reads them on this thread.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn open_blocking(self) -> Result<FileStore, FileError> {
+        let prepared = self
+            .watch
+            .then(|| Prepared::new(self.settings, &self.files));
+        let (loader, live, seen) = Loader::open(&self.files, self.progress)?;
+        let loader = Arc::new(loader);
+        let start = |prepared| Watcher::start(prepared, Arc::clone(&loader), seen);
+        let watcher = prepared.map(start).transpose()?;
+        let path = self.files.into_iter().next().unwrap_or_default();
+        Ok(FileStore::new(path, loader, live, watcher))
+    }
+}
