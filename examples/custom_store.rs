@@ -42,8 +42,8 @@ async fn main() -> Result<(), demo::Error> {
     // The folder knows keys only, so the layer is told that all is one API.
     let store = PartnerFolder(folder.path().to_owned());
     let keys = SubscriptionKeyLayer::new(store)
-        .single_api(Api::new("orders", ""))
-        .check()?;
+        .single_api(Api::new("orders", ""))?
+        .validate()?;
     let app = Router::new()
         .route("/orders", get(list_orders))
         .route_layer(keys);

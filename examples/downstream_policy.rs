@@ -111,7 +111,7 @@ fn app() -> Result<Router, demo::Error> {
         .subscription(subscription("northwind", "unlimited", NORTHWIND))
         .build()?;
 
-    let keys = SubscriptionKeyLayer::new(MemoryStore::new(catalog)).check()?;
+    let keys = SubscriptionKeyLayer::new(MemoryStore::new(catalog)).validate()?;
     let limits = from_fn_with_state(Arc::<Limits>::default(), rate_limit);
     Ok(Router::new()
         .route("/weather", get(|| async { "sunny" }))

@@ -33,7 +33,7 @@ async fn serve(listener: TcpListener) -> Result<(), BoxError> {
         .build()?;
     let keys = SubscriptionKeyLayer::new(MemoryStore::new(catalog))
         .strip_key(true)
-        .check()?;
+        .validate()?;
 
     let health = HealthService::from_health_reporter(HealthReporter::new());
     Server::builder()

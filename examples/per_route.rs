@@ -32,8 +32,12 @@ fn app() -> Result<Router, demo::Error> {
         .build()?;
 
     let keys = SubscriptionKeyLayer::new(MemoryStore::new(catalog)).strip_key(true);
-    let orders_keys = keys.clone().api("orders").header("X-Orders-Key").check()?;
-    let stock_keys = keys.api("stock").header("X-Stock-Key").check()?;
+    let orders_keys = keys
+        .clone()
+        .api("orders")
+        .header("X-Orders-Key")?
+        .validate()?;
+    let stock_keys = keys.api("stock").header("X-Stock-Key")?.validate()?;
 
     let orders = Router::new()
         .route("/orders", get(list_orders))

@@ -23,7 +23,7 @@
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = FileStore::open("subscriptions.toml").await?;
-//! let keys = SubscriptionKeyLayer::new(store).strip_key(true).check()?;
+//! let keys = SubscriptionKeyLayer::new(store).strip_key(true).validate()?;
 //! let app: Router = Router::new()
 //!     .route("/orders", get(list_orders))
 //!     .route_layer(keys);
@@ -106,11 +106,18 @@ pub mod catalog;
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub mod document;
+pub mod guide;
 pub mod key;
 pub mod layer;
+<<<<<<< HEAD
 #[cfg(feature = "manage")]
 #[cfg_attr(docsrs, doc(cfg(feature = "manage")))]
 pub mod manage;
+=======
+#[cfg(feature = "metrics")]
+mod metrics;
+mod observe;
+>>>>>>> 6c67d5d (Report every outcome in one place, and check settings at their step)
 pub mod response;
 pub mod store;
 

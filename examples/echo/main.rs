@@ -94,7 +94,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         .strip_key(flags.strip)
         .inapplicable_key(flags.inapplicable_key)
         .unmatched(flags.unmatched)
-        .check()?;
+        .validate()?;
 
     let listener = TcpListener::bind(flags.listen)
         .await

@@ -186,7 +186,7 @@ fn lookup(remote: &RemoteServer) -> Result<SubscriptionKeyLayer<impl Subscriptio
         .authorization(TOKEN)
         .timeout(PATIENCE)
         .build()?;
-    let layer = SubscriptionKeyLayer::new(store).single_api(Api::new("orders", "/orders"));
+    let layer = SubscriptionKeyLayer::new(store).single_api(Api::new("orders", "/orders"))?;
     Ok(layer.strip_key(true))
 }
 

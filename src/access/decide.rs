@@ -7,7 +7,7 @@ use crate::catalog::{
     ApiIndex, Catalog, Claim, Definitions, Found, Holder, KeyOwner, KeySlot, ProductIndex, Scopes,
     State, Target, Timestamp,
 };
-use crate::key::Presented;
+use crate::key::{KeyDigest, Presented};
 
 /// Everything that the decision about one request depends on.
 ///
@@ -15,12 +15,36 @@ use crate::key::Presented;
 #[derive(Debug)]
 pub struct Question {
     pub(crate) catalog: Arc<Catalog>,
-    pub(crate) api: Option<ApiIndex>,
+    pub(crate) api: Matched,
     pub(crate) presented: Presented,
     pub(crate) owner: Owner,
     pub(crate) policy: Policy,
     /// `None`: now. The clock is read only if a validity depends on it.
     pub(crate) time: Option<Timestamp>,
+}
+
+/// The API that the path of a request belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Matched {
+    Api(ApiIndex),
+    None,
+    /// Services that decode and clean up the path would read another API.
+    Ambiguous,
+}
+
+impl From<Option<ApiIndex>> for Matched {
+    fn from(api: Option<ApiIndex>) -> Self {
+        api.map_or(Self::None, Self::Api)
+    }
+}
+
+impl Matched {
+    pub(crate) fn api(self) -> Option<ApiIndex> {
+        match self {
+            Self::Api(api) => Some(api),
+            Self::None | Self::Ambiguous => None,
+        }
+    }
 }
 
 /// The owner of the presented key.
@@ -50,7 +74,7 @@ impl Question {
     #[must_use]
     pub fn for_api(catalog: Arc<Catalog>, id: &str) -> Self {
         let api = catalog.definitions().api_by_id(id);
-        Self::new(catalog, api)
+        Self::new(catalog, api.into())
     }
 
     /// A question about a request for the given path, without a key, with the
@@ -58,10 +82,10 @@ impl Question {
     #[must_use]
     pub fn for_path(catalog: Arc<Catalog>, path: &str) -> Self {
         let api = catalog.definitions().api_by_path(path);
-        Self::new(catalog, api)
+        Self::new(catalog, api.into())
     }
 
-    fn new(catalog: Arc<Catalog>, api: Option<ApiIndex>) -> Self {
+    fn new(catalog: Arc<Catalog>, api: Matched) -> Self {
         Self {
             catalog,
             api,
@@ -127,23 +151,23 @@ pub enum Decision {
 pub fn decide(mut question: Question) -> Decision {
     let key_presented = question.presented.is_present();
     let policy = question.policy;
-    let Some(api) = question.api else {
-        return match policy.unmatched {
-            Unmatched::Pass => Decision::Unmatched,
-            Unmatched::Deny => Decision::Deny(Denial {
-                catalog: Some(question.catalog),
-                api: None,
-                holder: None,
-                reason: DenialReason::NoSuchApi,
-                key_presented,
-            }),
-        };
+    let api = match (question.api, policy.unmatched) {
+        (Matched::Api(api), _) => api,
+        (Matched::None, Unmatched::Pass) => return Decision::Unmatched,
+        (Matched::None, Unmatched::Deny) => {
+            return question.deny_path(DenialReason::NoSuchApi);
+        }
+        // Before anything can let the request in.
+        (Matched::Ambiguous, _) => return question.deny_path(DenialReason::AmbiguousPath),
     };
     let Checked { opened, holder } = question.check_key(api);
     let catalog = question.catalog;
     let reason = match opened {
         // Rule 1: the key fits.
-        Ok(grant) => return Decision::Allow(Access::new(catalog, grant, holder)),
+        Ok((grant, digest)) => {
+            let holder = holder.map(|(holder, _)| (holder, digest));
+            return Decision::Allow(Access::new(catalog, grant, holder));
+        }
         Err(reason) => reason,
     };
     let is_refused = reason == DenialReason::StoreUnavailable
@@ -164,6 +188,7 @@ pub fn decide(mut question: Question) -> Decision {
         holder,
         reason,
         key_presented,
+        hint: None,
     })
 }
 
@@ -178,11 +203,22 @@ pub(crate) struct Grant {
 
 /// What came of a presented key, and the subscription that owns it.
 struct Checked {
-    opened: Result<Grant, DenialReason>,
+    opened: Result<(Grant, KeyDigest), DenialReason>,
     holder: Option<(Holder, KeySlot)>,
 }
 
 impl Question {
+    fn deny_path(self, reason: DenialReason) -> Decision {
+        Decision::Deny(Denial {
+            catalog: Some(self.catalog),
+            api: None,
+            holder: None,
+            reason,
+            key_presented: self.presented.is_present(),
+            hint: None,
+        })
+    }
+
     fn check_key(&mut self, api: ApiIndex) -> Checked {
         let unowned = |reason| Checked {
             opened: Err(reason),
@@ -201,7 +237,7 @@ impl Question {
             Owner::InCatalog => match self.catalog.find(&digest) {
                 None => unowned(DenialReason::UnknownKey),
                 Some(Found { claim, holder }) => Checked {
-                    opened: self.check_claim(api, &claim),
+                    opened: self.check_claim(api, &claim).map(|grant| (grant, digest)),
                     holder: Some((holder, claim.slot)),
                 },
             },
@@ -210,7 +246,7 @@ impl Question {
                 let opened = self.check_claim(api, &owner.claim());
                 let holder = Holder::Shared(owner.into_subscription());
                 Checked {
-                    opened,
+                    opened: opened.map(|grant| (grant, digest)),
                     holder: Some((holder, slot)),
                 }
             }

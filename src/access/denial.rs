@@ -3,34 +3,38 @@ use std::sync::Arc;
 
 use crate::catalog::{Api, ApiIndex, Catalog, Holder, KeySlot, Product, State, SubscriptionView};
 
-/// Why a request was denied. For the operator only: the client is told
-/// *missing* or *invalid* and nothing else.
+/// Why a request was denied. For the operator only: the client learns whether its
+/// key is missing or invalid, and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DenialReason {
-    /// No key source is present in the request.
+    /// The request has no key.
     MissingKey,
-    /// The first source that is present holds an empty key.
+    /// The first key source that is present is empty.
     EmptyKey,
-    /// The first source that is present holds more than one value.
+    /// The first key source that is present has more than one value.
     AmbiguousKey,
-    /// The key is longer than 256 bytes.
+    /// The key is longer than 256 bytes, or fails the check of
+    /// [`generated_keys_only`](crate::SubscriptionKeyLayer::generated_keys_only).
     MalformedKey,
     /// No subscription has this key.
     UnknownKey,
-    /// The subscription is in that state.
+    /// The subscription is in this state.
     Inactive(State),
-    /// The subscription's `not_before` is still to come.
+    /// The subscription's `not_before` is in the future.
     NotYetValid,
-    /// The subscription's `expires_at` is past.
+    /// The subscription's `expires_at` has passed.
     SubscriptionExpired,
-    /// The key's own `expires_at` is past.
+    /// The key's own `expires_at` has passed.
     KeyExpired,
     /// The subscription opens other APIs.
     OutOfScope,
-    /// The request is for no API.
+    /// The path belongs to no API.
     NoSuchApi,
-    /// The store could not say whose key it is.
+    /// The path belongs to another API, or to none, if it is decoded and cleaned up
+    /// as some services do.
+    AmbiguousPath,
+    /// The store could not answer.
     StoreUnavailable,
     /// The layer's settings cannot work; see
     /// [`ConfigError`](crate::layer::ConfigError).
@@ -53,26 +57,39 @@ impl DenialReason {
             Self::KeyExpired => "key_expired",
             Self::OutOfScope => "out_of_scope",
             Self::NoSuchApi => "no_such_api",
+            Self::AmbiguousPath => "ambiguous_path",
             Self::StoreUnavailable => "store_unavailable",
             Self::Misconfigured => "misconfigured",
         }
     }
 }
 
-/// A denied request, as its operator sees it. `Display` explains it in a
-/// sentence. It never holds a key.
+/// A denied request, as the operator sees it.
+///
+/// `Display` explains the denial in a sentence. It contains no key, and text from
+/// outside only escaped.
 #[derive(Clone)]
 pub struct Denial {
-    /// `None` if the store could not give one.
+    /// `None` if nothing could be decided.
     pub(super) catalog: Option<Arc<Catalog>>,
     pub(super) api: Option<ApiIndex>,
     pub(super) holder: Option<(Holder, KeySlot)>,
     pub(super) reason: DenialReason,
     pub(super) key_presented: bool,
+    pub(super) hint: Option<Hint>,
+}
+
+/// A likely cause that the request itself shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Hint {
+    /// The value of the key's header contains a comma.
+    Comma,
+    /// An outer layer has let the request in.
+    OuterLayer,
 }
 
 impl Denial {
-    /// A denial without a catalog: nothing could be decided.
+    /// A denial because nothing could be decided.
     pub(crate) fn undecided(reason: DenialReason) -> Self {
         Self {
             catalog: None,
@@ -80,17 +97,23 @@ impl Denial {
             holder: None,
             reason,
             key_presented: false,
+            hint: None,
         }
     }
 
-    /// Why.
+    pub(crate) fn with_hint(mut self, hint: Option<Hint>) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    /// Why the request was denied.
     #[must_use]
     pub fn reason(&self) -> DenialReason {
         self.reason
     }
 
-    /// Whether the request brought a key, so that the client is told *invalid*
-    /// and not *missing*. An empty key is none.
+    /// Whether the request has a key: then the client learns that it is invalid, else
+    /// that it is missing. An empty key is no key.
     #[must_use]
     pub fn key_presented(&self) -> bool {
         self.key_presented
@@ -102,90 +125,133 @@ impl Denial {
         Some(self.catalog.as_ref()?.definitions().api(self.api?))
     }
 
-    /// The products that hold that API: a subscription to one of them would fit.
+    /// The products that contain the API: a subscription to one of them would fit.
     pub fn products(&self) -> impl Iterator<Item = &Product> {
-        let place = self.catalog.as_deref().zip(self.api);
-        place.into_iter().flat_map(|(catalog, api)| {
+        let found = self.catalog.as_deref().zip(self.api);
+        found.into_iter().flat_map(|(catalog, api)| {
             let definitions = catalog.definitions();
             let holders = definitions.holders(api).into_iter();
             holders.map(|product| definitions.product(product))
         })
     }
 
-    /// The subscription that the key belongs to.
+    /// The subscription that owns the key.
     #[must_use]
     pub fn subscription(&self) -> Option<SubscriptionView<'_>> {
         let (holder, _) = self.holder.as_ref()?;
         Some(SubscriptionView::new(self.catalog.as_ref()?, holder))
     }
 
-    /// Which of its keys it is.
+    /// The slot of the key in that subscription.
     #[must_use]
     pub fn key_slot(&self) -> Option<KeySlot> {
         self.holder.as_ref().map(|(_, slot)| *slot)
     }
 
-    fn fmt_subscription(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Whether the path is the reason.
+    pub(crate) fn concerns_path(&self) -> bool {
+        matches!(
+            self.reason,
+            DenialReason::NoSuchApi | DenialReason::AmbiguousPath
+        )
+    }
+
+    /// The API whose path has the longest beginning in common with `path`, in any
+    /// case. Only the first [`MAX_COMPARED`] APIs are compared.
+    pub(crate) fn nearest_api(&self, path: &str) -> Option<&Api> {
+        let apis = self.catalog.as_ref()?.apis().take(MAX_COMPARED);
+        let nearest = apis.max_by_key(|api| common_beginning(api.path(), path))?;
+        // One byte in common is the slash.
+        (common_beginning(nearest.path(), path) > 1).then_some(nearest)
+    }
+
+    fn fmt_owned_key(&self, f: &mut fmt::Formatter<'_>, rest: &str) -> fmt::Result {
         match (self.subscription(), self.key_slot()) {
             (Some(subscription), Some(slot)) => {
-                write!(f, "the {slot} key of subscription {:?}", subscription.id())
+                write!(f, "the {slot} key of subscription {:?}", subscription.id())?;
             }
-            _ => f.write_str("the key"),
+            _ => f.write_str("the key")?,
         }
+        f.write_str(rest)
     }
 
     fn fmt_out_of_scope(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt_subscription(f)?;
-        f.write_str(" opens ")?;
+        self.fmt_owned_key(f, " opens ")?;
         let scopes = self.subscription().map(|s| s.scopes()).unwrap_or_default();
-        list(f, scopes.iter())?;
+        for (at, scope) in scopes.iter().take(MAX_LISTED).enumerate() {
+            let separator = if at == 0 { "" } else { ", " };
+            write!(f, "{separator}{}", scope.to_string().escape_debug())?;
+        }
+        if scopes.len() > MAX_LISTED {
+            write!(f, " and {} more", scopes.len() - MAX_LISTED)?;
+        }
         let api = self.api().map_or("", Api::id);
-        write!(f, "; API {api:?} would need / or /apis or /apis/{api}")?;
-        for product in self.products() {
-            write!(f, " or /products/{}", product.id())?;
+        write!(
+            f,
+            "; API {api:?} would need / or /apis or /apis/{}",
+            api.escape_debug()
+        )?;
+        for product in self.products().take(MAX_LISTED) {
+            write!(f, " or /products/{}", product.id().escape_debug())?;
         }
         Ok(())
     }
 }
 
-fn list(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = impl fmt::Display>) -> fmt::Result {
-    for (at, item) in items.enumerate() {
-        if at > 0 {
-            f.write_str(", ")?;
-        }
-        write!(f, "{item}")?;
-    }
-    Ok(())
+const MAX_COMPARED: usize = 1000;
+/// More scopes and products than this are not listed in a sentence.
+const MAX_LISTED: usize = 20;
+
+fn common_beginning(one: &str, other: &str) -> usize {
+    let pairs = one.bytes().zip(other.bytes());
+    pairs
+        .take_while(|(one, other)| one.eq_ignore_ascii_case(other))
+        .count()
 }
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason {
-            DenialReason::MissingKey => f.write_str("the request brings no key"),
-            DenialReason::EmptyKey => f.write_str("the request's key is empty"),
-            DenialReason::AmbiguousKey => f.write_str("the request brings more than one key"),
-            DenialReason::MalformedKey => f.write_str("the key is longer than 256 bytes"),
-            DenialReason::UnknownKey => f.write_str("no subscription has this key"),
+            DenialReason::MissingKey => f.write_str("the request has no key")?,
+            DenialReason::EmptyKey => f.write_str("the key is empty")?,
+            DenialReason::AmbiguousKey => f.write_str("the request has more than one key")?,
+            DenialReason::MalformedKey => f.write_str(
+                "the key is malformed: longer than 256 bytes, or without a valid checksum",
+            )?,
+            DenialReason::UnknownKey => f.write_str("no subscription has this key")?,
             DenialReason::Inactive(state) => {
-                self.fmt_subscription(f)?;
-                write!(f, " opens nothing: the subscription is {state}")
+                self.fmt_owned_key(f, " opens nothing: the subscription is ")?;
+                write!(f, "{state}")?;
             }
-            DenialReason::NotYetValid => {
-                self.fmt_subscription(f)?;
-                f.write_str(" opens nothing yet: the subscription's not_before is to come")
-            }
-            DenialReason::SubscriptionExpired => {
-                self.fmt_subscription(f)?;
-                f.write_str(" opens nothing more: the subscription's expires_at is past")
-            }
+            DenialReason::NotYetValid => self.fmt_owned_key(
+                f,
+                " does not work yet: the subscription's not_before is in the future",
+            )?,
+            DenialReason::SubscriptionExpired => self.fmt_owned_key(
+                f,
+                " no longer works: the subscription's expires_at has passed",
+            )?,
             DenialReason::KeyExpired => {
-                self.fmt_subscription(f)?;
-                f.write_str(" opens nothing more: the key's expires_at is past")
+                self.fmt_owned_key(f, " no longer works: the key's expires_at has passed")?;
             }
-            DenialReason::OutOfScope => self.fmt_out_of_scope(f),
-            DenialReason::NoSuchApi => f.write_str("the path belongs to no API"),
-            DenialReason::StoreUnavailable => f.write_str("the store could not answer"),
-            DenialReason::Misconfigured => f.write_str("the layer's settings cannot work"),
+            DenialReason::OutOfScope => self.fmt_out_of_scope(f)?,
+            DenialReason::NoSuchApi => f.write_str("the path belongs to no API")?,
+            DenialReason::AmbiguousPath => f.write_str(
+                "the path is ambiguous: decoded and cleaned up, it does not belong to the API \
+                 that its bytes belong to",
+            )?,
+            DenialReason::StoreUnavailable => f.write_str("the store could not answer")?,
+            DenialReason::Misconfigured => f.write_str("the settings of the layer cannot work")?,
+        }
+        match self.hint {
+            None => Ok(()),
+            Some(Hint::Comma) => f.write_str(
+                " (the value of its header contains a comma, which is part of the key: \
+                 two headers may have been joined)",
+            ),
+            Some(Hint::OuterLayer) => f.write_str(
+                " (an outer subscription key layer has let it in and may have stripped the key)",
+            ),
         }
     }
 }

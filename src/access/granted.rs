@@ -1,46 +1,86 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::access::Grant;
-use crate::catalog::{Api, Catalog, Holder, KeySlot, Product, ScopeRef, SubscriptionView};
+use crate::access::{Decision, Denial, DenialReason, Grant, Question, decide};
+use crate::catalog::{Api, Catalog, Holder, KeySlot, Product, ScopeRef, SubscriptionView, Target};
+use crate::key::{KeyDigest, Presented};
 
 /// How a request was let in: through which API, product and subscription.
 ///
-/// The layer puts it into the request's extensions. It is one cheap clone, holds
-/// the version of the catalog that decided, and never shows a key.
+/// The layer inserts it into the extensions of the request. A clone is cheap. It
+/// keeps the version of the catalog that the decision was made on, and shows no key.
 ///
 /// ```
 /// use tower_subscription_key::Access;
 ///
-/// fn who<B>(request: &http::Request<B>) -> String {
+/// fn caller<B>(request: &http::Request<B>) -> &str {
 ///     match request.extensions().get::<Access>() {
 ///         Some(access) => match access.subscription() {
-///             Some(subscription) => subscription.id().to_owned(),
-///             None => "anonymous".to_owned(),
+///             Some(subscription) => subscription.id(),
+///             None => "anonymous",
 ///         },
-///         None => "no layer, or an unknown path".to_owned(),
+///         None => "no layer, or an unmatched path",
 ///     }
 /// }
-/// # assert_eq!(who(&http::Request::new(())), "no layer, or an unknown path");
+/// # assert_eq!(caller(&http::Request::new(())), "no layer, or an unmatched path");
 /// ```
 #[derive(Clone)]
 pub struct Access {
     catalog: Arc<Catalog>,
     grant: Grant,
-    /// The subscription whose key fits. `None` for an anonymous caller.
-    holder: Option<Holder>,
+    /// The subscription whose key fits, and the digest of the key. `None` for an
+    /// anonymous caller.
+    holder: Option<(Holder, KeyDigest)>,
 }
 
 impl Access {
     pub(super) fn new(
         catalog: Arc<Catalog>,
         grant: Grant,
-        holder: Option<(Holder, KeySlot)>,
+        holder: Option<(Holder, KeyDigest)>,
     ) -> Self {
         Self {
             catalog,
             grant,
-            holder: holder.map(|(holder, _)| holder),
+            holder,
+        }
+    }
+
+    /// The access that a request for an API gets with the given key, or without one:
+    /// for tests of handlers and layers.
+    ///
+    /// ```
+    /// use tower_subscription_key::Access;
+    /// use tower_subscription_key::catalog::{Api, Catalog, Scope, Subscription};
+    ///
+    /// let catalog = Catalog::builder()
+    ///     .api(Api::new("orders", "/orders"))
+    ///     .subscription(
+    ///         Subscription::new("contoso")
+    ///             .with_scope(Scope::AllApis)
+    ///             .with_primary_key("264a41411c0b43e782f483eb6f3eaeab"),
+    ///     )
+    ///     .build()?;
+    /// let key = Some("264a41411c0b43e782f483eb6f3eaeab");
+    /// let access = Access::for_tests(catalog, "orders", key).unwrap();
+    /// assert_eq!(access.subscription().unwrap().id(), "contoso");
+    /// # Ok::<(), tower_subscription_key::catalog::CatalogError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The [`Denial`] that the layer would make.
+    #[allow(clippy::result_large_err)]
+    pub fn for_tests(
+        catalog: impl Into<Arc<Catalog>>,
+        api: &str,
+        key: Option<&str>,
+    ) -> Result<Self, Denial> {
+        let key = key.map_or(Presented::Missing, |key| Presented::Key(KeyDigest::of(key)));
+        match decide(Question::for_api(catalog.into(), api).with_key(key)) {
+            Decision::Allow(access) => Ok(access),
+            Decision::Unmatched => Err(Denial::undecided(DenialReason::NoSuchApi)),
+            Decision::Deny(denial) => Err(denial),
         }
     }
 
@@ -50,17 +90,18 @@ impl Access {
         self.catalog.definitions().api(self.grant.api)
     }
 
-    /// The product that let it in: the fitting scope's, or the open one.
+    /// The product that let the request in: that of the scope that fits, or the open
+    /// product that contains the API.
     #[must_use]
     pub fn product(&self) -> Option<&Product> {
         let product = self.grant.product?;
         Some(self.catalog.definitions().product(product))
     }
 
-    /// The subscription that let it in. `None` for an anonymous caller.
+    /// The subscription that let the request in. `None` for an anonymous caller.
     #[must_use]
     pub fn subscription(&self) -> Option<SubscriptionView<'_>> {
-        let holder = self.holder.as_ref()?;
+        let (holder, _) = self.holder.as_ref()?;
         Some(SubscriptionView::new(&self.catalog, holder))
     }
 
@@ -70,17 +111,28 @@ impl Access {
         self.grant.key.map(|(slot, _)| slot)
     }
 
-    /// The scope of the subscription that fitted.
+    /// The scope of the subscription that fits.
     #[must_use]
     pub fn scope(&self) -> Option<ScopeRef<'_>> {
         let (_, target) = self.grant.key?;
         Some(self.catalog.definitions().scope(target))
     }
 
-    /// The owner of the subscription; `None` for a standalone one, too.
+    /// The owner of the subscription. Also `None` for a standalone subscription.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
         self.subscription()?.owner()
+    }
+
+    /// The digest of the key that fits, for asking again later.
+    pub(crate) fn digest(&self) -> Option<KeyDigest> {
+        self.holder.as_ref().map(|(_, digest)| *digest)
+    }
+
+    /// Whether the all-access subscription that every database has was used.
+    pub(crate) fn is_by_all_access(&self) -> bool {
+        matches!(self.grant.key, Some((_, Target::Service)))
+            && self.subscription().is_some_and(|s| s.id() == "master")
     }
 }
 

@@ -1,16 +1,16 @@
-//! The decision, and what comes of it: [`Access`] or [`Denial`].
+//! The decision about a request, and what it leads to: [`Access`] or [`Denial`].
 //!
-//! [`decide`] is pure and the only place that knows the rules. It knows no HTTP,
-//! no store and waits for nothing.
+//! [`decide`] is a pure function and the only place that knows the rules:
 //!
-//! 1. A key whose subscription is active, valid now and has a scope that fits
-//!    lets in, and names the caller.
-//! 2. Otherwise an open product that holds the API lets in, without a caller.
-//! 3. Otherwise an API that requires no subscription lets in, without a caller.
-//! 4. Otherwise the request is denied: as *missing* where it brought no key,
-//!    as *invalid* where it brought one.
+//! 1. A key whose subscription is active, valid now and has a scope that fits lets
+//!    the request in, and names the caller.
+//! 2. Else an open product that contains the API lets it in, without a caller.
+//! 3. Else an API that requires no subscription lets it in, without a caller.
+//! 4. Else the request is denied: as *missing* if it has no key, as *invalid* if it
+//!    has one.
 //!
-//! A request for no API is denied the same way, unless unknown paths may pass.
+//! A request for no API is denied in the same way, unless unmatched paths may pass.
+//! This module knows no HTTP and no stores, and waits for nothing.
 
 mod decide;
 mod denial;
@@ -28,4 +28,7 @@ pub use extract::AccessRejection;
 pub use granted::Access;
 pub use policy::{InapplicableKey, Policy, Unmatched};
 
-pub(crate) use decide::{Grant, Owner};
+pub(crate) use decide::{Grant, Matched, Owner};
+pub(crate) use denial::Hint;
+#[cfg(feature = "axum")]
+pub(crate) use extract::LetThrough;

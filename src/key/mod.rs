@@ -1,9 +1,12 @@
-//! Keys as they travel: where a request carries one, how it is taken, hidden
-//! and stripped, and the digest that stands for it everywhere else.
+//! Keys in requests: where a request carries its key, how the key is taken, hidden
+//! and stripped, and the digest that represents it everywhere else.
 //!
-//! This room knows HTTP and nothing of stores or catalogs.
+//! This module knows HTTP, and no stores or catalogs.
 
 mod digest;
+#[cfg(feature = "generate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
+mod generate;
 mod names;
 #[cfg(test)]
 mod properties;
@@ -13,12 +16,15 @@ mod take;
 mod wire;
 
 pub use digest::{DigestParseError, KeyDigest};
+#[cfg(feature = "generate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
+pub use generate::{GeneratedKey, PrefixError, generate, generate_prefixed, has_valid_checksum};
 pub use names::{KeyHeader, KeyNameError, KeyQuery};
 pub use source::KeySource;
-pub(crate) use source::{Carrier, Names, default_names, default_sources};
+pub(crate) use source::{Names, Place, default_names, default_sources, is_token};
 pub(crate) use strip::strip;
 pub use take::Presented;
-pub(crate) use take::take;
+pub(crate) use take::{TakeSettings, mark_all, take};
 
-/// The longest key that can be valid, in bytes.
+/// The length of the longest key that can be valid, in bytes.
 pub const MAX_KEY_BYTES: usize = 256;

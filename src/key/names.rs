@@ -2,34 +2,59 @@ use std::fmt;
 
 use http::HeaderName;
 
-/// A header that carries keys: its name, and the spelling that clients are told.
+/// A header that carries keys: its name, and the spelling that clients see.
 ///
-/// HTTP compares header names without case, so the name alone would forget how
-/// it was written; `WWW-Authenticate` repeats it as configured.
+/// HTTP compares header names in any case. `WWW-Authenticate` repeats the spelling as
+/// configured.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyHeader {
     name: HeaderName,
     spelling: Box<str>,
 }
 
+/// Headers that cannot carry a key, because HTTP itself, or the request, breaks if a
+/// client sends a key there or if the layer strips it.
+const RESERVED: [&str; 16] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 impl KeyHeader {
-    /// A header of that name.
+    /// A header with the given name.
     ///
     /// # Errors
     ///
-    /// [`KeyNameError::Header`] where `spelling` cannot be a header name.
+    /// [`KeyNameError::Header`] if it is not a header name, and
+    /// [`KeyNameError::Reserved`] if it is one that HTTP needs itself, for example
+    /// `Host` or `Content-Length`.
     pub fn new(spelling: &str) -> Result<Self, KeyNameError> {
-        let name =
-            HeaderName::from_bytes(spelling.as_bytes()).map_err(|_| KeyNameError::Header {
-                name: spelling.into(),
-            })?;
+        let given = || Box::from(spelling);
+        let name = HeaderName::from_bytes(spelling.as_bytes())
+            .map_err(|_| KeyNameError::Header { name: given() })?;
+        if RESERVED.contains(&name.as_str()) {
+            return Err(KeyNameError::Reserved { name: given() });
+        }
         Ok(Self {
             name,
-            spelling: spelling.into(),
+            spelling: given(),
         })
     }
 
-    /// The header that is read where nobody has named one.
+    /// The default header.
     pub(super) fn well_known() -> Self {
         Self {
             name: HeaderName::from_static("ocp-apim-subscription-key"),
@@ -43,7 +68,7 @@ impl KeyHeader {
         &self.name
     }
 
-    /// The name as it was written.
+    /// The name in its original spelling.
     #[must_use]
     pub fn spelling(&self) -> &str {
         &self.spelling
@@ -61,11 +86,11 @@ impl fmt::Debug for KeyHeader {
 pub struct KeyQuery(Box<str>);
 
 impl KeyQuery {
-    /// A parameter of that name, compared exactly after percent-decoding.
+    /// A parameter with the given name, compared exactly after percent-decoding.
     ///
     /// # Errors
     ///
-    /// [`KeyNameError::Query`] where `name` is empty.
+    /// [`KeyNameError::Query`] if `name` is empty.
     pub fn new(name: &str) -> Result<Self, KeyNameError> {
         if name.is_empty() {
             return Err(KeyNameError::Query);
@@ -73,7 +98,7 @@ impl KeyQuery {
         Ok(Self(name.into()))
     }
 
-    /// The parameter that is read where nobody has named one.
+    /// The default parameter.
     pub(super) fn well_known() -> Self {
         Self("subscription-key".into())
     }
@@ -91,29 +116,59 @@ impl fmt::Debug for KeyQuery {
     }
 }
 
-/// A name under which no key can travel.
+/// A name that cannot carry a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyNameError {
     /// Not a header name.
     #[error("{name:?} is not a header name: use letters, digits and `-`, for example `X-Api-Key`")]
     Header {
-        /// What was given.
+        /// The given name.
         name: Box<str>,
     },
-    /// An empty query parameter name.
-    #[error("a query parameter needs a name, for example `api_key`")]
+    /// A header that HTTP needs itself.
+    #[error(
+        "the header {name:?} cannot carry a key, because HTTP needs it: use one of your own, \
+         for example `X-Api-Key` (for a cookie, `KeySource::cookie`)"
+    )]
+    Reserved {
+        /// The given name.
+        name: Box<str>,
+    },
+    /// An empty name of a query parameter.
+    #[error("the query parameter has an empty name: give it one, for example `api_key`")]
     Query,
     /// Not a cookie name.
     #[error("{name:?} is not a cookie name: use letters, digits, `-` and `_`")]
     Cookie {
-        /// What was given.
+        /// The given name.
         name: Box<str>,
     },
     /// Not an authentication scheme.
     #[error("{name:?} is not an authentication scheme: use one word, for example `Bearer`")]
     Scheme {
-        /// What was given.
+        /// The given name.
         name: Box<str>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_that_http_needs_is_refused_in_any_case() {
+        for name in RESERVED.into_iter().chain(["Host", "CONTENT-LENGTH"]) {
+            let reserved = KeyNameError::Reserved { name: name.into() };
+            assert_eq!(KeyHeader::new(name), Err(reserved));
+        }
+        for name in [
+            "Authorization",
+            "Proxy-Authorization",
+            "X-Api-Key",
+            "api-host",
+        ] {
+            assert!(KeyHeader::new(name).is_ok(), "{name}");
+        }
+    }
 }

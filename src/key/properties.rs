@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{KeyDigest, KeySource, Presented, default_names, default_sources};
+use super::{KeyDigest, KeySource, Presented, TakeSettings, default_names, default_sources};
 use crate::key;
 
 const QUERY: &str = "subscription-key";
@@ -126,6 +126,13 @@ fn naive_take(query: &str) -> Presented {
     }
 }
 
+fn by(sources: &[KeySource]) -> TakeSettings<'_> {
+    TakeSettings {
+        sources,
+        generated_keys_only: false,
+    }
+}
+
 fn head(headers: &HeaderMap, uri: &Uri) -> Parts {
     let (mut head, ()) = Request::new(()).into_parts();
     head.headers = headers.clone();
@@ -134,13 +141,13 @@ fn head(headers: &HeaderMap, uri: &Uri) -> Parts {
 }
 
 fn take(sources: &[KeySource], headers: &HeaderMap, uri: &Uri) -> Presented {
-    key::take(sources, &default_names(), &mut head(headers, uri))
+    key::take(by(sources), &default_names(), &mut head(headers, uri))
 }
 
 /// The headers as taking leaves them: those that carry a key marked.
 fn marked(headers: &HeaderMap) -> HeaderMap {
     let mut head = head(headers, &Uri::default());
-    key::take(&every_source(), &default_names(), &mut head);
+    key::take(by(&every_source()), &default_names(), &mut head);
     head.headers
 }
 

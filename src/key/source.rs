@@ -98,27 +98,10 @@ impl KeySource {
         Self(Kind::Authorization("Bearer".into()))
     }
 
-    /// What a client is told of this source: how it carries a key, and the name
-    /// as it was written.
-    pub(crate) fn carrier<'a>(&'a self, names: &Names<'a>) -> (Carrier, &'a str) {
-        match &self.0 {
-            Kind::Header(own) => {
-                let name = own.as_ref().unwrap_or(names.header).spelling();
-                (Carrier::Header, name)
-            }
-            Kind::Query(own) => {
-                let name = own.as_ref().unwrap_or(names.query).name();
-                (Carrier::Query, name)
-            }
-            Kind::Cookie(name) => (Carrier::Cookie, name),
-            Kind::Authorization(_) => (Carrier::Authorization, "Authorization"),
-        }
-    }
-
     /// Where this source stands in a request for which `names` hold.
-    pub(super) fn place<'a>(&'a self, names: &Names<'a>) -> Place<'a> {
+    pub(crate) fn place<'a>(&'a self, names: &Names<'a>) -> Place<'a> {
         match &self.0 {
-            Kind::Header(own) => Place::Header(own.as_ref().unwrap_or(names.header).name()),
+            Kind::Header(own) => Place::Header(own.as_ref().unwrap_or(names.header)),
             Kind::Query(own) => Place::Query(own.as_ref().unwrap_or(names.query).name()),
             Kind::Cookie(name) => Place::Cookie(name),
             Kind::Authorization(scheme) => Place::Authorization(scheme),
@@ -126,19 +109,10 @@ impl KeySource {
     }
 }
 
-/// How a source carries a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Carrier {
-    Header,
-    Query,
-    Cookie,
-    Authorization,
-}
-
 /// A source with its name for one request.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Place<'a> {
-    Header(&'a HeaderName),
+pub(crate) enum Place<'a> {
+    Header(&'a KeyHeader),
     Query(&'a str),
     Cookie(&'a str),
     Authorization(&'a str),
@@ -148,7 +122,7 @@ impl Place<'_> {
     /// Whether that header line carries a key from here, perhaps an empty one.
     pub(super) fn is_in(self, name: &HeaderName, line: &[u8]) -> bool {
         match self {
-            Self::Header(own) => name == own,
+            Self::Header(own) => name == own.name(),
             Self::Query(_) => false,
             Self::Cookie(own) => name == COOKIE && wire::cookie_values(line, own).next().is_some(),
             Self::Authorization(scheme) => {
@@ -159,7 +133,7 @@ impl Place<'_> {
 }
 
 /// RFC 9110's `token`: what cookie names and authentication schemes are made of.
-fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()
@@ -212,9 +186,9 @@ mod tests {
             query: &query,
         };
         for (source, expected) in [
-            (KeySource::header(), r#"Header("x-api-key")"#),
+            (KeySource::header(), r#"Header("X-Api-Key")"#),
             (KeySource::query(), r#"Query("api_key")"#),
-            (KeySource::header_named("Own").unwrap(), r#"Header("own")"#),
+            (KeySource::header_named("Own").unwrap(), r#"Header("Own")"#),
             (KeySource::query_named("own").unwrap(), r#"Query("own")"#),
         ] {
             assert_eq!(format!("{:?}", source.place(&names)), expected);

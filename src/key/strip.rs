@@ -7,12 +7,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use super::source::{Names, Place};
 use super::{KeySource, wire};
 
-/// Removes the key of every source from its own place, wherever and however
-/// often it stands there. All else keeps its bytes and its order.
+/// Removes the key of every source from its own place, however often it occurs
+/// there. Everything else keeps its bytes and its order.
 pub(crate) fn strip(sources: &[KeySource], names: &Names<'_>, head: &mut Parts) {
     for source in sources {
         match source.place(names) {
-            Place::Query(name) => strip_query(&mut head.uri, name),
+            Place::Query(name) => strip_queries(head, name),
             place => strip_headers(&mut head.headers, place),
         }
     }
@@ -26,8 +26,8 @@ fn strip_headers(headers: &mut HeaderMap, place: Place<'_>) {
     }
     match place {
         Place::Query(_) => {}
-        Place::Header(name) => {
-            headers.remove(name);
+        Place::Header(own) => {
+            headers.remove(own.name());
         }
         Place::Cookie(name) => {
             retain_lines(headers, &COOKIE, |line| without_cookie(line, name));
@@ -70,6 +70,15 @@ fn without_cookie(line: &HeaderValue, name: &str) -> Option<HeaderValue> {
     let mut rest = HeaderValue::from_bytes(kept.join(&b';').trim_ascii()).ok()?;
     rest.set_sensitive(line.is_sensitive());
     Some(rest)
+}
+
+/// A router of axum keeps another copy of the URI.
+fn strip_queries(head: &mut Parts, name: &str) {
+    #[cfg(feature = "axum")]
+    if let Some(axum::extract::OriginalUri(uri)) = head.extensions.get_mut() {
+        strip_query(uri, name);
+    }
+    strip_query(&mut head.uri, name);
 }
 
 fn strip_query(uri: &mut Uri, name: &str) {

@@ -7,39 +7,48 @@ use super::{KeyDigest, KeySource, MAX_KEY_BYTES, wire};
 
 /// The key as a request presents it: one of the inputs of the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Presented {
     /// No source is present in the request.
     Missing,
-    /// The source that decides is there and holds nothing: no key.
+    /// The source that decides is present and empty: no key.
     Empty,
-    /// The source that decides holds more than one value, equal or not. A wrong
-    /// key: picking one would let a proxy and this service see different callers.
+    /// The source that decides has more than one value, equal or not. A wrong key: if
+    /// one were chosen, a proxy and this service could see different callers.
     Ambiguous,
-    /// Longer than [`MAX_KEY_BYTES`]. A wrong key.
+    /// Longer than [`MAX_KEY_BYTES`], or rejected by
+    /// [`generated_keys_only`](crate::SubscriptionKeyLayer::generated_keys_only). A
+    /// wrong key.
     Malformed,
-    /// The digest of the one key that was presented.
+    /// The digest of the one key that is presented.
     Key(KeyDigest),
 }
 
 impl Presented {
-    /// Whether a key was presented, right or wrong. An empty one is none.
+    /// Whether a key is presented, right or wrong. An empty key is no key.
     #[must_use]
     pub fn is_present(self) -> bool {
         !matches!(self, Self::Missing | Self::Empty)
     }
 }
 
-/// Takes the key from the first of `sources` that is present, and marks all
-/// values that carry one as sensitive: they print as `Sensitive` and stay out of
-/// compression tables. Both are done in one go, because looking for a header
-/// takes longer than anything else here but the digest.
-#[inline]
-pub(crate) fn take(sources: &[KeySource], names: &Names<'_>, head: &mut Parts) -> Presented {
+/// Where keys are taken from, and which ones.
+#[derive(Clone, Copy)]
+pub(crate) struct TakeSettings<'a> {
+    pub(crate) sources: &'a [KeySource],
+    /// Only keys with a valid checksum.
+    pub(crate) generated_keys_only: bool,
+}
+
+/// Takes the key from the first source that is present, and marks all header values
+/// that carry a key as sensitive: they print as `Sensitive` and stay out of
+/// compression tables.
+pub(crate) fn take(settings: TakeSettings<'_>, names: &Names<'_>, head: &mut Parts) -> Presented {
     let mut first = Presented::Missing;
-    for source in sources {
+    for source in settings.sources {
         let place = source.place(names);
         if first == Presented::Missing {
-            first = take_from(place, head);
+            first = settings.take_from(place, head);
         } else {
             mark(place, &mut head.headers);
         }
@@ -47,34 +56,13 @@ pub(crate) fn take(sources: &[KeySource], names: &Names<'_>, head: &mut Parts) -
     first
 }
 
-#[inline]
-fn take_from(place: Place<'_>, head: &mut Parts) -> Presented {
-    match place {
-        Place::Header(name) => take_header(&mut head.headers, name),
-        Place::Query(name) => {
-            let query = head.uri.query();
-            query.map_or(Presented::Missing, |query| take_query(query, name))
-        }
-        Place::Cookie(name) => {
-            mark(place, &mut head.headers);
-            let lines = head.headers.get_all(COOKIE).iter();
-            sole(
-                lines.flat_map(|line| wire::cookie_values(line.as_bytes(), name)),
-                plain,
-            )
-        }
-        Place::Authorization(scheme) => {
-            mark(place, &mut head.headers);
-            let lines = head.headers.get_all(AUTHORIZATION).iter();
-            sole(
-                lines.filter_map(|line| wire::credentials(line.as_bytes(), scheme)),
-                plain,
-            )
-        }
+/// Marks all header values that carry a key as sensitive, without reading the key.
+pub(crate) fn mark_all(sources: &[KeySource], names: &Names<'_>, headers: &mut HeaderMap) {
+    for source in sources {
+        mark(source.place(names), headers);
     }
 }
 
-/// Marks what the source carries without reading it.
 fn mark(place: Place<'_>, headers: &mut HeaderMap) {
     if matches!(place, Place::Query(_)) {
         return;
@@ -86,31 +74,79 @@ fn mark(place: Place<'_>, headers: &mut HeaderMap) {
     }
 }
 
-/// Up to here, comparing every name is faster than hashing the wanted one.
+/// Up to here, comparing every name is faster than hashing one: 10 ns instead of 23.
 const FEW_LINES: usize = 16;
 
-#[inline]
-fn take_header(headers: &mut HeaderMap, name: &HeaderName) -> Presented {
-    if headers.len() > FEW_LINES && !headers.contains_key(name) {
-        return Presented::Missing;
+impl TakeSettings<'_> {
+    fn take_from(self, place: Place<'_>, head: &mut Parts) -> Presented {
+        match place {
+            Place::Header(own) => self.take_header(&mut head.headers, own.name()),
+            Place::Query(name) => {
+                let query = head.uri.query();
+                query.map_or(Presented::Missing, |query| self.take_query(query, name))
+            }
+            Place::Cookie(name) => {
+                mark(place, &mut head.headers);
+                let lines = head.headers.get_all(COOKIE).iter();
+                sole(
+                    lines.flat_map(|line| wire::cookie_values(line.as_bytes(), name)),
+                    |key| self.plain(key),
+                )
+            }
+            Place::Authorization(scheme) => {
+                mark(place, &mut head.headers);
+                let lines = head.headers.get_all(AUTHORIZATION).iter();
+                sole(
+                    lines.filter_map(|line| wire::credentials(line.as_bytes(), scheme)),
+                    |key| self.plain(key),
+                )
+            }
+        }
     }
-    let mut presented = Presented::Missing;
-    for (_, value) in headers.iter_mut().filter(|(found, _)| *found == name) {
-        value.set_sensitive(true);
-        presented = match presented {
-            Presented::Missing => plain(value.as_bytes().trim_ascii()),
-            _ => Presented::Ambiguous,
-        };
-    }
-    presented
-}
 
-fn take_query(query: &str, name: &str) -> Presented {
-    let values = query
-        .as_bytes()
-        .split(|&byte| byte == b'&')
-        .filter_map(|segment| wire::query_value(segment, name));
-    sole(values, encoded)
+    fn take_header(self, headers: &mut HeaderMap, name: &HeaderName) -> Presented {
+        if headers.len() > FEW_LINES && !headers.contains_key(name) {
+            return Presented::Missing;
+        }
+        let mut presented = Presented::Missing;
+        for (_, value) in headers.iter_mut().filter(|(found, _)| *found == name) {
+            value.set_sensitive(true);
+            presented = match presented {
+                Presented::Missing => self.plain(value.as_bytes().trim_ascii()),
+                _ => Presented::Ambiguous,
+            };
+        }
+        presented
+    }
+
+    fn take_query(self, query: &str, name: &str) -> Presented {
+        let values = query
+            .as_bytes()
+            .split(|&byte| byte == b'&')
+            .filter_map(|segment| wire::query_value(segment, name));
+        sole(values, |raw| self.encoded(raw))
+    }
+
+    fn encoded(self, raw: &[u8]) -> Presented {
+        if !wire::is_encoded(raw) {
+            return self.plain(raw);
+        }
+        let mut buffer = [0; MAX_KEY_BYTES];
+        let key = wire::decode_key(raw, &mut buffer);
+        key.map_or(Presented::Malformed, |key| self.plain(key))
+    }
+
+    fn plain(self, key: &[u8]) -> Presented {
+        #[cfg(feature = "generate")]
+        if self.generated_keys_only && !key.is_empty() && !super::has_valid_checksum(key) {
+            return Presented::Malformed;
+        }
+        match key.len() {
+            0 => Presented::Empty,
+            1..=MAX_KEY_BYTES => Presented::Key(KeyDigest::of(key)),
+            _ => Presented::Malformed,
+        }
+    }
 }
 
 /// Reads the value if there is exactly one.
@@ -125,22 +161,6 @@ fn sole<'v>(
         return Presented::Ambiguous;
     }
     read(value)
-}
-
-#[inline]
-fn plain(key: &[u8]) -> Presented {
-    match key.len() {
-        0 => Presented::Empty,
-        1..=MAX_KEY_BYTES => Presented::Key(KeyDigest::of(key)),
-        _ => Presented::Malformed,
-    }
-}
-
-fn encoded(raw: &[u8]) -> Presented {
-    if !wire::is_encoded(raw) {
-        return plain(raw);
-    }
-    wire::decode_key(raw, &mut [0; MAX_KEY_BYTES]).map_or(Presented::Malformed, plain)
 }
 
 #[cfg(test)]
@@ -168,16 +188,23 @@ mod tests {
             .collect()
     }
 
+    fn by(sources: &[KeySource]) -> TakeSettings<'_> {
+        TakeSettings {
+            sources,
+            generated_keys_only: false,
+        }
+    }
+
     fn take_by(sources: &[KeySource], lines: &[(&str, &[u8])], uri: &str) -> Presented {
         let (mut head, ()) = http::Request::get(uri).body(()).unwrap().into_parts();
         head.headers = headers(lines);
-        let taken = take(sources, &default_names(), &mut head);
+        let taken = take(by(sources), &default_names(), &mut head);
         for n in 0..=FEW_LINES {
             let name = HeaderName::from_bytes(format!("x-{n}").as_bytes()).unwrap();
             let other = HeaderValue::from_static("other");
             head.headers.insert(name, other);
         }
-        let among_many = take(sources, &default_names(), &mut head);
+        let among_many = take(by(sources), &default_names(), &mut head);
         assert_eq!(taken, among_many, "many headers change nothing");
         taken
     }
@@ -315,7 +342,7 @@ mod tests {
         ];
         let (mut head, ()) = http::Request::new(()).into_parts();
         head.headers = headers(&lines.map(|(name, value, _)| (name, value.as_bytes())));
-        take(&sources, &default_names(), &mut head);
+        take(by(&sources), &default_names(), &mut head);
         for (name, value, sensitive) in lines {
             let line = head
                 .headers

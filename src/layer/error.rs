@@ -1,56 +1,72 @@
+#[cfg(feature = "timeout")]
+use std::time::Duration;
+
 use crate::catalog::CatalogError;
 use crate::key::KeyNameError;
 use crate::response::ChallengeError;
 
 /// Settings that cannot work.
 ///
-/// [`SubscriptionKeyLayer::check`](crate::SubscriptionKeyLayer::check) tells them
-/// before the first request. A layer with such settings that serves all the same
-/// answers every request with 503 and logs the sentence: it never lets one in.
+/// A setter returns it for a value that is wrong by itself, and
+/// [`SubscriptionKeyLayer::validate`](crate::SubscriptionKeyLayer::validate) for
+/// what depends on other settings or on the store. A layer that is used without
+/// having been validated denies every request with 503 and logs the error: it
+/// never lets a request in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A name under which no key can travel.
+    /// A name that cannot carry a key.
     #[error(transparent)]
     KeyName(#[from] KeyNameError),
-    /// An empty list of key sources.
+    /// The list of key sources is empty.
     #[error(
-        "there is no place to take a key from: give `sources` at least one, \
-         for example `KeySource::header()`"
+        "there is no key source: give `sources` at least one, for example `KeySource::header()`"
     )]
     NoSource,
-    /// A header or query name for a source that is not in the list.
+    /// A header or query name is set, but no key source uses it.
     #[error(
-        "a {kind} name is set, but the key sources have no `KeySource::{kind}()`: \
-         add that source, or take the name away"
+        "a {kind} name is set, but no key source uses it: add `KeySource::{kind}()` to the sources, \
+         or remove the name"
     )]
     UnusedName {
         /// `header` or `query`.
         kind: &'static str,
     },
-    /// A challenge that cannot be written.
+    /// The challenge cannot be written.
     #[error(transparent)]
     Challenge(#[from] ChallengeError),
-    /// A fixed API that the catalog does not have.
-    #[error("the catalog has no API {id:?}, which the layer is set to: add it, or correct the id")]
+    /// The layer is set to an API that the catalog does not have.
+    #[error(
+        "the layer is set to API {id:?}, which the catalog does not have: add it, or correct the id"
+    )]
     UnknownApi {
-        /// The id that the layer was given.
+        /// The id that the layer is set to.
         id: String,
     },
-    /// The store knows keys only, and the layer was given no APIs.
+    /// The store knows keys only, and the layer has no APIs.
     #[error("the store knows keys but no APIs: give the layer some with `single_api` or `catalog`")]
     NoApis,
     /// Both the store and the layer have APIs.
-    #[error("the store brings its own APIs and products: take `catalog` or `single_api` away")]
+    #[error("the store has its own APIs and products: remove `catalog` or `single_api`")]
     TwoCatalogs,
-    /// The APIs given to the layer do not fit together.
+    /// The APIs of the layer are not valid.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
 }
 
-/// Why a request was given up whose key was looked up several times.
+/// The store changed its definitions during each lookup for a request.
 #[derive(Debug, thiserror::Error)]
-#[error("the store exchanged its catalog during each of {lookups} lookups")]
-pub(super) struct Exchanged {
+#[error("the store changed its APIs and products during each of {lookups} lookups")]
+pub(super) struct ChangedTooOften {
     pub(super) lookups: u32,
+}
+
+/// Why a lookup has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LookupError<E: std::error::Error> {
+    #[error(transparent)]
+    Store(E),
+    #[cfg(feature = "timeout")]
+    #[error("the store did not answer within {0:?}")]
+    TimedOut(Duration),
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
-use tracing::Span;
+use tracing::{Span, debug};
 
 use crate::access::Question;
 use crate::key::KeyDigest;
+use crate::layer::error::LookupError;
 use crate::layer::gate::{Gate, Step};
 use crate::response::ResponseBody;
 use crate::store::{Answer, SubscriptionStore};
@@ -35,6 +37,7 @@ pin_project! {
         Rejected { response: Option<Response<Bytes>> },
         Passed { #[pin] future: F },
         InSpan { #[pin] future: F, span: Span },
+        Preflight { #[pin] future: F, rejection: Option<Response<Bytes>> },
         Waiting { lookup: Pin<Box<L>> },
     }
 }
@@ -62,7 +65,7 @@ struct Held<Inner, S, B> {
 
 type Lookup<Inner, S, B> = WaitingFor<Inner, S, B, AnswerFuture<S>>;
 type AnswerFuture<S> = dyn Future<Output = LookupResult<S>> + Send;
-type LookupResult<S> = Result<Answer, <S as SubscriptionStore>::Error>;
+type LookupResult<S> = Result<Answer, LookupError<<S as SubscriptionStore>::Error>>;
 
 impl<Inner, S, B> ResponseFuture<Inner, S, B>
 where
@@ -83,6 +86,17 @@ where
             let future = span.in_scope(|| inner.call(request));
             Kind::InSpan { future, span }
         };
+        Self { kind }
+    }
+
+    pub(super) fn preflight(
+        inner: &mut Inner,
+        request: Request<B>,
+        rejection: Response<Bytes>,
+    ) -> Self {
+        let future = inner.call(request);
+        let rejection = Some(rejection);
+        let kind = Kind::Preflight { future, rejection };
         Self { kind }
     }
 
@@ -123,6 +137,10 @@ where
                     let _entered = span.enter();
                     let response = ready!(future.poll(cx))?;
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                }
+                KindProjection::Preflight { future, rejection } => {
+                    let response = ready!(future.poll(cx))?;
+                    return Poll::Ready(Ok(to_preflight(response, rejection.take())));
                 }
                 KindProjection::Rejected { response } => {
                     return match response.take() {
@@ -170,6 +188,10 @@ where
                 let request = Request::from_parts(self.head, self.body);
                 ResponseFuture::passed(&mut self.inner, request, span)
             }
+            Step::PassPreflight(rejection) => {
+                let request = Request::from_parts(self.head, self.body);
+                ResponseFuture::preflight(&mut self.inner, request, rejection)
+            }
             Step::Reject(response) => ResponseFuture::rejected(response),
             Step::Lookup(digest, question) => {
                 let lookups = self.lookups + 1;
@@ -182,6 +204,22 @@ where
             }
         }
     }
+}
+
+/// The head of the inner service's response if it is one to a preflight, else the
+/// rejection: a handler of all methods must not answer without a key.
+fn to_preflight<R>(
+    response: Response<R>,
+    rejection: Option<Response<Bytes>>,
+) -> Response<ResponseBody<R>> {
+    let mut names = response.headers().keys();
+    if !names.any(|name| name.as_str().starts_with("access-control-allow-")) {
+        debug!("denied: the inner service did not answer the CORS preflight as one");
+        return rejection.unwrap_or_default().map(ResponseBody::rejection);
+    }
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(head, ResponseBody::rejection(Bytes::new()))
 }
 
 impl<Inner, S, B> fmt::Debug for ResponseFuture<Inner, S, B>

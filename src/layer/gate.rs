@@ -1,5 +1,4 @@
 use std::error::Error;
-use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,59 +6,73 @@ use http::Response;
 use http::request::Parts;
 use tracing::Span;
 
-use crate::access::{Access, Decision, Denial, DenialReason, Owner, Question, decide};
+use crate::access::{
+    Access, Decision, Denial, DenialReason, Hint, Matched, Owner, Question, decide,
+};
 use crate::catalog::{Api, Catalog};
-use crate::key::{KeyDigest, Presented, strip, take};
+use crate::key::{KeyDigest, Presented, mark_all, strip, take};
 use crate::layer::ConfigError;
-use crate::layer::error::Exchanged;
-use crate::layer::observe;
-use crate::layer::settings::{Settings, is_preflight};
-use crate::response::{Rejection, refuse};
+use crate::layer::error::{ChangedTooOften, LookupError};
+use crate::layer::request::{is_preflight, path};
+use crate::layer::settings::Settings;
+#[cfg(feature = "metrics")]
+use crate::metrics::LookupResult;
+use crate::observe::{self, Observed};
+use crate::response::{Rejection, RejectionContext, render};
 use crate::store::{Answer, Holdings, SubscriptionStore};
 
 /// A store and the settings of a layer: what all its services share.
 #[derive(Debug)]
 pub(super) struct Gate<S> {
-    store: Arc<S>,
-    settings: Settings,
+    pub(super) store: Arc<S>,
+    pub(super) settings: Settings,
+    /// Why the settings cannot work.
+    error: Option<ConfigError>,
 }
 
 /// How often the key of one request is looked up at most, if the store changes its
 /// definitions during each lookup.
-const MAX_LOOKUPS: u32 = 4;
+pub(super) const MAX_LOOKUPS: u32 = 4;
 
 /// What happens to a request next.
 pub(super) enum Step {
     /// It goes on to the inner service, within the span.
     Pass(Span),
+    /// It goes on as a CORS preflight. The response to it is used only if it is one
+    /// to a preflight; otherwise this one is.
+    PassPreflight(Response<Bytes>),
     /// It is answered.
     Reject(Response<Bytes>),
     /// The store has to look up the digest first.
     Lookup(KeyDigest, Question),
 }
 
-impl<S: SubscriptionStore> Gate<S> {
-    /// Settings that cannot work are reported at once, and then on every request.
-    pub(super) fn new(store: Arc<S>, mut settings: Settings) -> Self {
-        if let Err(error) = settings.check() {
-            observe::misconfigured(&error);
-            settings.error = Some(error);
-        }
-        Self { store, settings }
-    }
+type Cause<'a> = Option<&'a (dyn Error + 'static)>;
 
-    pub(super) async fn lookup(&self, key: &KeyDigest) -> Result<Answer, S::Error> {
-        self.store.lookup(key).await
+impl<S: SubscriptionStore> Gate<S> {
+    pub(super) fn new(store: Arc<S>, settings: Settings) -> Self {
+        let error = settings.check().err();
+        if let Some(error) = &error {
+            observe::misconfigured(error);
+        }
+        Self {
+            store,
+            settings,
+            error,
+        }
     }
 
     /// Takes a request as far as possible without waiting.
     pub(super) fn begin(&self, head: &mut Parts) -> Step {
-        if let Some(error) = &self.settings.error {
+        if let Some(error) = &self.error {
             return self.misconfigured(head, error);
         }
         let holdings = match self.store.holdings() {
             Ok(holdings) => holdings,
-            Err(error) => return self.unavailable(head, &error),
+            Err(error) => {
+                let denial = Denial::undecided(DenialReason::StoreUnavailable);
+                return self.finish(head, Decision::Deny(denial), Some(&error));
+            }
         };
         let has_all_keys = matches!(holdings, Holdings::Everything(_));
         let mut question = match self.read(head, holdings) {
@@ -67,25 +80,48 @@ impl<S: SubscriptionStore> Gate<S> {
             Err(error) => return self.misconfigured(head, &error),
         };
         if self.settings.pass_preflights && is_preflight(head) {
-            let api = question
-                .api
-                .map(|api| question.catalog.definitions().api(api));
-            return self.pass(head, api);
+            return self.preflight(head, question);
         }
         if has_all_keys {
             question.owner = Owner::InCatalog;
-            return self.decide(head, question, None);
+            return self.finish(head, decide(question), None);
         }
         let Some(digest) = to_look_up(&question) else {
-            return self.decide(head, question, None);
+            return self.finish(head, decide(question), None);
         };
         match self.store.lookup_cached(&digest) {
             Some(answer) if self.belongs_to(&answer, &question.catalog) => {
                 question.owner = answer.into_owner().into();
-                self.decide(head, question, None)
+                self.finish(head, decide(question), None)
             }
             _ => Step::Lookup(digest, question),
         }
+    }
+
+    pub(super) async fn lookup(&self, key: &KeyDigest) -> Result<Answer, LookupError<S::Error>> {
+        #[cfg(feature = "metrics")]
+        let started = std::time::Instant::now();
+        let lookup = self.store.lookup(key);
+        #[cfg(feature = "timeout")]
+        let answer = match self.settings.lookup_timeout {
+            None => lookup.await.map_err(LookupError::Store),
+            Some(limit) => match tokio::time::timeout(limit, lookup).await {
+                Ok(answer) => answer.map_err(LookupError::Store),
+                Err(_) => Err(LookupError::TimedOut(limit)),
+            },
+        };
+        #[cfg(not(feature = "timeout"))]
+        let answer = lookup.await.map_err(LookupError::Store);
+        #[cfg(feature = "metrics")]
+        crate::metrics::looked_up(
+            match &answer {
+                Ok(answer) if answer.owner().is_some() => LookupResult::Found,
+                Ok(_) => LookupResult::Absent,
+                Err(_) => LookupResult::Error,
+            },
+            started.elapsed(),
+        );
+        answer
     }
 
     /// Takes a request further after its `lookups`-th lookup.
@@ -96,43 +132,45 @@ impl<S: SubscriptionStore> Gate<S> {
         &self,
         head: &mut Parts,
         mut question: Question,
-        answer: Result<Answer, S::Error>,
+        answer: Result<Answer, LookupError<S::Error>>,
         lookups: u32,
     ) -> Step {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
                 question.owner = Owner::Unavailable;
-                return self.decide(head, question, Some(&error));
+                return self.finish(head, decide(question), Some(&error));
             }
         };
         if self.belongs_to(&answer, &question.catalog) {
             question.owner = answer.into_owner().into();
-            return self.decide(head, question, None);
+            return self.finish(head, decide(question), None);
         }
         let (owner, definitions) = answer.into_parts();
-        if let Some(definitions) = definitions {
-            let looked_up = mem::replace(&mut question.presented, Presented::Missing);
-            question = match self.read(head, Holdings::Definitions(definitions)) {
-                Ok(question) => question,
-                Err(error) => return self.misconfigured(head, &error),
-            };
-            match to_look_up(&question) {
-                Some(digest) if question.presented != looked_up => {
-                    if lookups < MAX_LOOKUPS {
-                        return Step::Lookup(digest, question);
-                    }
-                }
-                _ => {
-                    question.owner = owner.into();
-                    return self.decide(head, question, None);
-                }
+        let Some(definitions) = definitions else {
+            if lookups < MAX_LOOKUPS {
+                return self.begin(head);
             }
-        } else if lookups < MAX_LOOKUPS {
-            return self.begin(head);
+            return self.changed_too_often(head, question, lookups);
+        };
+        let looked_up = question.presented;
+        question = match self.read(head, Holdings::Definitions(definitions)) {
+            Ok(question) => question,
+            Err(error) => return self.misconfigured(head, &error),
+        };
+        match to_look_up(&question) {
+            // The new definitions name another key.
+            Some(digest) if question.presented != looked_up => {
+                if lookups < MAX_LOOKUPS {
+                    return Step::Lookup(digest, question);
+                }
+                self.changed_too_often(head, question, lookups)
+            }
+            _ => {
+                question.owner = owner.into();
+                self.finish(head, decide(question), None)
+            }
         }
-        question.owner = Owner::Unavailable;
-        self.decide(head, question, Some(&Exchanged { lookups }))
     }
 
     /// Reads what a request asks for, on the definitions that apply to it.
@@ -141,8 +179,8 @@ impl<S: SubscriptionStore> Gate<S> {
         let api = self.settings.api(&catalog, head)?;
         let names = self
             .settings
-            .names(api.map(|api| catalog.definitions().api(api)));
-        let presented = take(&self.settings.sources, &names, head);
+            .names(api.api().map(|api| catalog.definitions().api(api)));
+        let presented = take(self.settings.take(), &names, head);
         Ok(Question {
             catalog,
             api,
@@ -154,7 +192,7 @@ impl<S: SubscriptionStore> Gate<S> {
     }
 
     /// Whether an answer belongs to the definitions of `catalog`.
-    fn belongs_to(&self, answer: &Answer, catalog: &Catalog) -> bool {
+    pub(super) fn belongs_to(&self, answer: &Answer, catalog: &Catalog) -> bool {
         if let Some(definitions) = answer.definitions() {
             return definitions.has_definitions_of(catalog);
         }
@@ -167,30 +205,67 @@ impl<S: SubscriptionStore> Gate<S> {
         matches!(now, Ok(Ok(now)) if now.has_definitions_of(catalog))
     }
 
-    /// Decides, reports the decision, and carries it out.
-    fn decide(
-        &self,
-        head: &mut Parts,
-        question: Question,
-        cause: Option<&(dyn Error + 'static)>,
-    ) -> Step {
+    fn changed_too_often(&self, head: &mut Parts, mut question: Question, lookups: u32) -> Step {
+        question.owner = Owner::Unavailable;
+        self.finish(head, decide(question), Some(&ChangedTooOften { lookups }))
+    }
+
+    fn misconfigured(&self, head: &mut Parts, error: &ConfigError) -> Step {
+        let denial = Denial::undecided(DenialReason::Misconfigured);
+        self.finish(head, Decision::Deny(denial), Some(error))
+    }
+
+    /// Lets a preflight through that would be denied for want of a key.
+    fn preflight(&self, head: &mut Parts, mut question: Question) -> Step {
+        question.presented = Presented::Missing;
+        let is_ambiguous = question.api == Matched::Ambiguous;
         match decide(question) {
-            Decision::Allow(access) => {
-                self.strip(head, Some(access.api()));
-                let span = observe::admitted(&access);
-                head.extensions.insert(access);
-                Step::Pass(span)
+            Decision::Deny(denial) if !is_ambiguous => {
+                observe::preflight(path(head));
+                let api = denial.api();
+                let rejection = self.reject(head, &denial);
+                self.let_through(head, api);
+                Step::PassPreflight(rejection)
             }
-            Decision::Unmatched => self.pass(head, None),
-            Decision::Deny(denial) => self.deny(head, denial, cause),
+            decision => self.finish(head, decision, None),
         }
     }
 
-    /// Lets a request through without an access, also without one of an outer layer.
-    fn pass(&self, head: &mut Parts, api: Option<&Api>) -> Step {
-        self.strip(head, api);
-        head.extensions.remove::<Access>();
-        Step::Pass(Span::none())
+    /// Reports a decision and carries it out.
+    fn finish(&self, head: &mut Parts, decision: Decision, cause: Cause<'_>) -> Step {
+        let decision = match decision {
+            Decision::Deny(denial) => Decision::Deny(self.with_hint(head, denial)),
+            other => other,
+        };
+        let observed = Observed {
+            levels: self.settings.levels,
+            path: path(head),
+            cause,
+        };
+        observe::decided(&decision, &observed);
+        match decision {
+            Decision::Allow(access) => {
+                self.store.record_use(&access);
+                self.strip(head, Some(access.api()));
+                let span = match self.settings.request_span {
+                    true => observe::span(&access),
+                    false => Span::none(),
+                };
+                head.extensions.insert(access);
+                Step::Pass(span)
+            }
+            Decision::Unmatched => {
+                self.let_through(head, None);
+                Step::Pass(Span::none())
+            }
+            Decision::Deny(denial) => {
+                let mut response = self.reject(head, &denial);
+                if self.settings.denial_extension {
+                    response.extensions_mut().insert(denial);
+                }
+                Step::Reject(response)
+            }
+        }
     }
 
     fn strip(&self, head: &mut Parts, api: Option<&Api>) {
@@ -199,53 +274,60 @@ impl<S: SubscriptionStore> Gate<S> {
         }
     }
 
-    /// The store does not know its APIs.
-    fn unavailable(&self, head: &mut Parts, error: &S::Error) -> Step {
-        let denial = Denial::undecided(DenialReason::StoreUnavailable);
-        self.deny(head, denial, Some(error))
+    /// Prepares a request to go on without an access, also without one of an outer
+    /// layer.
+    fn let_through(&self, head: &mut Parts, api: Option<&Api>) {
+        self.strip(head, api);
+        head.extensions.remove::<Access>();
+        #[cfg(feature = "axum")]
+        head.extensions.insert(crate::access::LetThrough);
     }
 
-    fn misconfigured(&self, head: &mut Parts, error: &ConfigError) -> Step {
-        let denial = Denial::undecided(DenialReason::Misconfigured);
-        self.deny(head, denial, Some(error))
-    }
-
-    fn deny(
-        &self,
-        head: &mut Parts,
-        denial: Denial,
-        cause: Option<&(dyn Error + 'static)>,
-    ) -> Step {
-        observe::denied(&denial, cause);
+    fn reject(&self, head: &mut Parts, denial: &Denial) -> Response<Bytes> {
         let api = denial.api();
         let names = self.settings.names(api);
-        let mut response = refuse(
-            &self.settings.response,
-            rejection(&denial),
-            head,
-            api.map(Api::path),
-            self.settings.key_place(&names),
-        );
-        if self.settings.denial_extension {
-            response.extensions_mut().insert(denial);
+        if api.is_none() {
+            // Nothing was taken if the store or the settings failed.
+            mark_all(&self.settings.sources, &names, &mut head.headers);
         }
-        Step::Reject(response)
+        render(&RejectionContext {
+            rejection: match denial.reason() {
+                DenialReason::StoreUnavailable | DenialReason::Misconfigured => {
+                    Rejection::Unavailable
+                }
+                _ if denial.key_presented() => Rejection::InvalidKey,
+                _ => Rejection::MissingKey,
+            },
+            settings: &self.settings.response,
+            headers: &head.headers,
+            uri: &head.uri,
+            api_path: api.map(Api::path),
+            key_place: self.settings.key_place(&names),
+        })
+    }
+
+    /// Adds what the request shows about the cause of a denial.
+    fn with_hint(&self, head: &Parts, denial: Denial) -> Denial {
+        let hint = match denial.reason() {
+            DenialReason::MissingKey if head.extensions.get::<Access>().is_some() => {
+                Some(Hint::OuterLayer)
+            }
+            DenialReason::UnknownKey | DenialReason::MalformedKey => {
+                let names = self.settings.names(denial.api());
+                let value = head.headers.get(names.header.name());
+                let has_comma = value.is_some_and(|value| value.as_bytes().contains(&b','));
+                has_comma.then_some(Hint::Comma)
+            }
+            _ => None,
+        };
+        denial.with_hint(hint)
     }
 }
 
 /// The digest that the decision depends on, if it does.
 fn to_look_up(question: &Question) -> Option<KeyDigest> {
     match (question.api, question.presented) {
-        (Some(_), Presented::Key(digest)) => Some(digest),
+        (Matched::Api(_), Presented::Key(digest)) => Some(digest),
         _ => None,
-    }
-}
-
-/// What the client learns of a denial.
-fn rejection(denial: &Denial) -> Rejection {
-    match denial.reason() {
-        DenialReason::StoreUnavailable | DenialReason::Misconfigured => Rejection::Unavailable,
-        _ if denial.key_presented() => Rejection::InvalidKey,
-        _ => Rejection::MissingKey,
     }
 }

@@ -3,7 +3,8 @@
 mod error;
 mod future;
 mod gate;
-mod observe;
+mod recheck;
+mod request;
 mod service;
 mod settings;
 
@@ -13,36 +14,40 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tower_layer::Layer;
+use tracing::Level;
 
-use crate::access::{InapplicableKey, Unmatched};
-use crate::catalog::Live;
-use crate::catalog::{Api, Catalog};
+use crate::access::{Access, Decision, InapplicableKey, Unmatched};
+use crate::catalog::{Api, Catalog, Live};
 use crate::key::{KeyHeader, KeyQuery, KeySource};
 use crate::response::RejectionFormat;
-use crate::store::{Holdings, SubscriptionStore};
+use crate::store::SubscriptionStore;
 
 pub use error::ConfigError;
 pub use future::ResponseFuture;
+pub use request::RequestInfo;
 pub use service::SubscriptionKeyService;
-pub use settings::RequestInfo;
 
 use gate::Gate;
 use settings::{Select, Settings};
 
-/// Lets requests in by subscription key.
+/// A tower layer that lets requests in by subscription key.
 ///
-/// Wraps any `Service<Request<B>, Response = Response<R>>`. Cheap to clone; a
-/// route with settings of its own is a clone with other settings:
+/// It wraps any `Service<Request<B>, Response = Response<R>> + Clone`. A clone of the
+/// layer is cheap; a route with other settings gets a clone with other settings:
 ///
 /// ```
 /// # use tower_subscription_key::catalog::{Api, Catalog};
 /// # use tower_subscription_key::{MemoryStore, SubscriptionKeyLayer};
 /// # let catalog = Catalog::builder().api(Api::new("orders", "/orders")).build()?;
 /// let keys = SubscriptionKeyLayer::new(MemoryStore::new(catalog)).strip_key(true);
-/// let orders = keys.clone().api("orders").header("X-Orders-Key");
-/// # orders.check()?;
+/// let orders = keys.clone().api("orders").header("X-Orders-Key")?.validate()?;
+/// # let _ = orders;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// A setter returns an error if its value is wrong by itself. What depends on the
+/// store is checked by [`validate`](Self::validate). A layer that cannot work and is
+/// used without having been validated denies every request with 503.
 ///
 /// | setting | default |
 /// |---|---|
@@ -51,24 +56,20 @@ use settings::{Select, Settings};
 /// | [`strip_key`](Self::strip_key) | keep the key, its header marked sensitive |
 /// | [`api`](Self::api), [`api_by`](Self::api_by) | by the longest path prefix in the catalog |
 /// | [`catalog`](Self::catalog), [`single_api`](Self::single_api) | the store's |
-/// | [`inapplicable_key`](Self::inapplicable_key) | ignore a wrong key where none is needed |
+/// | [`inapplicable_key`](Self::inapplicable_key) | ignore a wrong key if the API can be called without one |
 /// | [`unmatched`](Self::unmatched) | deny |
 /// | [`pass_preflights`](Self::pass_preflights) | no |
 /// | [`format`](Self::format) | Azure's JSON |
-/// | [`realm`](Self::realm), [`challenge_scheme`](Self::challenge_scheme) | the API's URL, `AzureApiManagementKey` |
+/// | [`realm`](Self::realm), [`challenge_scheme`](Self::challenge_scheme) | the API's URL; `AzureApiManagementKey`, or the scheme of keys in `Authorization` |
 /// | [`retry_after`](Self::retry_after) | 5 seconds |
 /// | [`denial_extension`](Self::denial_extension) | no |
+/// | [`denial_levels`](Self::denial_levels) | INFO for known subscriptions, else DEBUG |
+/// | [`request_span`](Self::request_span) | no |
+/// | `lookup_timeout` (feature `timeout`) | none |
+/// | `generated_keys_only` (feature `generate`) | no |
 ///
-/// # Under axum
-///
-/// `Router::layer` also wraps the fallback, so that unknown paths get a 401
-/// instead of a 404: prefer `route_layer`. Inside `Router::nest` the path lacks
-/// the nest's prefix: name the API with [`api`](Self::api) there.
-///
-/// A router remembers the URI as axum's `OriginalUri` before any layer on its
-/// routes acts, so a key in the query stays there although
-/// [`strip_key`](Self::strip_key) is set. Where later layers or handlers show
-/// it, take keys from headers only, or put this layer around the whole router.
+/// Where to install the layer, and what other layers see of the key:
+/// [`guide::placement`](crate::guide::placement).
 pub struct SubscriptionKeyLayer<S> {
     store: Arc<S>,
     settings: Settings,
@@ -84,7 +85,7 @@ impl<S> Clone for SubscriptionKeyLayer<S> {
 }
 
 impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
-    /// A layer with all defaults that asks that store.
+    /// A layer with default settings over the given store.
     #[must_use]
     pub fn new(store: S) -> Self {
         Self {
@@ -93,25 +94,30 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
         }
     }
 
-    /// The header that carries keys, for every API. Its spelling is what denied
-    /// clients are told.
-    #[must_use]
-    pub fn header(mut self, name: &str) -> Self {
-        let name = self.settings.accept(KeyHeader::new(name));
-        self.settings.header = name;
-        self
+    /// Sets the header that carries keys, for every API. Denied clients see the name
+    /// in this spelling.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::KeyName`] if the name is not a header name or would break HTTP.
+    pub fn header(mut self, name: &str) -> Result<Self, ConfigError> {
+        self.settings.header = Some(KeyHeader::new(name)?);
+        Ok(self)
     }
 
-    /// The query parameter that carries keys, for every API, compared exactly.
-    #[must_use]
-    pub fn query(mut self, name: &str) -> Self {
-        let name = self.settings.accept(KeyQuery::new(name));
-        self.settings.query = name;
-        self
+    /// Sets the query parameter that carries keys, for every API. It is compared
+    /// exactly, after percent-decoding.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::KeyName`] if the name is empty.
+    pub fn query(mut self, name: &str) -> Result<Self, ConfigError> {
+        self.settings.query = Some(KeyQuery::new(name)?);
+        Ok(self)
     }
 
-    /// The places to take a key from. The first that is *present* in a request
-    /// decides, valid or not.
+    /// Sets the places that keys are taken from. The first one that is *present* in a
+    /// request decides, valid or not.
     ///
     /// ```
     /// # use tower_subscription_key::catalog::{Api, Catalog};
@@ -119,38 +125,59 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// use tower_subscription_key::KeySource;
     /// # let store = MemoryStore::new(Catalog::builder().api(Api::new("a", "")).build()?);
     /// // While clients move from an older header to `Authorization`:
-    /// let keys = SubscriptionKeyLayer::new(store).sources([
-    ///     KeySource::bearer(),
-    ///     KeySource::header_named("X-Old-Key")?,
-    /// ]);
-    /// # keys.check()?;
+    /// let keys = SubscriptionKeyLayer::new(store)
+    ///     .sources([KeySource::bearer(), KeySource::header_named("X-Old-Key")?])?;
+    /// # let _ = keys;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[must_use]
-    pub fn sources(mut self, sources: impl IntoIterator<Item = KeySource>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoSource`] if there are none.
+    pub fn sources(
+        mut self,
+        sources: impl IntoIterator<Item = KeySource>,
+    ) -> Result<Self, ConfigError> {
         self.settings.sources = sources.into_iter().collect();
+        if self.settings.sources.is_empty() {
+            return Err(ConfigError::NoSource);
+        }
+        Ok(self)
+    }
+
+    /// Rejects keys without a valid checksum
+    /// ([`has_valid_checksum`](crate::key::has_valid_checksum)) as malformed, without
+    /// a lookup. Set it only if all keys are made by
+    /// [`generate_prefixed`](crate::key::generate_prefixed).
+    #[cfg(feature = "generate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
+    #[must_use]
+    pub fn generated_keys_only(mut self, only: bool) -> Self {
+        self.settings.generated_keys_only = only;
         self
     }
 
-    /// Whether the key is taken away before the request goes on: every name that
-    /// applies to the request from its own place, used or not.
+    /// Sets whether the key is removed before the request goes on: every name that
+    /// applies to the request from its own place, used or not, also from axum's
+    /// `OriginalUri` (feature `axum`).
     ///
-    /// Otherwise the key's header values are at least marked sensitive.
+    /// If not, the values of the key's headers are marked sensitive.
     #[must_use]
     pub fn strip_key(mut self, strip: bool) -> Self {
         self.settings.strip = strip;
         self
     }
 
-    /// Takes every request for that API of the catalog, whatever its path.
+    /// Takes every request for the API of the catalog with the given id, whatever its
+    /// path.
     #[must_use]
     pub fn api(mut self, id: &str) -> Self {
         self.settings.select = Select::Fixed(id.into());
         self
     }
 
-    /// Finds a request's API by a closure that returns its id. `None`, and ids
-    /// that the catalog does not have, are unknown paths.
+    /// Chooses the API of a request by a closure that returns its id. `None`, and ids
+    /// that the catalog does not have, are unmatched.
     #[must_use]
     pub fn api_by<F>(mut self, select: F) -> Self
     where
@@ -160,99 +187,121 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
         self
     }
 
-    /// Finds a request's API by the path prefixes of the catalog, as by default.
+    /// Chooses the API of a request by the path prefixes of the catalog, as by default.
     #[must_use]
     pub fn api_by_path(mut self) -> Self {
         self.settings.select = Select::Path;
         self
     }
 
-    /// APIs and products for a store that knows keys only. Subscriptions in it
-    /// are not looked at.
+    /// Sets APIs and products for a store that knows keys only. Subscriptions in the
+    /// catalog are ignored.
     #[must_use]
     pub fn catalog(mut self, catalog: Catalog) -> Self {
         self.settings.catalog = Some(Arc::new(Live::new(catalog)));
         self
     }
 
-    /// Makes the service one API, for a store that knows keys only: every path
-    /// belongs to it.
+    /// Makes the service one API, for a store that knows keys only: every path belongs
+    /// to it.
     ///
     /// ```
-    /// # use tower_subscription_key::{SubscriptionKeyLayer, SubscriptionStore};
+    /// # use tower_subscription_key::{ConfigError, SubscriptionKeyLayer, SubscriptionStore};
     /// use tower_subscription_key::catalog::Api;
-    /// # fn with<S: SubscriptionStore>(store: S) -> SubscriptionKeyLayer<S> {
+    /// # fn with<S: SubscriptionStore>(store: S) -> Result<SubscriptionKeyLayer<S>, ConfigError> {
     /// SubscriptionKeyLayer::new(store).single_api(Api::new("orders", ""))
     /// # }
     /// ```
-    #[must_use]
-    pub fn single_api(mut self, api: Api) -> Self {
-        let id: Arc<str> = api.id().into();
-        let catalog = Catalog::builder().api(api).build();
-        if let Some(catalog) = self.settings.accept(catalog) {
-            self = self.catalog(catalog);
-        }
-        self.settings.select = Select::Fixed(id);
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Catalog`] if the API is not valid.
+    pub fn single_api(self, api: Api) -> Result<Self, ConfigError> {
+        let id = api.id().to_owned();
+        let catalog = Catalog::builder().api(api).build()?;
+        Ok(self.catalog(catalog).api(&id))
     }
 
-    /// What a key that does not fit means on an API or product that needs none.
+    /// Sets how to treat a key that does not grant access when the API can be called
+    /// without one.
     #[must_use]
     pub fn inapplicable_key(mut self, inapplicable: InapplicableKey) -> Self {
         self.settings.policy.inapplicable_key = inapplicable;
         self
     }
 
-    /// What becomes of a request for no API. One that passes carries no
-    /// [`Access`](crate::Access), and its key is not looked up.
+    /// Sets how to treat a request whose path belongs to no API.
     #[must_use]
-    pub fn unmatched(mut self, unknown: Unmatched) -> Self {
-        self.settings.policy.unmatched = unknown;
+    pub fn unmatched(mut self, unmatched: Unmatched) -> Self {
+        self.settings.policy.unmatched = unmatched;
         self
     }
 
-    /// Whether CORS preflights pass without a key: `OPTIONS` with `Origin` and
-    /// `Access-Control-Request-Method`. Browsers send no key with them, so that
-    /// a cors layer behind this one needs it.
+    /// Sets whether CORS preflights pass without a key. Browsers send no key header
+    /// with them, so a CORS layer inside this one needs it. If the CORS layer is
+    /// outside, as is safer, this setting is not needed.
+    ///
+    /// Only an `OPTIONS` request with one `Origin`, one
+    /// `Access-Control-Request-Method` and no body passes, without an
+    /// [`Access`]. Anybody can send one, so a handler for all methods runs for it.
+    /// Its response is discarded: only the headers of a response that has an
+    /// `Access-Control-Allow-…` header reach the client, otherwise the client gets the
+    /// 401 that the preflight would get without this setting.
     #[must_use]
     pub fn pass_preflights(mut self, pass: bool) -> Self {
         self.settings.pass_preflights = pass;
         self
     }
 
-    /// The form of refusals: [`AzureJson`](crate::response::AzureJson),
-    /// [`ProblemJson`](crate::response::ProblemJson) or your own. gRPC requests
-    /// get gRPC's form whatever it is.
+    /// Sets the form of rejections: [`AzureJson`](crate::response::AzureJson),
+    /// [`ProblemJson`](crate::response::ProblemJson) or a closure. gRPC clients get
+    /// gRPC's form instead.
     #[must_use]
     pub fn format(mut self, format: impl RejectionFormat) -> Self {
         self.settings.response.format = Arc::new(format);
         self
     }
 
-    /// The realm in `WWW-Authenticate`, instead of the API's URL.
-    #[must_use]
-    pub fn realm(mut self, realm: &str) -> Self {
-        let set = Arc::make_mut(&mut self.settings.response.challenge).set_realm(realm);
-        self.settings.accept(set);
-        self
+    /// Sets the realm in `WWW-Authenticate`, instead of the API's URL.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Challenge`] if it contains control characters.
+    pub fn realm(mut self, realm: &str) -> Result<Self, ConfigError> {
+        self.settings.response.challenge.set_realm(realm)?;
+        Ok(self)
     }
 
-    /// The scheme word in `WWW-Authenticate`.
-    #[must_use]
-    pub fn challenge_scheme(mut self, scheme: &str) -> Self {
-        let set = Arc::make_mut(&mut self.settings.response.challenge).set_scheme(scheme);
-        self.settings.accept(set);
-        self
+    /// Sets the scheme in `WWW-Authenticate`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Challenge`] if it is not one word.
+    pub fn challenge_scheme(mut self, scheme: &str) -> Result<Self, ConfigError> {
+        self.settings.response.challenge.set_scheme(scheme)?;
+        Ok(self)
     }
 
-    /// The time that clients are told to wait while the store cannot answer.
+    /// Sets the time that clients should wait while the store cannot answer.
     #[must_use]
     pub fn retry_after(mut self, retry_after: Duration) -> Self {
         self.settings.response.retry_after = retry_after;
         self
     }
 
-    /// Whether a refusal's response carries the [`Denial`](crate::Denial) in its
+    /// Limits how long a request waits for the store. After that, the client gets a
+    /// 503.
+    ///
+    /// It needs a tokio runtime with its timer.
+    #[cfg(feature = "timeout")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "timeout")))]
+    #[must_use]
+    pub fn lookup_timeout(mut self, limit: Duration) -> Self {
+        self.settings.lookup_timeout = Some(limit);
+        self
+    }
+
+    /// Sets whether a rejection carries the [`Denial`](crate::Denial) in its
     /// extensions, for audit layers around this one. Clients never see it.
     #[must_use]
     pub fn denial_extension(mut self, carry: bool) -> Self {
@@ -260,37 +309,60 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
         self
     }
 
-    /// The layer, if its settings can work.
+    /// Sets the levels of denial events: of those that concern a known subscription,
+    /// and of those that anybody can cause (a missing, unknown or malformed key, a path
+    /// of no API).
+    ///
+    /// An unavailable store and wrong settings are always errors.
+    #[must_use]
+    pub fn denial_levels(mut self, known: Level, unknown: Level) -> Self {
+        self.settings.levels.known = known;
+        self.settings.levels.unknown = unknown;
+        self
+    }
+
+    /// Sets whether an allowed request is handled in a span of its own, at DEBUG, with
+    /// the fields `api.id`, `product.id`, `subscription.id` and `key.slot`.
+    ///
+    /// In any case, those of these fields that the surrounding span declares are
+    /// recorded in it. Without a span of its own, a request costs less.
+    #[must_use]
+    pub fn request_span(mut self, span: bool) -> Self {
+        self.settings.request_span = span;
+        self
+    }
+
+    /// Checks what depends on other settings and on the store, and returns the layer.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] with a sentence that says what to do. A store that cannot
-    /// say at this moment which APIs it has is not an error.
-    pub fn check(self) -> Result<Self, ConfigError> {
+    /// [`ConfigError`], whose message says what to do. A store that cannot return its
+    /// APIs at this moment is not an error.
+    pub fn validate(self) -> Result<Self, ConfigError> {
         self.settings.check()?;
-        let Ok(holdings) = self.store.holdings() else {
-            return Ok(self);
-        };
-        let catalog = self.settings.definitions(holdings)?;
-        if let Select::Fixed(id) = &self.settings.select
-            && catalog.api(id).is_none()
-        {
-            return Err(ConfigError::UnknownApi { id: id.to_string() });
+        if let Ok(holdings) = self.store.holdings() {
+            self.settings.check_with(holdings)?;
         }
         Ok(self)
     }
-}
 
-impl Settings {
-    /// The catalog whose APIs and products apply.
-    #[inline]
-    fn definitions(&self, holdings: Holdings) -> Result<Arc<Catalog>, ConfigError> {
-        match (holdings, &self.catalog) {
-            (Holdings::Keys, Some(own)) => Ok(own.load()),
-            (Holdings::Keys, None) => Err(ConfigError::NoApis),
-            (Holdings::Definitions(catalog) | Holdings::Everything(catalog), None) => Ok(catalog),
-            (_, Some(_)) => Err(ConfigError::TwoCatalogs),
-        }
+    /// Decides again about a request that was let in, on the current state of the
+    /// store: for long streams, whose key can be revoked meanwhile.
+    ///
+    /// ```
+    /// # use tower_subscription_key::{Access, MemoryStore, SubscriptionKeyLayer};
+    /// use tower_subscription_key::access::Decision;
+    ///
+    /// # async fn stream(keys: SubscriptionKeyLayer<MemoryStore>, access: Access) {
+    /// // Every minute or so:
+    /// if !matches!(keys.recheck(&access).await, Decision::Allow(_)) {
+    ///     // End the stream.
+    /// }
+    /// # }
+    /// ```
+    pub async fn recheck(&self, access: &Access) -> Decision {
+        let gate = Gate::new(Arc::clone(&self.store), self.settings.clone());
+        gate.recheck(access).await
     }
 }
 

@@ -11,12 +11,11 @@ use crate::layer::gate::{Gate, Step};
 use crate::response::ResponseBody;
 use crate::store::SubscriptionStore;
 
-/// The service that [`SubscriptionKeyLayer`](crate::SubscriptionKeyLayer) makes
-/// of another.
+/// The service that [`SubscriptionKeyLayer`](crate::SubscriptionKeyLayer) produces.
 ///
-/// Back-pressure is the inner service's: the instance that was polled ready is
-/// the one that is called, also after a wait for the store. A denied request
-/// never reaches it.
+/// The inner service has to be `Clone`. The instance that was polled ready is the
+/// one that is called, also after a wait for the store. A denied request never
+/// reaches it.
 pub struct SubscriptionKeyService<Inner, S> {
     inner: Inner,
     gate: Arc<Gate<S>>,
@@ -62,6 +61,10 @@ where
             Step::Pass(span) => {
                 let request = Request::from_parts(head, body);
                 ResponseFuture::passed(&mut self.inner, request, span)
+            }
+            Step::PassPreflight(rejection) => {
+                let request = Request::from_parts(head, body);
+                ResponseFuture::preflight(&mut self.inner, request, rejection)
             }
             Step::Reject(response) => ResponseFuture::rejected(response),
             Step::Lookup(digest, question) => {

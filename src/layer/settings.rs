@@ -1,50 +1,44 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "timeout")]
+use std::time::Duration;
 
 use http::request::Parts;
-use http::{Extensions, HeaderMap, Method, Uri, header};
 
-use crate::access::Policy;
-use crate::catalog::Live;
-use crate::catalog::{Api, ApiIndex, Catalog};
-use crate::key::{Carrier, KeyHeader, KeyQuery, KeySource, Names, default_names, default_sources};
+use crate::access::{Matched, Policy};
+use crate::catalog::{Api, Catalog, Live};
+use crate::key::{
+    KeyHeader, KeyQuery, KeySource, Names, Place, TakeSettings, default_names, default_sources,
+};
 use crate::layer::ConfigError;
-use crate::response::{KeyKind, KeyPlace, ResponseSettings};
+use crate::layer::request::{RequestInfo, path};
+use crate::observe::LogLevels;
+use crate::response::{KeyPlace, ResponseSettings};
+use crate::store::Holdings;
 
-/// Everything about a layer but its store.
+/// Everything about a layer except its store.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) header: Option<KeyHeader>,
     pub(super) query: Option<KeyQuery>,
     pub(super) sources: Vec<KeySource>,
+    pub(super) generated_keys_only: bool,
     pub(super) strip: bool,
     pub(super) select: Select,
     pub(super) policy: Policy,
     pub(super) pass_preflights: bool,
     pub(super) response: ResponseSettings,
     pub(super) denial_extension: bool,
+    pub(super) levels: LogLevels,
+    pub(super) request_span: bool,
+    #[cfg(feature = "timeout")]
+    pub(super) lookup_timeout: Option<Duration>,
     /// APIs and products for stores that know keys only.
     pub(super) catalog: Option<Arc<Live>>,
-    /// The first setting that cannot work.
-    pub(super) error: Option<ConfigError>,
 }
 
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("header", &self.header)
-            .field("query", &self.query)
-            .field("sources", &self.sources)
-            .field("strip_key", &self.strip)
-            .field("policy", &self.policy)
-            .field("pass_preflights", &self.pass_preflights)
-            .field("error", &self.error)
-            .finish_non_exhaustive()
-    }
-}
-
-/// How a request's API is found.
+/// How the API of a request is chosen.
 #[derive(Clone)]
 pub(super) enum Select {
     Path,
@@ -54,100 +48,31 @@ pub(super) enum Select {
 
 type SelectBy = dyn Fn(&RequestInfo<'_>) -> Option<Cow<'static, str>> + Send + Sync;
 
-/// What a request shows to the closure of
-/// [`api_by`](crate::SubscriptionKeyLayer::api_by).
-///
-/// It may still hold the key: do not log it.
-#[derive(Clone, Copy)]
-pub struct RequestInfo<'a> {
-    method: &'a Method,
-    uri: &'a Uri,
-    headers: &'a HeaderMap,
-    extensions: &'a Extensions,
-}
-
-impl<'a> RequestInfo<'a> {
-    /// The method.
-    #[must_use]
-    pub fn method(&self) -> &'a Method {
-        self.method
-    }
-
-    /// The URI, as this service received it.
-    #[must_use]
-    pub fn uri(&self) -> &'a Uri {
-        self.uri
-    }
-
-    /// The headers.
-    #[must_use]
-    pub fn headers(&self) -> &'a HeaderMap {
-        self.headers
-    }
-
-    /// What earlier layers left.
-    #[must_use]
-    pub fn extensions(&self) -> &'a Extensions {
-        self.extensions
-    }
-
-    fn of(head: &'a Parts) -> Self {
-        Self {
-            method: &head.method,
-            uri: &head.uri,
-            headers: &head.headers,
-            extensions: &head.extensions,
-        }
-    }
-}
-
-impl fmt::Debug for RequestInfo<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestInfo")
-            .field("method", self.method)
-            .field("path", &self.uri.path())
-            .finish_non_exhaustive()
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
             header: None,
             query: None,
             sources: default_sources(),
+            generated_keys_only: false,
             strip: false,
             select: Select::Path,
             policy: Policy::default(),
             pass_preflights: false,
             response: ResponseSettings::default(),
             denial_extension: false,
+            levels: LogLevels::default(),
+            request_span: false,
+            #[cfg(feature = "timeout")]
+            lookup_timeout: None,
             catalog: None,
-            error: None,
         }
     }
 }
 
 impl Settings {
-    /// Keeps the value, or remembers why there is none. The first error wins.
-    pub(super) fn accept<T>(&mut self, value: Result<T, impl Into<ConfigError>>) -> Option<T> {
-        match value {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.error.get_or_insert(error.into());
-                None
-            }
-        }
-    }
-
-    /// What can be told without the store.
+    /// What can be checked without the store.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        if let Some(error) = &self.error {
-            return Err(error.clone());
-        }
-        if self.sources.is_empty() {
-            return Err(ConfigError::NoSource);
-        }
         for (kind, is_set, source) in [
             ("header", self.header.is_some(), KeySource::header()),
             ("query", self.query.is_some(), KeySource::query()),
@@ -159,33 +84,56 @@ impl Settings {
         Ok(())
     }
 
-    /// The API that the request is for.
+    /// What depends on the store.
+    pub(super) fn check_with(&self, holdings: Holdings) -> Result<(), ConfigError> {
+        let catalog = self.definitions(holdings)?;
+        match &self.select {
+            Select::Fixed(id) if catalog.api(id).is_none() => {
+                Err(ConfigError::UnknownApi { id: id.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The catalog whose APIs and products apply.
+    pub(super) fn definitions(&self, holdings: Holdings) -> Result<Arc<Catalog>, ConfigError> {
+        match (holdings, &self.catalog) {
+            (Holdings::Keys, Some(own)) => Ok(own.load()),
+            (Holdings::Keys, None) => Err(ConfigError::NoApis),
+            (Holdings::Definitions(catalog) | Holdings::Everything(catalog), None) => Ok(catalog),
+            (_, Some(_)) => Err(ConfigError::TwoCatalogs),
+        }
+    }
+
+    /// The API that a request is for.
     ///
     /// # Errors
     ///
-    /// Where the layer is set to an API that the catalog does not have.
-    pub(super) fn api(
-        &self,
-        catalog: &Catalog,
-        head: &Parts,
-    ) -> Result<Option<ApiIndex>, ConfigError> {
+    /// If the layer is set to an API that the catalog does not have.
+    pub(super) fn api(&self, catalog: &Catalog, head: &Parts) -> Result<Matched, ConfigError> {
         let definitions = catalog.definitions();
         match &self.select {
-            Select::Path => Ok(definitions.api_by_path(head.uri.path())),
+            Select::Path => Ok(definitions.api_by_path(path(head)).into()),
             Select::Fixed(id) => match definitions.api_by_id(id) {
+                Some(api) => Ok(Matched::Api(api)),
                 None => Err(ConfigError::UnknownApi { id: id.to_string() }),
-                found => Ok(found),
             },
             Select::By(select) => {
-                let id = select(&RequestInfo::of(head));
-                Ok(id.and_then(|id| definitions.api_by_id(&id)))
+                let id = select(&RequestInfo::new(head));
+                Ok(id.and_then(|id| definitions.api_by_id(&id)).into())
             }
         }
     }
 
-    /// The key names that apply to a request for that API: the layer's, else the
+    pub(super) fn take(&self) -> TakeSettings<'_> {
+        TakeSettings {
+            sources: &self.sources,
+            generated_keys_only: self.generated_keys_only,
+        }
+    }
+
+    /// The key names that apply to a request for the given API: the layer's, else the
     /// API's, else the default.
-    #[inline]
     pub(super) fn names<'a>(&'a self, api: Option<&'a Api>) -> Names<'a> {
         let default = default_names();
         let header = self.header.as_ref();
@@ -198,31 +146,31 @@ impl Settings {
         }
     }
 
-    /// Where a client is told to put its key: in the first header, as Azure says
-    /// even when the key came by query, or in the first source where no header is
-    /// one.
+    /// Where clients should put their key: in the first header, also if the key came
+    /// by query (as Azure says), or in the first source if no header is one.
     pub(super) fn key_place<'a>(&'a self, names: &Names<'a>) -> KeyPlace<'a> {
-        let mut carriers = self.sources.iter().map(|source| source.carrier(names));
-        let header = carriers
-            .clone()
-            .find(|(carrier, _)| *carrier == Carrier::Header);
-        let (carrier, name) = header
-            .or_else(|| carriers.next())
-            .unwrap_or((Carrier::Header, names.header.spelling()));
-        let kind = match carrier {
-            Carrier::Header | Carrier::Authorization => KeyKind::Header,
-            Carrier::Query => KeyKind::Query,
-            Carrier::Cookie => KeyKind::Cookie,
+        let mut places = self.sources.iter().map(|source| source.place(names));
+        let header = { places.clone() }.find(|place| matches!(place, Place::Header(_)));
+        let first = header.or_else(|| places.next());
+        let (name, kind, scheme) = match first.unwrap_or(Place::Header(names.header)) {
+            Place::Header(header) => (header.spelling(), "header", None),
+            Place::Query(name) => (name, "query", None),
+            Place::Cookie(name) => (name, "cookie", None),
+            Place::Authorization(scheme) => ("Authorization", "header", Some(scheme)),
         };
-        KeyPlace { name, kind }
+        KeyPlace { name, kind, scheme }
     }
 }
 
-/// Whether a request is a CORS preflight. Browsers send no key with it.
-pub(super) fn is_preflight(head: &Parts) -> bool {
-    head.method == Method::OPTIONS
-        && head.headers.contains_key(header::ORIGIN)
-        && head
-            .headers
-            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("header", &self.header)
+            .field("query", &self.query)
+            .field("sources", &self.sources)
+            .field("strip_key", &self.strip)
+            .field("policy", &self.policy)
+            .field("pass_preflights", &self.pass_preflights)
+            .finish_non_exhaustive()
+    }
 }

@@ -6,9 +6,9 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of an answer: the inner service's, or a refusal's.
+    /// The body of a response: the inner service's, or a rejection's.
     ///
-    /// It is a body wherever `B` is one whose data can be made of [`Bytes`].
+    /// It implements [`Body`] if `B` does and its data can be made from [`Bytes`].
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]

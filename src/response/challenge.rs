@@ -1,174 +1,120 @@
-use std::borrow::Cow;
+use std::fmt::Write;
 
-use bytes::Bytes;
 use http::HeaderValue;
 
-use super::quoted::Quoted;
+use super::{RejectionContext, host};
+use crate::key::is_token;
 
-/// What the value names of a request.
-#[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) host: Option<&'a [u8]>,
-    /// The path of the API in the catalog, without a trailing slash.
-    pub(super) api_path: Option<&'a str>,
-    pub(super) key_place: KeyPlace<'a>,
-}
+const DEFAULT_SCHEME: &str = "AzureApiManagementKey";
 
-/// Where clients are told to put their key.
+/// The part of a request where clients should put their key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeyPlace<'a> {
     /// The name as configured, in that spelling.
     pub(crate) name: &'a str,
-    pub(crate) kind: KeyKind,
+    /// `header`, `query` or `cookie`.
+    pub(crate) kind: &'static str,
+    /// The scheme of a key in `Authorization`.
+    pub(crate) scheme: Option<&'a str>,
 }
 
-/// The part of a request that a name stands in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyKind {
-    Header,
-    Query,
-    Cookie,
-}
-
-impl KeyKind {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Header => "header",
-            Self::Query => "query",
-            Self::Cookie => "cookie",
-        }
-    }
-}
-
-/// Why a setting cannot stand in `WWW-Authenticate`.
+/// Why a setting cannot be part of `WWW-Authenticate`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChallengeError {
-    /// Not a scheme.
+    /// The scheme is not one word.
     #[error(
         "{scheme:?} is not an authentication scheme: use one word, for example `AzureApiManagementKey`"
     )]
     Scheme {
-        /// What was given.
+        /// The given scheme.
         scheme: Box<str>,
     },
-    /// A realm that no header can hold.
-    #[error("the realm {realm:?} has control characters, which no header can hold")]
+    /// The realm contains control characters.
+    #[error(
+        "the realm {realm:?} contains control characters, which no header can hold: remove them"
+    )]
     Realm {
-        /// What was given.
+        /// The given realm.
         realm: Box<str>,
     },
 }
 
-/// The `WWW-Authenticate` of a refusal: what of it is settable.
-#[derive(Debug, Clone)]
+/// The configurable parts of `WWW-Authenticate`.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ChallengeSettings {
-    scheme: Cow<'static, str>,
-    /// As it stands between the quotes, so that it is escaped once.
+    scheme: Option<Box<str>>,
     realm: Option<Box<str>>,
-}
-
-impl Default for ChallengeSettings {
-    fn default() -> Self {
-        Self {
-            scheme: Cow::Borrowed("AzureApiManagementKey"),
-            realm: None,
-        }
-    }
 }
 
 impl ChallengeSettings {
     /// Sets the scheme, a token of RFC 9110.
     pub(crate) fn set_scheme(&mut self, scheme: &str) -> Result<(), ChallengeError> {
-        if scheme.is_empty() || !scheme.bytes().all(is_token_byte) {
-            return Err(ChallengeError::Scheme {
-                scheme: scheme.into(),
-            });
+        let given = Box::from(scheme);
+        if !is_token(scheme) {
+            return Err(ChallengeError::Scheme { scheme: given });
         }
-        self.scheme = Cow::Owned(scheme.to_owned());
+        self.scheme = Some(given);
         Ok(())
     }
 
-    /// Sets the whole realm, in place of the host and the API's path.
+    /// Sets the whole realm, instead of the host and the path of the API.
     pub(crate) fn set_realm(&mut self, realm: &str) -> Result<(), ChallengeError> {
+        let given = Box::from(realm);
         if realm.chars().any(char::is_control) {
-            return Err(ChallengeError::Realm {
-                realm: realm.into(),
-            });
+            return Err(ChallengeError::Realm { realm: given });
         }
-        let escaped = realm.replace('\\', r"\\").replace('"', r#"\""#);
-        self.realm = Some(escaped.into());
+        self.realm = Some(given);
         Ok(())
     }
 
-    /// The value for this request. `None` cannot happen, as every part is made
-    /// of bytes that a header can hold; it spares a panic.
-    pub(super) fn value(&self, asked: &Asked<'_>) -> Option<HeaderValue> {
-        let realm = self.realm_for(asked);
-        let name = Quoted::new(asked.key_place.name);
-        let kind = asked.key_place.kind.as_str();
-        let quotes = r#" realm="",name="",type="""#.len();
-        let len = self.scheme.len() + realm.len() + name.len() + kind.len() + quotes;
-
-        // Exactly as long as its text, the buffer becomes `Bytes` as it is.
-        let mut out = Vec::with_capacity(len);
-        out.extend_from_slice(self.scheme.as_bytes());
-        out.extend_from_slice(br#" realm=""#);
-        realm.write(&mut out);
-        out.extend_from_slice(br#"",name=""#);
-        name.write(&mut out);
-        out.extend_from_slice(br#"",type=""#);
-        out.extend_from_slice(kind.as_bytes());
-        out.push(b'"');
-        debug_assert_eq!(out.len(), len);
-        HeaderValue::from_maybe_shared(Bytes::from(out)).ok()
-    }
-
-    fn realm_for<'a>(&'a self, asked: &Asked<'a>) -> Realm<'a> {
+    /// The value for a request. Always `Some`: every part is made of bytes that a
+    /// header can hold.
+    pub(super) fn value(&self, context: &RejectionContext<'_>) -> Option<HeaderValue> {
+        let place = context.key_place;
+        let scheme = self.scheme.as_deref().or(place.scheme);
+        let mut value = String::with_capacity(160);
+        value.push_str(scheme.unwrap_or(DEFAULT_SCHEME));
+        value.push_str(" realm=\"");
         match &self.realm {
-            Some(realm) => Realm {
-                origin: "",
-                host: realm.as_bytes(),
-                path: Quoted::empty(),
-            },
-            None => Realm::of(asked),
+            Some(realm) => value.push_str(&realm.replace('\\', r"\\").replace('"', r#"\""#)),
+            None => push_realm(&mut value, context),
+        }
+        value.push_str("\",name=\"");
+        push_quoted(&mut value, place.name);
+        value.push_str("\",type=\"");
+        value.push_str(place.kind);
+        value.push('"');
+        HeaderValue::try_from(value).ok()
+    }
+}
+
+/// The host that the request names, and the path of the API.
+fn push_realm(value: &mut String, context: &RejectionContext<'_>) {
+    if let Some(host) = host::host(context.uri, context.headers) {
+        value.push_str("https://");
+        value.push_str(host);
+    }
+    let path = context.api_path.filter(|path| !path.is_empty());
+    push_quoted(value, path.unwrap_or("/"));
+}
+
+/// Pushes text as the content of a quoted string of ASCII (RFC 9110, section 5.6.4):
+/// `"` and `\` are escaped, and what such a string cannot hold is percent-encoded.
+fn push_quoted(value: &mut String, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => {
+                value.push('\\');
+                value.push(char::from(byte));
+            }
+            b' '..=b'~' => value.push(char::from(byte)),
+            _ => {
+                // Writing to a string cannot fail.
+                let _ = write!(value, "%{byte:02X}");
+            }
         }
     }
-}
-
-/// What stands between the quotes of `realm`, in its three pieces. A realm that
-/// was set is whole and stands in the middle.
-struct Realm<'a> {
-    origin: &'static str,
-    host: &'a [u8],
-    path: Quoted<'a>,
-}
-
-impl<'a> Realm<'a> {
-    fn of(asked: &Asked<'a>) -> Self {
-        let path = asked.api_path.filter(|path| !path.is_empty());
-        let path = Quoted::new(path.unwrap_or("/"));
-        let (origin, host) = match asked.host {
-            Some(host) => ("https://", host),
-            None => ("", &b""[..]),
-        };
-        Self { origin, host, path }
-    }
-
-    fn len(&self) -> usize {
-        self.origin.len() + self.host.len() + self.path.len()
-    }
-
-    fn write(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.origin.as_bytes());
-        out.extend_from_slice(self.host);
-        self.path.write(out);
-    }
-}
-
-/// The bytes of a token (RFC 9110, section 5.6.2).
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -176,31 +122,43 @@ fn is_token_byte(byte: u8) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::host;
+    use http::header::HOST;
+    use http::{HeaderMap, Uri};
+
+    use super::super::{Rejection, ResponseSettings};
     use super::*;
 
     const HEADER: KeyPlace<'_> = KeyPlace {
         name: "Ocp-Apim-Subscription-Key",
-        kind: KeyKind::Header,
+        kind: "header",
+        scheme: None,
     };
 
     fn value_of(
         settings: &ChallengeSettings,
-        authority: Option<&[u8]>,
+        host: Option<&[u8]>,
         api_path: Option<&str>,
         key_place: KeyPlace<'_>,
     ) -> HeaderValue {
-        let asked = Asked {
-            host: authority.and_then(host::host),
+        let mut headers = HeaderMap::new();
+        if let Some(host) = host {
+            headers.insert(HOST, HeaderValue::from_bytes(host).unwrap());
+        }
+        let context = RejectionContext {
+            rejection: Rejection::InvalidKey,
+            settings: &ResponseSettings::default(),
+            headers: &headers,
+            uri: &Uri::default(),
             api_path,
             key_place,
         };
-        settings.value(&asked).unwrap()
+        settings.value(&context).unwrap()
     }
 
     fn realm(settings: &ChallengeSettings, host: Option<&[u8]>, path: Option<&str>) -> Vec<u8> {
         let value = value_of(settings, host, path, HEADER);
-        quoted_strings(value.as_bytes(), &settings.scheme).unwrap()[0].clone()
+        let scheme = settings.scheme.as_deref().unwrap_or(DEFAULT_SCHEME);
+        quoted_strings(value.as_bytes(), scheme).unwrap()[0].clone()
     }
 
     /// Reads a challenge as a client would; `None` if it is not one.
@@ -267,7 +225,8 @@ mod tests {
     fn a_path_and_a_name_stay_between_their_quotes() {
         let place = KeyPlace {
             name: "clé\"",
-            kind: KeyKind::Query,
+            kind: "query",
+            scheme: None,
         };
         let settings = ChallengeSettings::default();
         let value = value_of(&settings, None, Some("/a\"\\é"), place);
@@ -284,7 +243,8 @@ mod tests {
         settings.set_realm(r#"our "APIs" \ é"#).unwrap();
         let place = KeyPlace {
             name: "key",
-            kind: KeyKind::Cookie,
+            kind: "cookie",
+            scheme: Some("Ignored"),
         };
         let value = value_of(&settings, Some(b"api.example"), Some("/echo"), place);
         let expected = r#"ApiKey realm="our \"APIs\" \\ é",name="key",type="cookie""#;
@@ -299,7 +259,7 @@ mod tests {
             let scheme = scheme.into();
             assert_eq!(refused, ChallengeError::Scheme { scheme });
         }
-        assert_eq!(settings.scheme, "AzureApiManagementKey");
+        assert_eq!(settings.scheme, None);
     }
 
     #[test]
@@ -330,10 +290,10 @@ mod tests {
             name in "(?s).{1,20}",
         ) {
             let settings = ChallengeSettings::default();
-            let place = KeyPlace { name: &name, kind: KeyKind::Header };
+            let place = KeyPlace { name: &name, ..HEADER };
             let value = value_of(&settings, Some(&host), Some(&path), place);
             prop_assert!(value.to_str().is_ok());
-            let read = quoted_strings(value.as_bytes(), &settings.scheme);
+            let read = quoted_strings(value.as_bytes(), DEFAULT_SCHEME);
             prop_assert_eq!(&read.unwrap()[2], b"header");
         }
 

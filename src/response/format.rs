@@ -3,74 +3,58 @@ use http::{HeaderValue, Response};
 
 use super::{Rejection, RejectionContext};
 
-/// How a refusal looks to clients of plain HTTP. gRPC clients are answered in
-/// their own protocol, without it.
+/// The form of rejections. gRPC clients get gRPC's form instead.
 ///
-/// A closure is a format too. [`RejectionContext::response`] sets the status and the
-/// headers that a refusal needs:
+/// A closure is a format too. [`RejectionContext::response`] sets the status and
+/// the headers that belong to the rejection:
 ///
 /// ```
 /// use http::HeaderValue;
-/// use tower_subscription_key::response::{RejectionFormat, RejectionContext};
+/// use tower_subscription_key::response::{RejectionContext, RejectionFormat};
 ///
-/// fn plain() -> impl RejectionFormat {
-///     |refused: &RejectionContext<'_>| {
+/// fn plain_text() -> impl RejectionFormat {
+///     |context: &RejectionContext<'_>| {
 ///         let text = HeaderValue::from_static("text/plain");
-///         refused.response(text, refused.refusal().message())
+///         context.response(text, context.rejection().message())
 ///     }
 /// }
-/// # let _ = plain();
+/// # let _ = plain_text();
 /// ```
 ///
-/// What it is given of the request is untrusted, and may hold a key: an answer
-/// repeats none of it.
+/// The request in the context is untrusted and may contain a key. Implementations
+/// must not repeat any of it in the response.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot render refusals",
-    note = "use `AzureJson`, `ProblemJson`, or a closure `|refused: &RejectionContext<'_>| -> http::Response<Bytes>`"
+    message = "`{Self}` is not a format of rejections",
+    note = "use `AzureJson`, `ProblemJson`, or a closure with a typed argument: \
+            `|context: &RejectionContext<'_>| -> http::Response<Bytes>`"
 )]
 pub trait RejectionFormat: Send + Sync + 'static {
-    /// The whole answer: status, headers and body.
-    fn render(&self, refused: &RejectionContext<'_>) -> Response<Bytes>;
-
-    /// Content type and body, where they depend on nothing but the refusal. The
-    /// rest of the answer is then [`RejectionContext::response`]'s, and [`render`](Self::render)
-    /// is not called. Nothing is allocated where the request has headers: the answer
-    /// takes over their room.
-    ///
-    /// Default: none.
-    fn content(&self, refusal: Rejection) -> Option<(HeaderValue, Bytes)> {
-        let _ = refusal;
-        None
-    }
+    /// The whole response: status, headers and body.
+    fn render(&self, context: &RejectionContext<'_>) -> Response<Bytes>;
 }
 
 impl<F> RejectionFormat for F
 where
     F: Fn(&RejectionContext<'_>) -> Response<Bytes> + Send + Sync + 'static,
 {
-    fn render(&self, refused: &RejectionContext<'_>) -> Response<Bytes> {
-        self(refused)
+    fn render(&self, context: &RejectionContext<'_>) -> Response<Bytes> {
+        self(context)
     }
 }
 
-/// The JSON that Azure API Management answers with, byte for byte. The default.
+/// The JSON of Azure API Management, byte for byte. The default.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AzureJson;
 
 impl RejectionFormat for AzureJson {
-    fn render(&self, refused: &RejectionContext<'_>) -> Response<Bytes> {
-        refused.response(JSON, azure_json(refused.refusal()))
-    }
-
-    fn content(&self, refusal: Rejection) -> Option<(HeaderValue, Bytes)> {
-        Some((JSON, Bytes::from_static(azure_json(refusal).as_bytes())))
+    fn render(&self, context: &RejectionContext<'_>) -> Response<Bytes> {
+        let json = HeaderValue::from_static("application/json");
+        context.response(json, azure_json(context.rejection()))
     }
 }
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-const fn azure_json(refusal: Rejection) -> &'static str {
-    match refusal {
+const fn azure_json(rejection: Rejection) -> &'static str {
+    match rejection {
         Rejection::MissingKey => {
             r#"{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }"#
         }
@@ -83,27 +67,19 @@ const fn azure_json(refusal: Rejection) -> &'static str {
     }
 }
 
-/// Problem details (RFC 9457), of type `about:blank`.
+/// Problem details (RFC 9457) of type `about:blank`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ProblemJson;
 
 impl RejectionFormat for ProblemJson {
-    fn render(&self, refused: &RejectionContext<'_>) -> Response<Bytes> {
-        refused.response(PROBLEM, problem_json(refused.refusal()))
-    }
-
-    fn content(&self, refusal: Rejection) -> Option<(HeaderValue, Bytes)> {
-        Some((
-            PROBLEM,
-            Bytes::from_static(problem_json(refusal).as_bytes()),
-        ))
+    fn render(&self, context: &RejectionContext<'_>) -> Response<Bytes> {
+        let problem = HeaderValue::from_static("application/problem+json");
+        context.response(problem, problem_json(context.rejection()))
     }
 }
 
-const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
-
-const fn problem_json(refusal: Rejection) -> &'static str {
-    match refusal {
+const fn problem_json(rejection: Rejection) -> &'static str {
+    match rejection {
         Rejection::MissingKey => {
             r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API."}"#
         }

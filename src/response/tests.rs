@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const REFUSALS: [Rejection; 3] = [
+const REJECTIONS: [Rejection; 3] = [
     Rejection::MissingKey,
     Rejection::InvalidKey,
     Rejection::Unavailable,
@@ -17,7 +17,7 @@ const CHALLENGE: &str = r#"AzureApiManagementKey realm="https://api.example/echo
 
 fn answer_to(
     settings: &ResponseSettings,
-    refusal: Rejection,
+    rejection: Rejection,
     content_type: Option<&'static str>,
 ) -> Response<Bytes> {
     let mut request = Request::get("/echo/resource?subscription-key=K")
@@ -28,12 +28,26 @@ fn answer_to(
     if let Some(value) = content_type {
         request = request.header(CONTENT_TYPE, value);
     }
-    let place = KeyPlace {
-        name: "Ocp-Apim-Subscription-Key",
-        kind: KeyKind::Header,
-    };
-    let (mut head, ()) = request.body(()).unwrap().into_parts();
-    refuse(settings, refusal, &mut head, Some("/echo"), place)
+    render_to(settings, rejection, &request.body(()).unwrap())
+}
+
+fn render_to(
+    settings: &ResponseSettings,
+    rejection: Rejection,
+    request: &Request<()>,
+) -> Response<Bytes> {
+    render(&RejectionContext {
+        rejection,
+        settings,
+        headers: request.headers(),
+        uri: request.uri(),
+        api_path: Some("/echo"),
+        key_place: KeyPlace {
+            name: "Ocp-Apim-Subscription-Key",
+            kind: "header",
+            scheme: None,
+        },
+    })
 }
 
 fn with_format(format: impl RejectionFormat) -> ResponseSettings {
@@ -55,7 +69,7 @@ fn headers_of(response: &Response<Bytes>) -> Vec<(&str, &str)> {
 fn azures_answers_are_exact_to_the_byte() {
     let settings = ResponseSettings::default();
     let challenge = ("www-authenticate", CHALLENGE);
-    for (refusal, status, header, len, body) in [
+    for (rejection, status, header, len, body) in [
         (
             Rejection::MissingKey,
             401,
@@ -78,7 +92,7 @@ fn azures_answers_are_exact_to_the_byte() {
             r#"{ "statusCode": 503, "message": "The subscription key could not be checked. Try again later." }"#,
         ),
     ] {
-        let response = answer_to(&settings, refusal, Some("application/json"));
+        let response = answer_to(&settings, rejection, Some("application/json"));
         assert_eq!(response.status(), status);
         let content_type = ("content-type", "application/json");
         assert_eq!(headers_of(&response), [content_type, header]);
@@ -95,13 +109,8 @@ fn each_client_is_told_the_host_that_it_named() {
         if let Some(host) = host {
             request = request.header(HOST, host);
         }
-        let place = KeyPlace {
-            name: "key",
-            kind: KeyKind::Header,
-        };
-        let (mut head, ()) = request.body(()).unwrap().into_parts();
-        let refusal = Rejection::InvalidKey;
-        let response = refuse(&settings, refusal, &mut head, Some("/echo"), place);
+        let request = request.body(()).unwrap();
+        let response = render_to(&settings, Rejection::InvalidKey, &request);
         let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap();
         challenge.split('"').nth(1).unwrap().to_owned()
     };
@@ -133,7 +142,7 @@ fn each_client_is_told_the_host_that_it_named() {
 #[test]
 fn problem_details_say_the_same_in_their_own_words() {
     let settings = with_format(ProblemJson);
-    for (refusal, title, header) in [
+    for (rejection, title, header) in [
         (
             Rejection::MissingKey,
             "Unauthorized",
@@ -150,8 +159,8 @@ fn problem_details_say_the_same_in_their_own_words() {
             ("retry-after", "5"),
         ),
     ] {
-        let response = answer_to(&settings, refusal, None);
-        assert_eq!(response.status(), refusal.status());
+        let response = answer_to(&settings, rejection, None);
+        assert_eq!(response.status(), rejection.status());
         let content_type = ("content-type", "application/problem+json");
         assert_eq!(headers_of(&response), [content_type, header]);
         assert_eq!(
@@ -159,20 +168,20 @@ fn problem_details_say_the_same_in_their_own_words() {
             json!({
                 "type": "about:blank",
                 "title": title,
-                "status": refusal.status().as_u16(),
-                "detail": refusal.message(),
+                "status": rejection.status().as_u16(),
+                "detail": rejection.message(),
             })
         );
     }
 }
 
 #[test]
-fn a_body_carries_the_message_and_status_of_its_refusal() {
-    for refusal in REFUSALS {
-        let response = answer_to(&ResponseSettings::default(), refusal, None);
+fn a_body_carries_the_message_and_status_of_its_rejection() {
+    for rejection in REJECTIONS {
+        let response = answer_to(&ResponseSettings::default(), rejection, None);
         assert_eq!(
             serde_json::from_slice::<Value>(response.body()).unwrap(),
-            json!({ "statusCode": refusal.status().as_u16(), "message": refusal.message() })
+            json!({ "statusCode": rejection.status().as_u16(), "message": rejection.message() })
         );
     }
 }
@@ -181,19 +190,19 @@ fn a_body_carries_the_message_and_status_of_its_refusal() {
 fn grpc_is_answered_in_its_own_protocol_whatever_the_format() {
     for settings in [ResponseSettings::default(), with_format(ProblemJson)] {
         for content_type in ["application/grpc+proto", "APPLICATION/GRPC-WEB"] {
-            for (refusal, status) in [
+            for (rejection, status) in [
                 (Rejection::MissingKey, "16"),
                 (Rejection::InvalidKey, "16"),
                 (Rejection::Unavailable, "14"),
             ] {
-                let response = answer_to(&settings, refusal, Some(content_type));
+                let response = answer_to(&settings, rejection, Some(content_type));
                 assert_eq!(response.status(), StatusCode::OK);
                 assert_eq!(
                     headers_of(&response),
                     [
                         ("content-type", content_type),
                         ("grpc-status", status),
-                        ("grpc-message", refusal.message()),
+                        ("grpc-message", rejection.message()),
                     ]
                 );
                 assert!(response.body().is_empty());
@@ -214,13 +223,13 @@ fn the_wait_is_the_one_that_was_set() {
 
 #[test]
 fn a_closure_is_given_what_it_needs_and_answers_alone() {
-    let settings = with_format(|refused: &RejectionContext<'_>| {
-        assert_eq!(refused.refusal(), Rejection::InvalidKey);
-        assert_eq!(refused.challenge().unwrap(), CHALLENGE);
-        assert_eq!(refused.retry_after_value(), None);
-        assert_eq!(refused.retry_after(), Duration::from_secs(5));
-        assert_eq!(refused.request_headers()[HOST], "api.example");
-        assert_eq!(refused.uri().path(), "/echo/resource");
+    let settings = with_format(|context: &RejectionContext<'_>| {
+        assert_eq!(context.rejection(), Rejection::InvalidKey);
+        assert_eq!(context.challenge().unwrap(), CHALLENGE);
+        assert_eq!(context.retry_after_value(), None);
+        assert_eq!(context.retry_after(), Duration::from_secs(5));
+        assert_eq!(context.request_headers()[HOST], "api.example");
+        assert_eq!(context.uri().path(), "/echo/resource");
         let mut response = Response::new(Bytes::from_static(b"mine"));
         *response.status_mut() = StatusCode::FORBIDDEN;
         response
@@ -233,10 +242,10 @@ fn a_closure_is_given_what_it_needs_and_answers_alone() {
 
 #[test]
 fn debug_shows_nothing_of_the_request() {
-    let settings = with_format(|refused: &RejectionContext<'_>| {
+    let settings = with_format(|context: &RejectionContext<'_>| {
         assert_eq!(
-            format!("{refused:?}"),
-            "RejectionContext { refusal: MissingKey, .. }"
+            format!("{context:?}"),
+            "RejectionContext { rejection: MissingKey, .. }"
         );
         Response::default()
     });

@@ -3,6 +3,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::access::Access;
 use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
 use crate::store::{Answer, Holdings, SubscriptionStore};
@@ -49,6 +50,7 @@ trait DynStore: Send + Sync {
     fn lookup<'a>(&'a self, key: &'a KeyDigest) -> BoxFuture<'a, Result<Answer, BoxStoreError>>;
     fn lookup_cached(&self, key: &KeyDigest) -> Option<Answer>;
     fn holdings(&self) -> Result<Holdings, BoxStoreError>;
+    fn record_use(&self, access: &Access);
 }
 
 fn boxed(error: impl Error + Send + Sync + 'static) -> BoxStoreError {
@@ -74,6 +76,10 @@ impl<S: SubscriptionStore> DynStore for S {
     fn holdings(&self) -> Result<Holdings, BoxStoreError> {
         SubscriptionStore::holdings(self).map_err(boxed)
     }
+
+    fn record_use(&self, access: &Access) {
+        SubscriptionStore::record_use(self, access);
+    }
 }
 
 impl SubscriptionStore for BoxStore {
@@ -93,5 +99,9 @@ impl SubscriptionStore for BoxStore {
 
     fn holdings(&self) -> Result<Holdings, BoxStoreError> {
         self.0.holdings()
+    }
+
+    fn record_use(&self, access: &Access) {
+        self.0.record_use(access);
     }
 }

@@ -70,6 +70,7 @@ pub mod snapshot;
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::access::Access;
 use crate::catalog::{Catalog, KeyOwner};
 use crate::key::KeyDigest;
 
@@ -179,6 +180,16 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     fn holdings(&self) -> Result<Holdings, Self::Error> {
         Ok(Holdings::Keys)
     }
+
+    /// Records that a request was let in. The layer calls this method for each one.
+    ///
+    /// Implementations must return at once and not allocate: for a store that reports
+    /// the last use of keys, count here and write later.
+    ///
+    /// Default: nothing.
+    fn record_use(&self, access: &Access) {
+        let _ = access;
+    }
 }
 
 /// What a store answers about a key: the owner or its absence, and the definitions
@@ -266,5 +277,9 @@ impl<S: SubscriptionStore> SubscriptionStore for Arc<S> {
 
     fn holdings(&self) -> Result<Holdings, Self::Error> {
         S::holdings(self)
+    }
+
+    fn record_use(&self, access: &Access) {
+        S::record_use(self, access);
     }
 }

@@ -38,10 +38,10 @@ async fn other_forms_can_be_chosen() {
     assert_eq!(parsed["status"], 401);
     problem.denied();
 
-    let own = layer().format(|refused: &RejectionContext<'_>| {
-        assert_eq!(refused.refusal(), Rejection::InvalidKey);
+    let own = layer().format(|context: &RejectionContext<'_>| {
+        assert_eq!(context.rejection(), Rejection::InvalidKey);
         let text = HeaderValue::from_static("text/plain");
-        let mut response = refused.response(text, "no");
+        let mut response = context.response(text, "no");
         *response.status_mut() = StatusCode::NOT_FOUND;
         response
     });
@@ -58,8 +58,12 @@ async fn other_forms_can_be_chosen() {
 
 #[tokio::test]
 async fn realm_and_scheme_can_be_set() {
-    let layer = layer().realm("our \"APIs\"").challenge_scheme("ApiKey");
-    let answer = send(&layer.check().unwrap(), get("/guarded")).await;
+    let layer = layer()
+        .realm("our \"APIs\"")
+        .unwrap()
+        .challenge_scheme("ApiKey")
+        .unwrap();
+    let answer = send(&layer.validate().unwrap(), get("/guarded")).await;
     assert_eq!(
         answer.header("www-authenticate"),
         r#"ApiKey realm="our \"APIs\"",name="Ocp-Apim-Subscription-Key",type="header""#

@@ -41,7 +41,7 @@ async fn ask(app: &Router, path: &str, key: Option<&str>) -> (StatusCode, String
 }
 
 #[tokio::test]
-async fn a_handler_is_told_who_calls() {
+async fn handler_sees_the_caller() {
     let app = routes().route_layer(layer().unmatched(Unmatched::Pass));
     let ok = |who: &str| (StatusCode::OK, who.to_owned());
     assert_eq!(ask(&app, "/guarded/must", Some(KEY)).await, ok("contoso"));
@@ -57,11 +57,35 @@ async fn a_handler_is_told_who_calls() {
 }
 
 #[tokio::test]
-async fn without_the_layer_nobody_gets_to_a_handler_that_asks_for_an_access() {
+async fn handler_without_the_layer_is_a_server_error() {
     let (status, body) = ask(&routes(), "/guarded/must", Some(KEY)).await;
-    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     let told: serde_json::Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(told["statusCode"], 401);
+    assert_eq!(told["statusCode"], 500);
+    let asks = tower_subscription_key::access::AccessRejection::NoLayer.to_string();
+    assert!(
+        asks.contains("is a `SubscriptionKeyLayer` installed"),
+        "{asks}"
+    );
     let (status, body) = ask(&routes(), "/guarded/may", Some(KEY)).await;
     assert_eq!((status, &*body), (StatusCode::OK, "none"));
+}
+
+#[test]
+fn access_for_tests_is_what_the_layer_would_insert() {
+    use crate::support::catalog;
+    use tower_subscription_key::{Access, DenialReason};
+    let known = Access::for_tests(catalog(), "guarded", Some(KEY)).unwrap();
+    assert_eq!(known.subscription().unwrap().id(), "contoso");
+    assert_eq!(known.product().unwrap().id(), "starter");
+    let anonymous = Access::for_tests(catalog(), "lax", None).unwrap();
+    assert!(anonymous.subscription().is_none());
+    for (api, key, reason) in [
+        ("guarded", None, DenialReason::MissingKey),
+        ("guarded", Some("wrong"), DenialReason::UnknownKey),
+        ("nope", Some(KEY), DenialReason::NoSuchApi),
+    ] {
+        let denial = Access::for_tests(catalog(), api, key).unwrap_err();
+        assert_eq!(denial.reason(), reason);
+    }
 }

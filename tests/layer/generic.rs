@@ -175,13 +175,15 @@ async fn a_service_behind_the_layer_can_be_reached() {
 
 #[tokio::test]
 async fn a_service_that_is_one_api_says_so_in_one_call() {
-    let layer = SubscriptionKeyLayer::new(Slow::new()).single_api(Api::new("orders", ""));
-    let layer = layer.check().unwrap();
+    let layer = SubscriptionKeyLayer::new(Slow::new())
+        .single_api(Api::new("orders", ""))
+        .unwrap();
+    let layer = layer.validate().unwrap();
     // `contoso` subscribes to a product, and here is none.
     let denied = support::send(&layer, keyed("/any/path", KEY)).await;
     assert_eq!(denied.denied(), support::INVALID);
     let lax = Api::new("orders", "/never/looked/at").with_subscription_required(false);
-    let layer = SubscriptionKeyLayer::new(NoKeys).single_api(lax);
+    let layer = SubscriptionKeyLayer::new(NoKeys).single_api(lax).unwrap();
     let access = support::send(&layer, support::get("/any/path"))
         .await
         .access();
@@ -201,7 +203,7 @@ impl SubscriptionStore for NoKeys {
 
 #[test]
 fn layers_and_services_are_printed_without_what_they_guard() {
-    let layer = layer().header("X-Key");
+    let layer = layer().header("X-Key").unwrap();
     let printed = format!("{layer:?} {:?}", layer.layer("inner"));
     assert!(
         printed.contains("X-Key") && printed.contains("inner"),

@@ -120,7 +120,7 @@ fn layers() -> impl Strategy<Value = SubscriptionKeyLayer<MemoryStore>> {
         proptest::sample::subsequence(all, 1..=4).prop_shuffle(),
     ];
     (sources, any::<[bool; 3]>()).prop_map(|(sources, [strip, deny, pass])| {
-        let mut layer = layer().sources(sources).strip_key(strip);
+        let mut layer = layer().sources(sources).unwrap().strip_key(strip);
         if deny {
             layer = layer.inapplicable_key(InapplicableKey::Deny);
         }

@@ -1,17 +1,24 @@
 //! The layer as its users meet it: around services, under a server's rules.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod allocations;
 mod answers;
+mod axum_server;
 mod exchanges;
 mod extract;
 mod generic;
 mod hostile;
+mod metrics;
 mod misconfigured;
 mod names;
 mod passing;
+mod preflights;
 mod ready;
+mod recheck;
 mod secrets;
 mod stripping;
 mod support;
+mod timeouts;
+mod tonic_server;
 mod traces;
 mod waiting;

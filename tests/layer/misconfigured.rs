@@ -1,4 +1,4 @@
-//! Settings that cannot work: told when asked for, and never a way in.
+//! Settings that cannot work are reported, and let no request in.
 
 use http::StatusCode;
 use tower_subscription_key::catalog::Api;
@@ -10,73 +10,87 @@ use crate::support::{KEY, Slow, catalog, definitions, get, keyed, layer, send};
 
 type KeyLayer = SubscriptionKeyLayer<BoxStore>;
 
-/// Each error's name, its sentence, and a layer that has it.
+/// The error's name, its sentence, and a layer whose settings cannot work.
 fn broken() -> Vec<(&'static str, &'static str, KeyLayer)> {
     let whole = || SubscriptionKeyLayer::new(BoxStore::new(MemoryStore::new(catalog())));
     let keys = || SubscriptionKeyLayer::new(BoxStore::new(Slow::new()));
     vec![
         (
-            "KeyName",
-            "\"X Key\" is not a header name",
-            whole().header("X Key"),
-        ),
-        (
-            "KeyName",
-            "a query parameter needs a name",
-            whole().query(""),
-        ),
-        (
-            "NoSource",
-            "there is no place to take a key from",
-            whole().sources([]),
+            "UnusedName",
+            "a header name is set, but no key source uses it: add `KeySource::header()`",
+            whole()
+                .header("X-Key")
+                .and_then(|layer| layer.sources([KeySource::query()]))
+                .unwrap(),
         ),
         (
             "UnusedName",
-            "a header name is set, but the key sources have no `KeySource::header()`",
-            whole().header("X-Key").sources([KeySource::query()]),
-        ),
-        (
-            "UnusedName",
-            "a query name is set, but the key sources have no `KeySource::query()`",
-            whole().sources([KeySource::header()]).query("key"),
-        ),
-        (
-            "Challenge",
-            "is not an authentication scheme",
-            whole().challenge_scheme("Api Key"),
-        ),
-        (
-            "Challenge",
-            "has control characters",
-            whole().realm("a\r\nb"),
+            "a query name is set, but no key source uses it: add `KeySource::query()`",
+            whole()
+                .sources([KeySource::header()])
+                .and_then(|layer| layer.query("key"))
+                .unwrap(),
         ),
         (
             "UnknownApi",
-            "the catalog has no API \"nope\", which the layer is set to",
+            "the layer is set to API \"nope\", which the catalog does not have",
             whole().api("nope"),
         ),
         ("NoApis", "the store knows keys but no APIs", keys()),
         (
             "TwoCatalogs",
-            "the store brings its own APIs and products",
+            "the store has its own APIs and products",
             whole().catalog(definitions().build().unwrap()),
         ),
         (
             "TwoCatalogs",
-            "the store brings its own APIs and products",
-            whole().single_api(Api::new("orders", "")),
+            "the store has its own APIs and products",
+            whole().single_api(Api::new("orders", "")).unwrap(),
         ),
+    ]
+}
+
+#[test]
+fn setter_with_a_value_that_is_wrong_by_itself_returns_the_error() {
+    for (name, sentence, result) in [
         (
+<<<<<<< HEAD
             "Catalog",
             "an id must not contain",
             keys().single_api(Api::new("a/b", "")),
+=======
+            "KeyName",
+            "\"X Key\" is not a header name",
+            layer().header("X Key"),
+>>>>>>> 6c67d5d (Report every outcome in one place, and check settings at their step)
         ),
         (
             "KeyName",
-            "is not a header name",
-            whole().header("X Key").header("X-Mended").realm("\n"),
+            "the header \"Host\" cannot carry a key",
+            layer().header("Host"),
         ),
-    ]
+        (
+            "KeyName",
+            "the query parameter has an empty name",
+            layer().query(""),
+        ),
+        ("NoSource", "there is no key source", layer().sources([])),
+        (
+            "Challenge",
+            "is not an authentication scheme",
+            layer().challenge_scheme("Api Key"),
+        ),
+        (
+            "Challenge",
+            "contains control characters",
+            layer().realm("a\r\nb"),
+        ),
+        ("Catalog", "a/b", layer().single_api(Api::new("a/b", ""))),
+    ] {
+        let error = result.unwrap_err();
+        assert_eq!(name_of(&error), name);
+        assert!(error.to_string().contains(sentence), "{error}");
+    }
 }
 
 fn name_of(error: &ConfigError) -> &'static str {
@@ -94,17 +108,17 @@ fn name_of(error: &ConfigError) -> &'static str {
 }
 
 #[test]
-fn a_check_tells_each_in_a_sentence() {
+fn validate_reports_settings_that_cannot_work() {
     for (name, sentence, layer) in broken() {
-        let error = layer.check().unwrap_err();
+        let error = layer.validate().unwrap_err();
         assert_eq!(name_of(&error), name);
         assert!(error.to_string().contains(sentence), "{error}");
     }
-    assert!(layer().check().is_ok());
+    assert!(layer().validate().is_ok());
 }
 
 #[tokio::test]
-async fn unchecked_they_let_nobody_in_and_say_503() {
+async fn layer_that_was_not_validated_denies_every_request_with_503() {
     for (name, _, layer) in broken() {
         let layer = layer.denial_extension(true).pass_preflights(true);
         let layer = layer.unmatched(Unmatched::Pass);
@@ -129,7 +143,7 @@ async fn an_api_that_is_taken_away_while_it_serves_lets_nobody_in() {
     let store = MemoryStore::new(catalog());
     let layer = SubscriptionKeyLayer::new(store.clone())
         .api("lax")
-        .check()
+        .validate()
         .unwrap();
     send(&layer, get("/")).await.passed();
     assert_eq!(store.remove_api("lax"), Ok(true));

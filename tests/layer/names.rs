@@ -24,10 +24,10 @@ async fn the_layers_name_outranks_the_apis_and_the_apis_the_default() {
     {
         let mut layer = layer();
         if layer_header {
-            layer = layer.header("X-Layer-Key");
+            layer = layer.header("X-Layer-Key").unwrap();
         }
         if layer_query {
-            layer = layer.query("layer_key");
+            layer = layer.query("layer_key").unwrap();
         }
         for (path, api_header, api_query) in [
             ("/guarded", HEADER, "subscription-key"),
@@ -85,24 +85,30 @@ async fn a_denied_client_is_told_the_name_that_holds_in_its_own_spelling() {
         told(&layer, "/none").await,
         challenge("/", HEADER, "header")
     );
-    let named = layer.clone().header("x-LAYER-key").query("q");
+    let named = layer
+        .clone()
+        .header("x-LAYER-key")
+        .unwrap()
+        .query("q")
+        .unwrap();
     assert_eq!(
         told(&named, "/own").await,
         challenge("/own", "x-LAYER-key", "header")
     );
-    let query = layer.clone().sources([KeySource::query()]);
+    let query = layer.clone().sources([KeySource::query()]).unwrap();
     assert_eq!(
         told(&query, "/own").await,
         challenge("/own", "own_key", "query")
     );
     let bearer = layer
         .clone()
-        .sources([KeySource::bearer(), KeySource::header()]);
+        .sources([KeySource::bearer(), KeySource::header()])
+        .unwrap();
     assert_eq!(
         told(&bearer, "/guarded").await,
         challenge("/guarded", HEADER, "header")
     );
-    let cookie = layer.sources([KeySource::cookie("k").unwrap()]);
+    let cookie = layer.sources([KeySource::cookie("k").unwrap()]).unwrap();
     assert_eq!(
         told(&cookie, "/guarded").await,
         challenge("/guarded", "k", "cookie")
@@ -115,6 +121,7 @@ async fn a_clone_has_settings_of_its_own() {
     let second = first
         .clone()
         .header("X-Second-Key")
+        .unwrap()
         .strip_key(true)
         .api("own");
     assert!(opens(&first, keyed("/guarded", KEY)).await);
@@ -132,12 +139,14 @@ async fn a_clone_has_settings_of_its_own() {
 
 #[tokio::test]
 async fn the_first_source_that_is_present_decides() {
-    let layer = layer().sources([
-        KeySource::bearer(),
-        KeySource::cookie("k").unwrap(),
-        KeySource::header(),
-        KeySource::query(),
-    ]);
+    let layer = layer()
+        .sources([
+            KeySource::bearer(),
+            KeySource::cookie("k").unwrap(),
+            KeySource::header(),
+            KeySource::query(),
+        ])
+        .unwrap();
     let good = format!("/guarded?subscription-key={KEY}");
     let bearer = format!("bEaReR {KEY}");
     let cookie = format!("a=1; k={KEY}");

@@ -1,6 +1,6 @@
-//! Requests that pass without an access, preflights, and layers within layers.
+//! Requests that pass without an access, and layers within layers.
 
-use http::{Method, Request};
+use http::Request;
 use tower::{Layer, ServiceExt};
 use tower_subscription_key::catalog::{Api, Catalog, Scope, Subscription};
 use tower_subscription_key::{
@@ -51,43 +51,6 @@ async fn what_passes_unseen_carries_not_even_an_access_of_before() {
     assert_eq!(seen.extensions.get(), Some(&"else"));
 }
 
-fn preflight(uri: &str) -> Request<()> {
-    let headers = [
-        ("origin", "https://a.example"),
-        ("access-control-request-method", "PUT"),
-    ];
-    let mut request = with(uri, &headers);
-    *request.method_mut() = Method::OPTIONS;
-    request
-}
-
-#[tokio::test]
-async fn preflights_pass_only_where_they_may_and_only_if_they_are_some() {
-    assert_eq!(
-        send(&layer(), preflight("/guarded")).await.denied(),
-        MISSING
-    );
-    let layer = layer().pass_preflights(true).strip_key(true);
-    let mut request = preflight("/guarded?subscription-key=x&a");
-    request.extensions_mut().insert(an_access().await);
-    let seen = send(&layer, request).await.passed();
-    assert!(seen.extensions.get::<Access>().is_none());
-    assert_eq!(seen.uri, "/guarded?a");
-    send(&layer, preflight("/none")).await.passed();
-
-    let mut post = preflight("/guarded");
-    *post.method_mut() = Method::POST;
-    let mut no_origin = preflight("/guarded");
-    no_origin.headers_mut().remove("origin");
-    let mut no_method = preflight("/guarded");
-    no_method
-        .headers_mut()
-        .remove("access-control-request-method");
-    for request in [post, no_origin, no_method] {
-        assert_eq!(send(&layer, request).await.denied(), MISSING);
-    }
-}
-
 #[tokio::test]
 async fn of_nested_layers_the_inner_one_names_the_context() {
     let catalog = Catalog::builder()
@@ -98,7 +61,9 @@ async fn of_nested_layers_the_inner_one_names_the_context() {
                 .with_primary_key("inner key"),
         )
         .build();
-    let inner = SubscriptionKeyLayer::new(MemoryStore::new(catalog.unwrap())).header("X-Inner-Key");
+    let inner = SubscriptionKeyLayer::new(MemoryStore::new(catalog.unwrap()))
+        .header("X-Inner-Key")
+        .unwrap();
     let request = || {
         with(
             "/guarded/inner",

@@ -42,6 +42,7 @@ fn assert_shows_no_key(text: &str) {
 async fn no_span_event_answer_or_denial_shows_a_key() {
     let capture = Capture::default();
     let _guard = capture.begin();
+    let layer = || layer().request_span(true);
     let mut shown = String::new();
     let mut show = |answer: &Answer| {
         let Answer {
@@ -86,7 +87,7 @@ async fn no_span_event_answer_or_denial_shows_a_key() {
     let memory = [
         layer(),
         SubscriptionKeyLayer::new(suspended),
-        layer().header("no header"),
+        layer().api("no such API"),
     ];
     for layer in memory {
         let layer = layer.denial_extension(true);
@@ -153,9 +154,9 @@ async fn what_a_format_and_a_rule_are_given_prints_no_key() {
     let shown = Arc::new(Mutex::new(String::new()));
     let (by_format, by_rule) = (Arc::clone(&shown), Arc::clone(&shown));
     let layer = layer()
-        .format(move |refused: &RejectionContext<'_>| {
-            write!(by_format.lock().unwrap(), "{refused:?}").unwrap();
-            refused.response(http::HeaderValue::from_static("text/plain"), "no")
+        .format(move |context: &RejectionContext<'_>| {
+            write!(by_format.lock().unwrap(), "{context:?}").unwrap();
+            context.response(http::HeaderValue::from_static("text/plain"), "no")
         })
         .api_by(move |request| {
             write!(by_rule.lock().unwrap(), "{request:?}").unwrap();

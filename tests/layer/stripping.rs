@@ -18,12 +18,14 @@ async fn headers_left(layer: &KeyLayer, uri: &str, headers: &[(&str, &str)]) -> 
 
 #[tokio::test]
 async fn a_kept_key_is_where_it_was_and_prints_as_sensitive() {
-    let layer = layer().sources([
-        KeySource::header(),
-        KeySource::bearer(),
-        KeySource::cookie("k").unwrap(),
-        KeySource::query(),
-    ]);
+    let layer = layer()
+        .sources([
+            KeySource::header(),
+            KeySource::bearer(),
+            KeySource::cookie("k").unwrap(),
+            KeySource::query(),
+        ])
+        .unwrap();
     let uri = format!("/guarded?c=1&subscription-key={KEY}&b=%61");
     let bearer = format!("Bearer {KEY}");
     let cookie = format!("a=1; k={KEY}");
@@ -90,7 +92,11 @@ async fn keys_are_stripped_also_where_nobody_needed_them() {
         assert_eq!(seen.uri, path);
         assert!(seen.headers.is_empty());
     }
-    let named = layer.header("X-Layer-Key").query("layer_key");
+    let named = layer
+        .header("X-Layer-Key")
+        .unwrap()
+        .query("layer_key")
+        .unwrap();
     let uri = "/no/api?layer_key=1&subscription-key=2";
     let headers = [("X-Layer-Key", "1"), (HEADER, "2"), ("X-Own-Key", "3")];
     let seen = send(&named, with(uri, &headers)).await.passed();
@@ -118,7 +124,8 @@ async fn keys_are_hidden_also_after_a_wait() {
 async fn cookies_and_credentials_are_stripped_of_the_key_alone() {
     let layer = layer()
         .strip_key(true)
-        .sources([KeySource::cookie("k").unwrap(), KeySource::bearer()]);
+        .sources([KeySource::cookie("k").unwrap(), KeySource::bearer()])
+        .unwrap();
     let cookie = format!("a=1; k={KEY}; b=2");
     let headers = [
         ("cookie", &*cookie),

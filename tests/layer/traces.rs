@@ -6,15 +6,19 @@ use std::sync::{Arc, Mutex};
 
 use http::{Request, StatusCode};
 use tower::{Layer as _, ServiceExt, service_fn};
-use tower_subscription_key::InapplicableKey;
+use tower_subscription_key::catalog::{Scope, Subscription};
+use tower_subscription_key::{
+    InapplicableKey, KeySource, MemoryStore, SubscriptionKeyLayer, SubscriptionStore, Unmatched,
+};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Instrument, Level, Subscriber, field, info_span, subscriber};
-use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::support::{HEADER, KEY, OTHER, Slow, get, keyed, layer, send, slow_layer, with};
+use crate::support::{
+    HEADER, Inner, KEY, OTHER, Slow, definitions, get, keyed, layer, send, slow_layer, with,
+};
 
 pub(crate) type Fields = BTreeMap<&'static str, String>;
 
@@ -88,7 +92,7 @@ fn fields<const N: usize>(pairs: [(&'static str, &str); N]) -> Fields {
 }
 
 #[tokio::test]
-async fn the_span_says_who_calls_what_and_so_does_one_around_that_asks() {
+async fn own_span_and_the_span_around_have_the_fields_that_they_declare() {
     let capture = Capture::default();
     let _guard = capture.begin();
     let known = || {
@@ -99,7 +103,8 @@ async fn the_span_says_who_calls_what_and_so_does_one_around_that_asks() {
             ("subscription.id", "contoso"),
         ])
     };
-    let slow = slow_layer(&Slow::new());
+    let slow = slow_layer(&Slow::new()).request_span(true);
+    let layer = || layer().request_span(true);
     for (request, expected, waits) in [
         (keyed("/guarded", OTHER), known(), false),
         (keyed("/guarded", OTHER), known(), true),
@@ -139,11 +144,9 @@ async fn the_span_says_who_calls_what_and_so_does_one_around_that_asks() {
 }
 
 #[tokio::test]
-async fn the_span_around_is_told_also_where_the_layers_own_is_filtered_out() {
+async fn allowed_request_opens_no_span_and_records_in_the_one_around() {
     let capture = Capture::default();
-    let others = filter_fn(|metadata| metadata.name() != "subscription_key");
-    let subscriber = tracing_subscriber::registry().with(capture.clone().with_filter(others));
-    let _guard = subscriber::set_default(subscriber);
+    let _guard = capture.begin();
     let around = info_span!("around", subscription.id = field::Empty);
     send(&layer(), keyed("/guarded", KEY))
         .instrument(around)
@@ -157,7 +160,7 @@ async fn the_span_around_is_told_also_where_the_layers_own_is_filtered_out() {
 }
 
 #[tokio::test]
-async fn the_inner_service_works_within_the_span() {
+async fn inner_service_runs_within_the_span_of_the_request() {
     async fn inner(_: Request<()>) -> Result<http::Response<()>, &'static str> {
         tracing::info!("at once");
         tokio::task::yield_now().await;
@@ -172,8 +175,9 @@ async fn the_inner_service_works_within_the_span() {
     let _guard = capture.begin();
     let outside = || async { tracing::info!("outside") };
     let request = || keyed("/guarded", KEY);
-    let immediate = layer().layer(service_fn(called));
-    let waiting = slow_layer(&Slow::new()).layer(service_fn(called));
+    let immediate = layer().request_span(true).layer(service_fn(called));
+    let waiting = slow_layer(&Slow::new()).request_span(true);
+    let waiting = waiting.layer(service_fn(called));
     immediate.oneshot(request()).await.unwrap();
     outside().await;
     waiting.oneshot(request()).await.unwrap();
@@ -195,7 +199,7 @@ async fn the_inner_service_works_within_the_span() {
 }
 
 #[tokio::test]
-async fn a_denial_is_one_event_with_its_reason() {
+async fn denial_is_one_event_with_its_reason_at_its_level() {
     let capture = Capture::default();
     let _guard = capture.begin();
     let long = "k".repeat(257);
@@ -211,7 +215,11 @@ async fn a_denial_is_one_event_with_its_reason() {
         ),
         (keyed("/guarded", &long), "malformed", fields(guarded)),
         (keyed("/guarded", "wrong"), "unknown", fields(guarded)),
-        (keyed("/none", KEY), "no_such_api", fields([])),
+        (
+            keyed("/none", KEY),
+            "no_such_api",
+            fields([("path", "/none")]),
+        ),
         (
             keyed("/lax", KEY),
             "out_of_scope",
@@ -230,7 +238,9 @@ async fn a_denial_is_one_event_with_its_reason() {
         let mut event = event.clone();
         assert_eq!(event.remove("reason").as_deref(), Some(reason));
         assert!(event.remove("message").unwrap().starts_with("denied: "));
-        assert_eq!((*level, event), (Level::INFO, more));
+        let known = more.contains_key("subscription.id");
+        let expected = if known { Level::INFO } else { Level::DEBUG };
+        assert_eq!((*level, event), (expected, more));
     }
 
     let broken = slow_layer(&Slow::broken());
@@ -244,7 +254,11 @@ async fn a_denial_is_one_event_with_its_reason() {
     assert_eq!(event["reason"], "store_unavailable");
     assert_eq!(event["error"], "the wire is cut");
 
-    let broken = layer().header("no header");
+    let broken = layer()
+        .query("unused")
+        .unwrap()
+        .sources([KeySource::header()])
+        .unwrap();
     send(&broken, get("/lax"))
         .await
         .refused(StatusCode::SERVICE_UNAVAILABLE);
@@ -255,6 +269,95 @@ async fn a_denial_is_one_event_with_its_reason() {
             (level, event["reason"].as_str()),
             (Level::ERROR, "misconfigured")
         );
-        assert!(event["message"].contains("is not a header name"));
+        assert!(event["message"].contains("a query name is set, but no key source uses it"));
     }
+}
+
+/// The level and the message of the one event of a request.
+async fn event_of<S: SubscriptionStore>(
+    layer: &SubscriptionKeyLayer<S>,
+    request: Request<()>,
+) -> (Level, String) {
+    let capture = Capture::default();
+    let _guard = capture.begin();
+    send(layer, request).await;
+    let log = capture.take();
+    let [(level, event, _)] = &log.events[..] else {
+        panic!("{} events", log.events.len());
+    };
+    (*level, event["message"].clone())
+}
+
+#[tokio::test]
+async fn unmatched_path_is_logged_with_the_nearest_api() {
+    for (path, nearest) in [
+        ("/Guarded/x", Some("guarded")),
+        ("/givne", Some("given")),
+        ("/zzz", None),
+    ] {
+        let (_, message) = event_of(&layer(), get(path)).await;
+        assert!(message.contains("the path belongs to no API"), "{message}");
+        match nearest {
+            Some(api) => {
+                let names = format!("the nearest is API \"{api}\" at \"/{api}");
+                assert!(message.contains(&names), "{message}");
+            }
+            None => assert!(!message.contains("nearest"), "{message}"),
+        }
+    }
+    let pass = layer().unmatched(Unmatched::Pass);
+    let (level, message) = event_of(&pass, get("/none")).await;
+    assert_eq!(level, Level::DEBUG);
+    assert!(message.contains("let through"), "{message}");
+}
+
+#[tokio::test]
+async fn wrong_key_with_a_comma_is_hinted_at() {
+    let (_, message) = event_of(&layer(), keyed("/guarded", "a, b")).await;
+    assert!(message.contains("comma"), "{message}");
+    let (_, message) = event_of(&layer(), keyed("/guarded", "a b")).await;
+    assert!(!message.contains("comma"), "{message}");
+}
+
+#[tokio::test]
+async fn key_that_an_outer_layer_stripped_is_hinted_at() {
+    let inner = layer().layer(Inner::default());
+    let stacked = layer().strip_key(true).layer(inner);
+    let capture = Capture::default();
+    let _guard = capture.begin();
+    let response = stacked.oneshot(keyed("/guarded", KEY)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    let log = capture.take();
+    let message = &log.events[0].1["message"];
+    assert!(
+        message.contains("an outer subscription key layer"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn levels_of_denials_can_be_set() {
+    let layer = layer()
+        .inapplicable_key(InapplicableKey::Deny)
+        .denial_levels(Level::WARN, Level::TRACE);
+    let (level, _) = event_of(&layer, keyed("/lax", KEY)).await;
+    assert_eq!(level, Level::WARN);
+    for request in [get("/guarded"), get("/none"), keyed("/guarded", "x")] {
+        assert_eq!(event_of(&layer, request).await.0, Level::TRACE);
+    }
+}
+
+#[tokio::test]
+async fn use_of_the_all_access_subscription_is_a_warning() {
+    let catalog = definitions()
+        .subscription(
+            Subscription::new("master")
+                .with_scope(Scope::Service)
+                .with_primary_key(KEY),
+        )
+        .build();
+    let layer = SubscriptionKeyLayer::new(MemoryStore::new(catalog.unwrap()));
+    let (level, message) = event_of(&layer, keyed("/guarded", KEY)).await;
+    assert_eq!(level, Level::WARN);
+    assert!(message.contains("all-access"), "{message}");
 }

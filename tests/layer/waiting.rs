@@ -18,6 +18,7 @@ use tower_subscription_key::{
     Unmatched,
 };
 
+use crate::preflights::preflight;
 use crate::support::{
     Down, HEADER, INVALID, Inner, KEY, MISSING, OTHER, Slow, catalog, contoso, definitions, get,
     keyed, send, slow_layer, with,
@@ -111,15 +112,8 @@ async fn nobody_is_asked_about_what_is_no_key_or_cannot_be_one() {
         );
     }
     send(&layer, keyed("/no/api", KEY)).await.passed();
-    let mut preflight = with(
-        "/guarded",
-        &[
-            ("origin", "https://a"),
-            ("access-control-request-method", "PUT"),
-        ],
-    );
-    *preflight.method_mut() = http::Method::OPTIONS;
-    send(&layer, preflight).await.passed();
+    let preflight = preflight("/guarded?subscription-key=x");
+    assert_eq!(send(&layer, preflight).await.body, MISSING);
     assert_eq!(store.asked(), 0);
     let strict = slow_layer(&store).unmatched(Unmatched::Deny);
     assert_eq!(send(&strict, keyed("/no/api", KEY)).await.denied(), INVALID);
@@ -219,7 +213,7 @@ fn quick(catalog: Option<Catalog>) -> Arc<Quick> {
 async fn a_store_that_knows_at_once_is_not_waited_for() {
     let store = quick(Some(catalog()));
     let layer = SubscriptionKeyLayer::new(Arc::clone(&store))
-        .check()
+        .validate()
         .unwrap();
     let access = send(&layer, keyed("/guarded", KEY)).await.access();
     assert_eq!(access.subscription().unwrap().id(), "contoso");
@@ -235,7 +229,7 @@ async fn a_store_that_knows_at_once_is_not_waited_for() {
 #[tokio::test]
 async fn a_store_that_does_not_know_its_apis_is_503_for_everyone() {
     let layer = SubscriptionKeyLayer::new(quick(None)).pass_preflights(true);
-    let layer = layer.unmatched(Unmatched::Pass).check().unwrap();
+    let layer = layer.unmatched(Unmatched::Pass).validate().unwrap();
     for request in [get("/"), get("/lax"), keyed("/guarded", KEY)] {
         let answer = send(&layer, request).await;
         assert_eq!(answer.header("retry-after"), "5");
@@ -249,7 +243,10 @@ async fn a_boxed_store_is_the_store_in_it() {
     let slow = Slow::new();
     let boxed = SubscriptionKeyLayer::new(BoxStore::new(Arc::clone(&slow)));
     let boxed = boxed.catalog(definitions().build().unwrap());
-    for layer in [memory.check().unwrap(), boxed.clone().check().unwrap()] {
+    for layer in [
+        memory.validate().unwrap(),
+        boxed.clone().validate().unwrap(),
+    ] {
         let access = send(&layer, keyed("/guarded", OTHER)).await.access();
         assert_eq!(access.key_slot(), Some(KeySlot::Secondary));
         assert_eq!(

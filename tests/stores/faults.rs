@@ -388,7 +388,9 @@ async fn lookup_during_every_fault_is_a_503() {
             .max_bytes(LIMIT)
             .build_with(scene.client.clone())
             .unwrap();
-        let layer = SubscriptionKeyLayer::new(store.clone()).single_api(Api::new("echo", ""));
+        let layer = SubscriptionKeyLayer::new(store.clone())
+            .single_api(Api::new("echo", ""))
+            .unwrap();
         let well = async { while statuses(&layer).await != [200, 401, 401] {} };
         within(well).await;
 
@@ -416,7 +418,9 @@ async fn answer_about_another_key_is_a_503() {
         .timeout(PATIENCE)
         .build()
         .unwrap();
-    let layer = SubscriptionKeyLayer::new(store.clone()).single_api(Api::new("echo", ""));
+    let layer = SubscriptionKeyLayer::new(store.clone())
+        .single_api(Api::new("echo", ""))
+        .unwrap();
     assert_eq!(statuses(&layer).await, [200, 503, 401]);
     let error = store.find(&KeyDigest::of(WRONG)).await.unwrap_err();
     assert!(matches!(

@@ -64,7 +64,7 @@ const ALONE: &[(&str, &[&str])] = &[
         "[[apis]]\nid = 'a'\npath = '/'\nkey_names = { header = 'X Key', query = '', cookie = 'c' }",
         &[
             "4:24: API \"a\", key_names, header: this is not a header name",
-            "4:41: API \"a\", key_names, query: a query parameter needs a name",
+            "4:41: API \"a\", key_names, query: the query parameter has an empty name",
             "4:45: API \"a\", key_names: unknown field `cookie`",
         ],
     ),

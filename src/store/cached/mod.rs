@@ -20,6 +20,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::access::Access;
 use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
 use crate::store::{Answer, Holdings, SubscriptionStore};
@@ -226,6 +227,10 @@ impl<S: SubscriptionStore> SubscriptionStore for CachedStore<S> {
 
     fn holdings(&self) -> Result<Holdings, Self::Error> {
         self.shared.holdings()
+    }
+
+    fn record_use(&self, access: &Access) {
+        self.shared.store.record_use(access);
     }
 }
 

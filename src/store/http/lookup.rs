@@ -36,7 +36,7 @@ const CATALOG_ETAG: HeaderName = HeaderName::from_static("catalog-etag");
 /// let store = HttpLookupStore::builder("https://keys.example/keys")
 ///     .authorization("Bearer this-service")
 ///     .build()?;
-/// let layer = SubscriptionKeyLayer::new(store).single_api(Api::new("orders", ""));
+/// let layer = SubscriptionKeyLayer::new(store).single_api(Api::new("orders", ""))?;
 /// # Ok(())
 /// # }
 /// ```

@@ -11,7 +11,8 @@ use crate::layer::SubscriptionKeyLayer;
 async fn status(store: &CachedStore<Far>, key: &str) -> StatusCode {
     let keys = SubscriptionKeyLayer::new(store.clone())
         .single_api(Api::new("echo", "/echo"))
-        .check()
+        .unwrap()
+        .validate()
         .unwrap();
     let service = ServiceBuilder::new()
         .layer(keys)

@@ -1,5 +1,4 @@
 //! A real tonic server and a real client on a real socket.
-#![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 
@@ -170,7 +169,9 @@ impl SubscriptionStore for Down {
 #[tokio::test]
 async fn a_store_that_cannot_answer_is_unavailable() {
     for down in [Down::Always, Down::WhenAskedForKeys] {
-        let keys = SubscriptionKeyLayer::new(down).single_api(Api::new("health", ""));
+        let keys = SubscriptionKeyLayer::new(down)
+            .single_api(Api::new("health", ""))
+            .unwrap();
         let mut client = connect(serve(keys).await).await;
         let status = client.check(question(Some(KEY))).await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable);

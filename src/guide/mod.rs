@@ -1,0 +1,13 @@
+//! Guides: what to know before and while this crate is in use.
+
+#[doc = include_str!("placement.md")]
+pub mod placement {}
+
+#[doc = include_str!("security.md")]
+pub mod security {}
+
+#[doc = include_str!("coming_from.md")]
+pub mod coming_from {}
+
+#[doc = include_str!("operations.md")]
+pub mod operations {}
