@@ -109,15 +109,12 @@ pub mod document;
 pub mod guide;
 pub mod key;
 pub mod layer;
-<<<<<<< HEAD
 #[cfg(feature = "manage")]
 #[cfg_attr(docsrs, doc(cfg(feature = "manage")))]
 pub mod manage;
-=======
 #[cfg(feature = "metrics")]
 mod metrics;
 mod observe;
->>>>>>> 6c67d5d (Report every outcome in one place, and check settings at their step)
 pub mod response;
 pub mod store;
 

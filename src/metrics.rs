@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::hash::Hash;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hashbrown::{Equivalent, HashMap};
 use metrics::{Key, Label, Level, Metadata, counter, gauge, histogram, with_recorder};
@@ -141,13 +141,16 @@ pub(crate) fn looked_up(result: LookupResult, took: Duration) {
     histogram!("subscription_key_lookup_seconds").record(took);
 }
 
-/// A store that holds a whole catalog tried to load it.
-pub(crate) fn reloaded(store: &'static str, is_ok: bool) {
+/// A store that holds a whole catalog read its source, or failed to.
+pub(crate) fn reloaded(store: &str, is_ok: bool) {
     let result = if is_ok { "ok" } else { "error" };
+    let store = store.to_owned();
     counter!("subscription_key_reloads_total", "store" => store, "result" => result).increment(1);
 }
 
-/// How long ago a store last confirmed its catalog.
-pub(crate) fn staleness(store: &'static str, age: Duration) {
-    gauge!("subscription_key_staleness_seconds", "store" => store).set(age.as_secs_f64());
+/// When the catalog of a store was last known to be the current one.
+pub(crate) fn confirmed(store: &str, at: SystemTime) {
+    let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let gauge = gauge!("subscription_key_confirmed_timestamp_seconds", "store" => store.to_owned());
+    gauge.set(seconds.as_secs_f64());
 }

@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use crate::access::{Access, Denial, DenialReason, InapplicableKey, Policy, Unmatched};
 use crate::catalog::{
-    ApiIndex, Catalog, Claim, Definitions, Found, Holder, KeyOwner, KeySlot, ProductIndex, Scopes,
-    State, Target, Timestamp,
+    ApiIndex, Catalog, Claim, Definitions, Found, Holder, KeyOwner, KeySlot, PathMatch,
+    ProductIndex, Scopes, State, Target, Timestamp,
 };
 use crate::key::{KeyDigest, Presented};
 
@@ -35,6 +35,15 @@ pub(crate) enum Matched {
 impl From<Option<ApiIndex>> for Matched {
     fn from(api: Option<ApiIndex>) -> Self {
         api.map_or(Self::None, Self::Api)
+    }
+}
+
+impl From<PathMatch> for Matched {
+    fn from(path: PathMatch) -> Self {
+        match path.is_ambiguous() {
+            true => Self::Ambiguous,
+            false => path.api.into(),
+        }
     }
 }
 
@@ -81,7 +90,7 @@ impl Question {
     /// default policy, now.
     #[must_use]
     pub fn for_path(catalog: Arc<Catalog>, path: &str) -> Self {
-        let api = catalog.definitions().api_by_path(path);
+        let api = catalog.definitions().match_path(path);
         Self::new(catalog, api.into())
     }
 

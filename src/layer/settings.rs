@@ -113,7 +113,7 @@ impl Settings {
     pub(super) fn api(&self, catalog: &Catalog, head: &Parts) -> Result<Matched, ConfigError> {
         let definitions = catalog.definitions();
         match &self.select {
-            Select::Path => Ok(definitions.api_by_path(path(head)).into()),
+            Select::Path => Ok(definitions.match_path(path(head)).into()),
             Select::Fixed(id) => match definitions.api_by_id(id) {
                 Some(api) => Ok(Matched::Api(api)),
                 None => Err(ConfigError::UnknownApi { id: id.to_string() }),

@@ -12,6 +12,7 @@ mod metrics;
 mod misconfigured;
 mod names;
 mod passing;
+mod paths;
 mod preflights;
 mod ready;
 mod recheck;

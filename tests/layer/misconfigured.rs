@@ -54,15 +54,9 @@ fn broken() -> Vec<(&'static str, &'static str, KeyLayer)> {
 fn setter_with_a_value_that_is_wrong_by_itself_returns_the_error() {
     for (name, sentence, result) in [
         (
-<<<<<<< HEAD
-            "Catalog",
-            "an id must not contain",
-            keys().single_api(Api::new("a/b", "")),
-=======
             "KeyName",
             "\"X Key\" is not a header name",
             layer().header("X Key"),
->>>>>>> 6c67d5d (Report every outcome in one place, and check settings at their step)
         ),
         (
             "KeyName",

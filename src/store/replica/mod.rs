@@ -155,6 +155,11 @@ impl Replica {
         revision: Option<&str>,
         confirmed_at: SystemTime,
     ) {
+        #[cfg(feature = "metrics")]
+        {
+            crate::metrics::reloaded(&self.source, true);
+            crate::metrics::confirmed(&self.source, confirmed_at);
+        }
         let version = self.status.borrow().version + 1;
         let age = confirmed_at.elapsed().unwrap_or_default();
         tracing::info!(
@@ -190,6 +195,8 @@ impl Replica {
 
     /// Says that the version in use is the current one of its source.
     pub(crate) fn confirm(&self, revision: Option<&str>) {
+        #[cfg(feature = "metrics")]
+        crate::metrics::confirmed(&self.source, SystemTime::now());
         self.freshness.confirm(Duration::ZERO);
         let had_failed = self.status.borrow().last_error.is_some();
         if had_failed {
@@ -212,6 +219,8 @@ impl Replica {
     /// Keeps the version in use because of the given error, which is logged unless
     /// it was the last one already.
     pub(crate) fn fail(&self, error: &dyn Error) {
+        #[cfg(feature = "metrics")]
+        crate::metrics::reloaded(&self.source, false);
         let text = describe(error);
         let version = self.status.borrow().version;
         let is_known = self.status.borrow().last_error.as_ref() == Some(&text);
