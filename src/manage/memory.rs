@@ -328,7 +328,7 @@ impl Transaction for MemoryTransaction {
         if counts {
             self.tables.number += 1;
         }
-        self.tables.note(entries);
+        self.tables.note(entries, counts);
         self.shared.store(Arc::new(self.tables));
         answer(())
     }
@@ -381,9 +381,9 @@ impl Tables {
     }
 
     /// Appends entries. Those that take no number follow the last one that did.
-    fn note(&mut self, entries: Vec<AuditEntry>) {
+    fn note(&mut self, entries: Vec<AuditEntry>, counts: bool) {
         for mut entry in entries {
-            if entry.number > self.number {
+            if !counts {
                 entry.number = self.number;
                 let last = self.audit.last().map(|(name, _)| *name);
                 entry.index = match last {

@@ -5,6 +5,10 @@
 #[macro_use]
 mod support;
 
+mod repositories {
+    pub(crate) use crate::support::{Memory, Sqlite};
+}
+
 each_repository!(Memory, Sqlite);
 
 mod keys;

@@ -220,7 +220,8 @@ async fn limit_counts_per_owner_and_is_never_exceeded_by_concurrent_creations(
             Err(error) => {
                 assert_eq!(
                     error.to_string(),
-                    "Subscriptions limit reached for same user"
+                    "Subscriptions limit reached for same user",
+                    "{error:?}"
                 );
                 refused += 1;
             }

@@ -67,7 +67,8 @@ macro_rules! each_repository {
                 $(
                     #[allow(non_snake_case)]
                     mod $repository {
-                        use crate::support::{$repository, Repository};
+                        use crate::support::Repository;
+                        use crate::repositories::$repository;
 
                         $dollar(
                             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -190,8 +190,9 @@ impl RecordTransaction {
     }
 
     /// Writes entries. Those that take no number follow the last one that did.
-    async fn note(&mut self, mut entries: Vec<AuditEntry>, number: u64) -> SqlResult<()> {
-        if entries.iter().any(|entry| entry.number > number) {
+    async fn note(&mut self, mut entries: Vec<AuditEntry>, counts: bool) -> SqlResult<()> {
+        if !counts {
+            let number = self.number;
             let text = "SELECT COALESCE(MAX(idx), -1) FROM sk_audit WHERE number = $1";
             let row = self.session().row(text, vec![number.into()]).await?;
             let last = row.map_or(Ok(-1), |row| row.int(0))?;
@@ -239,7 +240,7 @@ impl RecordTransaction {
         let refused = entries
             .iter()
             .any(|entry| entry.outcome == Outcome::Refused);
-        self.note(entries, number).await?;
+        self.note(entries, counts).await?;
         if refused {
             self.forget_refused().await?;
         }

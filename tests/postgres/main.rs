@@ -1,0 +1,25 @@
+//! The tests of `tests/manage` on PostgreSQL, and those that need a server. Each
+//! process starts its own.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod server;
+#[macro_use]
+#[path = "../manage/support.rs"]
+mod support;
+
+mod repositories {
+    pub(crate) use crate::server::Postgres;
+}
+
+each_repository!(Postgres);
+
+#[path = "../manage/keys.rs"]
+mod keys;
+#[path = "../manage/lists.rs"]
+mod lists;
+#[path = "../manage/owners.rs"]
+mod owners;
+#[path = "../manage/rules.rs"]
+mod rules;
+#[path = "../manage/states.rs"]
+mod states;
