@@ -3,7 +3,7 @@
 if redis.call('HGET', KEYS[1], '@format') ~= ARGV[2] then
   return {'none'}
 end
-redis.call('HSET', KEYS[1], '@interfaces', ARGV[3], '@interfaces-sha256', ARGV[4])
+redis.call('HSET', KEYS[1], '@definitions', ARGV[3], '@definitions-sha256', ARGV[4])
 local revision = redis.call('HINCRBY', KEYS[1], '@revision', 1)
-redis.call('PUBLISH', ARGV[1], 'interfaces')
+redis.call('PUBLISH', ARGV[1], 'definitions')
 return {'done', string.format('%.0f', revision)}

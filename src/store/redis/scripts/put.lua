@@ -1,7 +1,7 @@
 -- Puts a subscription in the place of the one with its id.
--- KEYS: live. ARGV: channel, format, digest of the interfaces that it was
+-- KEYS: live. ARGV: channel, format, digest of the definitions that it was
 -- checked against, id, then a digest and its entry for each key.
-local live = redis.call('HMGET', KEYS[1], '@format', '@interfaces-sha256')
+local live = redis.call('HMGET', KEYS[1], '@format', '@definitions-sha256')
 if live[1] ~= ARGV[2] then
   return {'none'}
 end
