@@ -87,12 +87,20 @@ pub(crate) fn cached(store: RedisStore) -> CachedStore<RedisStore> {
         .unwrap()
 }
 
-/// What a request with that key gets.
+/// The status of a request with the given key.
 pub(crate) async fn status(store: &(impl SubscriptionStore + Clone), key: &str) -> u16 {
+    status_at(store, "/echo/1", key).await
+}
+
+pub(crate) async fn status_at(
+    store: &(impl SubscriptionStore + Clone),
+    path: &str,
+    key: &str,
+) -> u16 {
     let inner = service_fn(|_: Request<String>| async {
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
     });
-    let request = Request::get("/echo/1")
+    let request = Request::get(path)
         .header("Ocp-Apim-Subscription-Key", key)
         .body(String::new())
         .unwrap();
