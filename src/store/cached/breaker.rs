@@ -2,24 +2,31 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::clock::{Jitter, Moment};
+use super::clock::Moment;
+use crate::key::KeyDigest;
+use crate::store::backoff::spread;
 
-/// When a remote server that fails is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BreakerSettings {
-    /// So many failures in a row open it.
+    /// The breaker opens when lookups of this many keys failed in a row.
     pub(super) failures: u32,
-    /// The first time it stays open for so long, then twice as long, and so on
+    /// How long it stays open at first; twice as long each time, up to the longest.
     pub(super) first_pause: Duration,
-    /// up to this.
     pub(super) longest_pause: Duration,
 }
 
-/// Stops asking a remote server that keeps failing, and lets one lookup through now
-/// and then to see whether it is back.
+/// Stops lookups in a store that keeps failing, and lets one through after each
+/// pause to see whether the store answers again.
+///
+/// Failures count once for each key: an entry that cannot be read says nothing about
+/// the other keys.
 #[derive(Debug)]
 pub(super) struct Breaker {
     settings: Option<BreakerSettings>,
+    jitter: f64,
+    /// How long a lookup may take. A probe that has not been reported by then counts
+    /// as failed: the runtime that it runs in may have stopped.
+    timeout: Duration,
     /// A copy of the state's, for readers that must not wait. 0: closed.
     open_until: AtomicU64,
     state: Mutex<State>,
@@ -27,46 +34,52 @@ pub(super) struct Breaker {
 
 #[derive(Debug)]
 struct State {
-    /// In a row.
-    failures: u32,
-    /// `NEVER` while the one lookup is under way that may close it.
+    /// The keys that failed since the last success.
+    failed: Vec<KeyDigest>,
     open_until: Option<Moment>,
+    is_probing: bool,
     next_pause: Duration,
-    /// Counts the openings: what was asked before one says nothing after it.
+    /// Counts openings and closings: a lookup that began before one says nothing
+    /// after it.
+    generation: u64,
     openings: u64,
 }
 
-/// The permission to ask once. Its outcome must be reported.
+/// The permission for one lookup, whose outcome is to be reported.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Permit {
-    openings: u64,
+    generation: u64,
 }
 
 /// What a reported outcome did to the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     Nothing,
-    /// It opened, for so long.
+    /// It opened for this long.
     Opened(Duration),
     Closed,
 }
 
 impl Breaker {
-    pub(super) fn new(settings: Option<BreakerSettings>) -> Self {
+    pub(super) fn new(settings: Option<BreakerSettings>, jitter: f64, timeout: Duration) -> Self {
         let next_pause = settings.map_or(Duration::ZERO, |settings| settings.first_pause);
         Self {
             settings,
+            jitter,
+            timeout,
             open_until: AtomicU64::new(0),
             state: Mutex::new(State {
-                failures: 0,
+                failed: Vec::new(),
                 open_until: None,
+                is_probing: false,
                 next_pause,
+                generation: 0,
                 openings: 0,
             }),
         }
     }
 
-    /// Whether nothing may be asked at that moment.
+    /// Whether no lookup may begin at this moment.
     pub(super) fn is_open(&self, now: Moment) -> bool {
         now.0 < self.open_until.load(Ordering::Relaxed)
     }
@@ -76,59 +89,85 @@ impl Breaker {
         self.lock().openings
     }
 
-    /// The permission to ask now, if there is one.
+    /// The permission for a lookup, if one may begin now.
     pub(super) fn permit(&self, now: Moment) -> Option<Permit> {
         let mut state = self.lock();
-        match state.open_until {
-            Some(until) if now < until => return None,
-            Some(_) => self.set_open(&mut state, Some(Moment::NEVER)),
-            None => {}
+        if let Some(until) = state.open_until {
+            if now < until {
+                return None;
+            }
+            if state.is_probing {
+                self.open(&mut state, now);
+                return None;
+            }
+            state.is_probing = true;
+            let overdue = now.after(self.timeout.saturating_mul(2));
+            self.set_open(&mut state, Some(overdue));
         }
-        let openings = state.openings;
-        Some(Permit { openings })
+        let generation = state.generation;
+        Some(Permit { generation })
     }
 
     pub(super) fn succeeded(&self, permit: Permit) -> Change {
         let mut state = self.lock();
-        if permit.openings != state.openings {
+        if permit.generation != state.generation {
             return Change::Nothing;
         }
-        let was_open = state.open_until.is_some();
-        state.failures = 0;
+        self.close_locked(&mut state)
+    }
+
+    /// Closes it, because the store is known to answer again.
+    pub(super) fn close(&self) -> Change {
+        self.close_locked(&mut self.lock())
+    }
+
+    fn close_locked(&self, state: &mut State) -> Change {
+        state.failed.clear();
         if let Some(settings) = &self.settings {
             state.next_pause = settings.first_pause;
         }
-        self.set_open(&mut state, None);
-        match was_open {
-            true => Change::Closed,
-            false => Change::Nothing,
+        if state.open_until.is_none() {
+            return Change::Nothing;
         }
+        state.generation += 1;
+        self.set_open(state, None);
+        Change::Closed
     }
 
-    pub(super) fn failed(&self, permit: Permit, now: Moment, jitter: &Jitter) -> Change {
+    pub(super) fn failed(&self, permit: Permit, key: &KeyDigest, now: Moment) -> Change {
         let Some(settings) = &self.settings else {
             return Change::Nothing;
         };
         let mut state = self.lock();
-        if permit.openings != state.openings {
+        if permit.generation != state.generation {
             return Change::Nothing;
         }
-        state.failures = state.failures.saturating_add(1);
-        if state.open_until.is_none() && state.failures < settings.failures {
-            return Change::Nothing;
+        if state.open_until.is_none() {
+            if !state.failed.contains(key) {
+                state.failed.push(*key);
+            }
+            if state.failed.len() < settings.failures as usize {
+                return Change::Nothing;
+            }
         }
-        let pause = jitter.spread(state.next_pause);
+        Change::Opened(self.open(&mut state, now))
+    }
+
+    fn open(&self, state: &mut State, now: Moment) -> Duration {
+        let longest = self.settings.map_or(Duration::ZERO, |settings| settings.longest_pause);
+        let pause = spread(state.next_pause, self.jitter);
+        state.next_pause = state.next_pause.saturating_mul(2).min(longest);
+        state.failed.clear();
+        state.is_probing = false;
+        state.generation += 1;
         state.openings += 1;
-        state.next_pause = state
-            .next_pause
-            .saturating_mul(2)
-            .min(settings.longest_pause);
-        self.set_open(&mut state, Some(now.after(pause)));
-        Change::Opened(pause)
+        self.set_open(state, Some(now.after(pause)));
+        pause
     }
 
     fn set_open(&self, state: &mut State, until: Option<Moment>) {
         state.open_until = until;
+        state.is_probing &= until.is_some();
         let until = until.map_or(0, |until| until.0);
         self.open_until.store(until, Ordering::Relaxed);
     }
@@ -149,68 +188,102 @@ mod tests {
         Moment(0).after(SECOND * seconds as u32)
     }
 
-    fn breaker() -> (Breaker, Jitter) {
-        let breaker = Breaker::new(Some(BreakerSettings {
+    fn breaker() -> Breaker {
+        let settings = BreakerSettings {
             failures: 3,
             first_pause: SECOND,
             longest_pause: 4 * SECOND,
-        }));
-        (breaker, Jitter::new(0.0))
+        };
+        Breaker::new(Some(settings), 0.0, SECOND)
     }
 
-    fn fail(breaker: &Breaker, jitter: &Jitter, now: Moment) -> Change {
-        breaker.failed(breaker.permit(now).unwrap(), now, jitter)
+    fn fail(breaker: &Breaker, key: &str, now: Moment) -> Change {
+        breaker.failed(breaker.permit(now).unwrap(), &KeyDigest::of(key), now)
+    }
+
+    fn opened(now: Moment) -> Breaker {
+        let breaker = breaker();
+        for key in ["a", "b", "c"] {
+            fail(&breaker, key, now);
+        }
+        assert!(breaker.is_open(now));
+        breaker
     }
 
     #[test]
-    fn opens_after_failures_in_a_row_only() {
-        let (breaker, jitter) = breaker();
+    fn breaker_opens_only_after_failures_in_a_row() {
+        let breaker = breaker();
         for _ in 0..2 {
-            assert_eq!(fail(&breaker, &jitter, at(1)), Change::Nothing);
-            assert_eq!(fail(&breaker, &jitter, at(1)), Change::Nothing);
+            assert_eq!(fail(&breaker, "a", at(1)), Change::Nothing);
+            assert_eq!(fail(&breaker, "b", at(1)), Change::Nothing);
             breaker.succeeded(breaker.permit(at(1)).unwrap());
         }
-        fail(&breaker, &jitter, at(1));
-        fail(&breaker, &jitter, at(1));
-        assert_eq!(fail(&breaker, &jitter, at(1)), Change::Opened(SECOND));
+        fail(&breaker, "a", at(1));
+        fail(&breaker, "b", at(1));
+        assert_eq!(fail(&breaker, "c", at(1)), Change::Opened(SECOND));
         assert!(breaker.is_open(at(1)) && breaker.permit(at(1)).is_none());
         assert!(!breaker.is_open(at(2)));
     }
 
     #[test]
-    fn lets_one_through_after_each_pause_which_grows_to_the_longest() {
-        let (breaker, jitter) = breaker();
-        for _ in 0..3 {
-            fail(&breaker, &jitter, at(0));
+    fn breaker_stays_closed_when_one_key_keeps_failing() {
+        let breaker = breaker();
+        for _ in 0..100 {
+            assert_eq!(fail(&breaker, "corrupt", at(1)), Change::Nothing);
         }
+    }
+
+    #[test]
+    fn open_breaker_lets_one_probe_through_after_each_growing_pause() {
+        let breaker = opened(at(0));
         let mut now = 1;
         for pause in [2, 4, 4] {
             let probe = breaker.permit(at(now)).unwrap();
-            assert!(breaker.permit(at(now + 100)).is_none(), "one at a time");
+            assert!(breaker.permit(at(now)).is_none(), "one at a time");
             assert!(breaker.is_open(at(now)));
-            let change = breaker.failed(probe, at(now), &jitter);
+            let change = breaker.failed(probe, &KeyDigest::of("a"), at(now));
             assert_eq!(change, Change::Opened(SECOND * pause));
             now += u64::from(pause);
         }
         let probe = breaker.permit(at(now)).unwrap();
         assert_eq!(breaker.succeeded(probe), Change::Closed);
         assert!(breaker.permit(at(now)).is_some() && breaker.permit(at(now)).is_some());
-        for _ in 0..2 {
-            assert_eq!(fail(&breaker, &jitter, at(now)), Change::Nothing);
-        }
-        assert_eq!(fail(&breaker, &jitter, at(now)), Change::Opened(SECOND));
+        fail(&breaker, "a", at(now));
+        fail(&breaker, "b", at(now));
+        assert_eq!(fail(&breaker, "c", at(now)), Change::Opened(SECOND));
     }
 
     #[test]
-    fn what_was_asked_before_it_opened_says_nothing_any_more() {
-        let (breaker, jitter) = breaker();
+    fn probe_that_is_never_reported_counts_as_failed() {
+        let breaker = opened(at(0));
+        let lost = breaker.permit(at(1)).unwrap();
+        assert!(breaker.permit(at(2)).is_none());
+        assert!(breaker.permit(at(3)).is_none(), "it failed: 2 s more");
+        assert_eq!(breaker.openings(), 2);
+        let next = breaker.permit(at(5)).unwrap();
+        assert_eq!(breaker.succeeded(lost), Change::Nothing);
+        assert_eq!(breaker.succeeded(next), Change::Closed);
+    }
+
+    #[test]
+    fn outcome_of_a_lookup_that_began_before_the_opening_is_ignored() {
+        let breaker = breaker();
         let before = breaker.permit(at(0)).unwrap();
-        for _ in 0..3 {
-            fail(&breaker, &jitter, at(0));
+        for key in ["a", "b", "c"] {
+            fail(&breaker, key, at(0));
         }
-        assert_eq!(breaker.failed(before, at(0), &jitter), Change::Nothing);
+        let key = KeyDigest::of("d");
+        assert_eq!(breaker.failed(before, &key, at(0)), Change::Nothing);
         assert_eq!(breaker.succeeded(before), Change::Nothing);
         assert!(breaker.is_open(at(0)));
-        assert_eq!(breaker.openings(), 1);
+    }
+
+    #[test]
+    fn closed_breaker_ignores_the_probe_of_before() {
+        let breaker = opened(at(0));
+        let probe = breaker.permit(at(1)).unwrap();
+        assert_eq!(breaker.close(), Change::Closed);
+        assert_eq!(breaker.failed(probe, &KeyDigest::of("a"), at(1)), Change::Nothing);
+        assert!(!breaker.is_open(at(1)));
     }
 }

@@ -1,67 +1,102 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
-use super::clock::{Jitter, Moment, part_of};
+use super::clock::{Moment, fraction_of};
 use super::settings::Settings;
-use crate::catalog::KeyOwner;
+use crate::catalog::{Catalog, KeyOwner};
 use crate::key::KeyDigest;
+use crate::store::backoff::spread;
 
-/// For so long after a failed lookup its key is not asked for again: the stale
-/// answer is given at once.
+/// After a failed lookup of a key, its stale owner is served for this long before
+/// the key is looked up again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What is remembered of keys.
+/// Entries keep the definitions alive that they were answered under. When there are
+/// this many versions, the entries of the older half are removed.
+const EDITIONS: usize = 64;
+
+/// Counts invalidations. An answer is as old as the tick at which its lookup began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Tick(u64);
+
+/// The remembered keys.
 ///
-/// Found and unknown ones apart, so that any number of wrong keys cannot push
-/// out one good one.
+/// Found and unknown keys are held apart, so that no number of wrong keys evicts a
+/// good one.
 pub(super) struct Entries {
     found: Cache<KeyDigest, Entry>,
-    /// Until when they are taken as unknown.
-    unknown: Cache<KeyDigest, Moment>,
+    unknown: Cache<KeyDigest, Arc<Unknown>>,
     found_for: Duration,
     unknown_for: Duration,
+    jitter: f64,
     refresh_ahead: f64,
     stale_for: Duration,
-    jitter: Jitter,
-    /// Whether what is found changed since somebody asked.
+    now: AtomicU64,
+    /// Lookups older than this are neither kept nor joined.
+    fence: AtomicU64,
+    /// Answers older than this are confirmed by a lookup before they are served.
+    confirm_before: AtomicU64,
+    /// Answers older than this are gone, even if they are still in the cache.
+    forget_before: AtomicU64,
+    editions: Mutex<VecDeque<Arc<Catalog>>>,
+    /// Whether a found key came, changed or went since the last snapshot.
     changed: AtomicBool,
 }
 
-/// A key that was found.
+/// A found key.
 #[derive(Debug, Clone)]
 struct Entry {
-    owner: KeyOwner,
-    #[cfg(feature = "document")]
-    found_at: Moment,
-    /// From here on a use asks again in the background.
+    found: Arc<Found>,
+    /// From here on, a use starts a lookup in the background.
     refresh_at: Moment,
     fresh_until: Moment,
-    /// The last lookup failed, and until here there is no further one.
-    held_until: Moment,
+    /// A lookup failed at this tick: until this moment there is no further one.
+    held: Option<(Tick, Moment)>,
 }
 
-/// A found key with all that is to be kept of it.
-#[cfg(feature = "document")]
+/// What a lookup found.
+#[derive(Debug)]
 pub(super) struct Found {
-    pub(super) key: KeyDigest,
     pub(super) owner: KeyOwner,
+    /// The definitions that the owner belongs to, if the store has any.
+    pub(super) definitions: Option<Arc<Catalog>>,
+    asked_at: Tick,
+    #[cfg(feature = "document")]
     pub(super) found_at: Moment,
+}
+
+struct Unknown {
+    until: Moment,
+    asked_at: Tick,
+    definitions: Option<Arc<Catalog>>,
+}
+
+/// A found key with what the snapshot keeps of it.
+#[cfg(feature = "document")]
+pub(super) struct Kept {
+    pub(super) key: KeyDigest,
+    pub(super) found: Arc<Found>,
     pub(super) fresh_until: Moment,
 }
 
-/// What the cache has to say about a key.
+/// What the cache knows about a key.
 #[derive(Debug)]
-pub(super) enum Lookup {
-    Fresh(KeyOwner),
-    /// Fresh, and in the last part of its life.
-    Aging(KeyOwner),
-    /// Past its life, but a lookup failed a moment ago.
-    Held(KeyOwner),
-    /// Past its life: to be asked for. The owner may be given if that fails.
-    Old(Option<KeyOwner>),
-    Unknown,
+pub(super) enum Known {
+    Fresh(Arc<Found>),
+    /// Fresh, and in the last part of its lifetime.
+    Aging(Arc<Found>),
+    /// A lookup failed a moment ago: served without another one.
+    Held(Arc<Found>),
+    /// To be looked up. The answer may be served if that fails.
+    Stale(Arc<Found>),
+    /// Known once, but too long ago to be served.
+    Expired,
+    /// No subscription has the key, by these definitions.
+    Unknown(Option<Arc<Catalog>>),
     Nothing,
 }
 
@@ -72,92 +107,148 @@ impl Entries {
             unknown: Cache::new(settings.unknown_capacity),
             found_for: settings.found_for,
             unknown_for: settings.unknown_for,
+            jitter: settings.jitter,
             refresh_ahead: settings.refresh_ahead,
             stale_for: settings.stale_for,
-            jitter: Jitter::new(settings.jitter),
+            now: AtomicU64::new(1),
+            fence: AtomicU64::new(0),
+            confirm_before: AtomicU64::new(0),
+            forget_before: AtomicU64::new(0),
+            editions: Mutex::default(),
             changed: AtomicBool::new(false),
         }
     }
 
-    pub(super) fn jitter(&self) -> &Jitter {
-        &self.jitter
+    /// The tick for a lookup that begins now.
+    pub(super) fn tick(&self) -> Tick {
+        Tick(self.now.load(Ordering::SeqCst))
     }
 
     #[inline]
-    pub(super) fn get(&self, key: &KeyDigest, now: Moment) -> Lookup {
+    pub(super) fn get(&self, key: &KeyDigest, now: Moment) -> Known {
         if let Some(entry) = self.found.get(key) {
-            return self.standing(entry, now);
+            return self.judge(entry, now);
         }
         match self.unknown.get(key) {
-            Some(until) if now < until => Lookup::Unknown,
-            _ => Lookup::Nothing,
+            Some(unknown) if now < unknown.until && self.is_confirmed(unknown.asked_at) => {
+                Known::Unknown(unknown.definitions.clone())
+            }
+            _ => Known::Nothing,
         }
     }
 
-    fn standing(&self, entry: Entry, now: Moment) -> Lookup {
-        if now < entry.refresh_at {
-            Lookup::Fresh(entry.owner)
-        } else if now < entry.fresh_until {
-            Lookup::Aging(entry.owner)
-        } else if now < entry.held_until {
-            Lookup::Held(entry.owner)
+    fn judge(&self, entry: Entry, now: Moment) -> Known {
+        let Entry { found, .. } = entry;
+        if self.is_forgotten(&found) {
+            return Known::Nothing;
+        }
+        let is_confirmed = self.is_confirmed(found.asked_at);
+        if is_confirmed && now < entry.refresh_at {
+            Known::Fresh(found)
+        } else if is_confirmed && now < entry.fresh_until {
+            Known::Aging(found)
+        } else if now >= entry.fresh_until.after(self.stale_for) {
+            Known::Expired
+        } else if entry
+            .held
+            .is_some_and(|(at, until)| now < until && self.is_confirmed(at))
+        {
+            Known::Held(found)
         } else {
-            Lookup::Old((now < self.stale_until(&entry)).then_some(entry.owner))
+            Known::Stale(found)
         }
     }
 
-    fn stale_until(&self, entry: &Entry) -> Moment {
-        entry.fresh_until.after(self.stale_for)
+    fn is_confirmed(&self, asked_at: Tick) -> bool {
+        asked_at.0 >= self.confirm_before.load(Ordering::SeqCst)
     }
 
-    pub(super) fn put_found(&self, key: KeyDigest, owner: KeyOwner, now: Moment) {
-        let life = self.jitter.spread(self.found_for);
-        let fresh_until = now.after(life);
+    fn is_forgotten(&self, found: &Found) -> bool {
+        found.asked_at.0 < self.forget_before.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn put_found(
+        &self,
+        key: KeyDigest,
+        owner: KeyOwner,
+        definitions: Option<Arc<Catalog>>,
+        asked_at: Tick,
+        now: Moment,
+    ) {
+        let lifetime = spread(self.found_for, self.jitter);
+        let fresh_until = now.after(lifetime);
         let entry = Entry {
-            owner,
-            #[cfg(feature = "document")]
-            found_at: now,
-            refresh_at: fresh_until.before(part_of(life, self.refresh_ahead)),
+            found: Arc::new(Found {
+                owner,
+                definitions: definitions.map(|definitions| self.edition(definitions)),
+                asked_at,
+                #[cfg(feature = "document")]
+                found_at: now,
+            }),
+            refresh_at: fresh_until.before(fraction_of(lifetime, self.refresh_ahead)),
             fresh_until,
-            held_until: now,
+            held: None,
         };
-        // In this order, so that nobody finds it in neither.
+        // In this order, so that at no time both lack the key.
         self.found.insert(key, entry);
         self.unknown.remove(&key);
         self.set_changed();
     }
 
-    /// Puts a key in that was fresh until a moment that is over.
+    /// Adds a key from a snapshot: it is past its lifetime.
     #[cfg(feature = "document")]
-    pub(super) fn put_old(&self, key: KeyDigest, owner: KeyOwner, fresh_until: Moment) {
+    pub(super) fn put_stale(
+        &self,
+        key: KeyDigest,
+        owner: KeyOwner,
+        definitions: Arc<Catalog>,
+        fresh_until: Moment,
+    ) {
         let entry = Entry {
-            owner,
-            found_at: fresh_until,
+            found: Arc::new(Found {
+                owner,
+                definitions: Some(definitions),
+                asked_at: self.tick(),
+                found_at: fresh_until,
+            }),
             refresh_at: fresh_until,
             fresh_until,
-            held_until: fresh_until,
+            held: None,
         };
         self.found.insert(key, entry);
     }
 
-    pub(super) fn put_unknown(&self, key: KeyDigest, now: Moment) {
+    pub(super) fn put_unknown(
+        &self,
+        key: KeyDigest,
+        definitions: Option<Arc<Catalog>>,
+        asked_at: Tick,
+        now: Moment,
+    ) {
         if !self.unknown_for.is_zero() {
-            let until = now.after(self.jitter.spread(self.unknown_for));
-            self.unknown.insert(key, until);
+            let unknown = Unknown {
+                until: now.after(spread(self.unknown_for, self.jitter)),
+                asked_at,
+                definitions: definitions.map(|definitions| self.edition(definitions)),
+            };
+            self.unknown.insert(key, Arc::new(unknown));
         }
         self.remove_found(&key);
     }
 
-    /// Remembers that a lookup of the key failed, and says what is left to give.
-    pub(super) fn put_failed(&self, key: &KeyDigest, now: Moment) -> Lookup {
+    /// Notes that a lookup of the key failed. Returns what is left to serve.
+    pub(super) fn put_failed(&self, key: &KeyDigest, now: Moment) -> Known {
         let Some(mut entry) = self.found.peek(key) else {
-            return Lookup::Nothing;
+            return Known::Nothing;
         };
-        let retry_at = now.after(self.jitter.spread(RETRY_AFTER));
+        let retry_at = now.after(spread(RETRY_AFTER, self.jitter));
         entry.refresh_at = retry_at.min(entry.fresh_until);
-        entry.held_until = retry_at.min(self.stale_until(&entry));
-        self.found.insert(*key, entry.clone());
-        self.standing(entry, now)
+        entry.held = Some((self.tick(), retry_at));
+        // Only if it is still there: an invalidation may remove it at this moment.
+        match self.found.replace(*key, entry.clone(), true) {
+            Ok(()) => self.judge(entry, now),
+            Err(_) => Known::Nothing,
+        }
     }
 
     pub(super) fn remove(&self, key: &KeyDigest) {
@@ -171,57 +262,102 @@ impl Entries {
         }
     }
 
-    pub(super) fn remove_all(&self) {
+    /// Whether an invalidation came after the lookup began.
+    pub(super) fn is_fenced(&self, begun_at: Tick) -> bool {
+        begun_at.0 < self.fence.load(Ordering::SeqCst)
+    }
+
+    /// Has lookups under way neither kept nor joined. Returns the tick for the
+    /// invalidation that this is for.
+    pub(super) fn fence_lookups(&self) -> u64 {
+        let tick = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.fence.fetch_max(tick, Ordering::SeqCst);
+        tick
+    }
+
+    /// Removes the keys of a subscription, and all unknown keys: one of them may be
+    /// its new key.
+    pub(super) fn remove_subscription(&self, id: &str) {
+        self.unknown.clear();
+        self.remove_if(|found| found.owner.subscription().id() == id);
+    }
+
+    /// Has every key confirmed by a lookup before it is served again.
+    pub(super) fn confirm_all(&self) {
+        let tick = self.fence_lookups();
+        self.confirm_before.fetch_max(tick, Ordering::SeqCst);
+    }
+
+    pub(super) fn forget_all(&self) {
+        let tick = self.fence_lookups();
+        self.forget_before.fetch_max(tick, Ordering::SeqCst);
+        self.confirm_before.fetch_max(tick, Ordering::SeqCst);
         self.found.clear();
         self.unknown.clear();
         self.set_changed();
     }
 
-    /// Removes the keys of that subscription, and all unknown ones: one of them
-    /// may be its new key.
-    pub(super) fn remove_subscription(&self, id: &str) {
-        self.unknown.clear();
-        // Not `retain`, which keeps readers out while it looks through a shard.
+    /// The handle that all entries of these definitions share.
+    fn edition(&self, definitions: Arc<Catalog>) -> Arc<Catalog> {
+        let mut editions = self.editions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut newest_first = editions.iter().rev();
+        if let Some(known) = newest_first.find(|known| known.has_definitions_of(&definitions)) {
+            return Arc::clone(known);
+        }
+        if editions.len() == EDITIONS {
+            editions.drain(..EDITIONS / 2);
+            self.unknown.clear();
+            self.remove_if(|found| {
+                let bound = found.definitions.as_ref();
+                bound.is_some_and(|bound| !editions.iter().any(|kept| Arc::ptr_eq(kept, bound)))
+            });
+        }
+        editions.push_back(Arc::clone(&definitions));
+        definitions
+    }
+
+    /// Not `retain`, which blocks readers while it goes through a shard.
+    fn remove_if(&self, is_gone: impl Fn(&Found) -> bool) {
         for (key, entry) in self.found.iter() {
-            if entry.owner.subscription().id() == id {
+            if is_gone(&entry.found) {
                 self.remove_found(&key);
             }
         }
     }
 
-    /// After the change, so that whoever takes the mark also sees the change.
+    /// Call it after the change, so that whoever takes the mark sees the change.
     pub(super) fn set_changed(&self) {
         self.changed.store(true, Ordering::Release);
     }
 
-    /// Whether a found key came, changed or went since this was last asked.
+    /// Whether a found key came, changed or went since the last call.
     #[cfg(feature = "document")]
     pub(super) fn take_changed(&self) -> bool {
         self.changed.swap(false, Ordering::Acquire)
     }
 
-    /// Whether there is something for the next one who takes the mark.
     #[cfg(feature = "document")]
     pub(super) fn has_changed(&self) -> bool {
         self.changed.load(Ordering::Acquire)
     }
 
-    /// All found keys that are fresh, or may be served as stale.
+    /// All found keys that can be served, fresh or stale.
     #[cfg(feature = "document")]
-    pub(super) fn all_found(&self, now: Moment) -> Vec<Found> {
-        let usable = |(_, entry): &(KeyDigest, Entry)| now < self.stale_until(entry);
-        let found = self.found.iter().filter(usable);
-        found
-            .map(|(key, entry)| Found {
+    pub(super) fn all_found(&self, now: Moment) -> Vec<Kept> {
+        let entries = self.found.iter();
+        let usable = entries.filter(|(_, entry)| {
+            now < entry.fresh_until.after(self.stale_for) && !self.is_forgotten(&entry.found)
+        });
+        usable
+            .map(|(key, entry)| Kept {
                 key,
-                owner: entry.owner,
-                found_at: entry.found_at,
+                found: entry.found,
                 fresh_until: entry.fresh_until,
             })
             .collect()
     }
 
-    /// How many found and how many unknown keys are held.
+    /// The number of found keys, and of unknown keys.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.found.len(), self.unknown.len())
     }

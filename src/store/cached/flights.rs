@@ -1,48 +1,61 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-use super::shared::{Dues, Shared};
-use super::{CachedStoreError, LookupResult};
-use crate::catalog::KeyOwner;
+use super::entries::Tick;
+use super::lookup::Dues;
+use super::CachedStoreError;
 use crate::key::KeyDigest;
-use crate::store::SubscriptionStore;
+use crate::store::Answer;
 
-/// The lookups that are under way, at most one for a key.
+/// The lookups under way, at most one for a key.
 ///
-/// The lock around a key also orders what is written about it into the cache:
-/// whoever holds it sees either a lookup under way or what came of it.
+/// The lock around a key also orders what is written about the key into the cache:
+/// its holder sees either a lookup under way or the result of it.
 pub(super) struct Flights<E>([Mutex<ByKey<E>>; SHARDS]);
 
 type ByKey<E> = HashMap<KeyDigest, Flight<E>>;
 
 const SHARDS: usize = 64;
 
-/// A place to wait for the outcome of a lookup.
-pub(super) struct Flight<E>(watch::Receiver<Option<Outcome<E>>>);
+/// Joiners wait a little longer than the lookup may take, so that the timeout of the
+/// lookup is reported by the lookup.
+const SLACK: Duration = Duration::from_millis(50);
 
-/// What those who wait are told.
-pub(super) enum Outcome<E> {
-    Fresh(Option<KeyOwner>),
-    /// The lookup failed; that is what was known.
-    Stale(KeyOwner),
+/// How a lookup ended.
+pub(super) enum Ending<E> {
+    Fresh(Answer),
+    /// The lookup failed; this is what was known.
+    Stale(Answer),
     Failed(CachedStoreError<E>),
 }
 
+/// One lookup. Joiners wait for its answer; whoever is first ends it: its own task,
+/// or a joiner that has waited for too long because that task no longer runs.
+pub(super) struct Flight<E>(Arc<Inner<E>>);
+
+struct Inner<E> {
+    ending: watch::Sender<Option<Ending<E>>>,
+    /// Taken by the one that ends it.
+    dues: Mutex<Option<Dues>>,
+    begun_at: Tick,
+    deadline: Instant,
+}
+
 impl<E> Flights<E> {
-    /// The lookups of that key and of some others, locked.
+    /// The lookups of the given key and of some others, locked.
     pub(super) fn around(&self, key: &KeyDigest) -> MutexGuard<'_, ByKey<E>> {
         let shard = usize::from(key.as_bytes()[0]) % SHARDS;
         lock(&self.0[shard])
     }
 
-    /// Those who wait still get their answers, but nothing is kept of them and
-    /// nobody joins any more.
-    pub(super) fn disown_all(&self) {
+    /// Returns when every holder of a lock has released it.
+    pub(super) fn wait_for_writers(&self) {
         for shard in &self.0 {
-            lock(shard).clear();
+            drop(lock(shard));
         }
     }
 }
@@ -58,93 +71,58 @@ impl<E> Default for Flights<E> {
 }
 
 impl<E> Flight<E> {
-    /// Whether both are the same lookup.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        self.0.same_channel(&other.0)
+    pub(super) fn new(dues: Dues, begun_at: Tick, timeout: Duration) -> Self {
+        Self(Arc::new(Inner {
+            ending: watch::Sender::new(None),
+            dues: Mutex::new(Some(dues)),
+            begun_at,
+            deadline: Instant::now() + timeout + SLACK,
+        }))
     }
 
-    pub(super) async fn answer(mut self) -> Outcome<E> {
-        match self.0.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(answer)) => answer.clone(),
-            _ => Outcome::Failed(CachedStoreError::Lost),
-        }
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(super) fn begun_at(&self) -> Tick {
+        self.0.begun_at
+    }
+
+    /// Whether it should have ended long ago.
+    pub(super) fn is_overdue(&self) -> bool {
+        Instant::now() > self.0.deadline
+    }
+
+    /// What the lookup owes. `None` if it has ended.
+    pub(super) fn take_dues(&self) -> Option<Dues> {
+        lock(&self.0.dues).take()
+    }
+
+    pub(super) fn end(&self, ending: Ending<E>) {
+        self.0.ending.send_replace(Some(ending));
+    }
+
+    /// Waits for the end. `None`: the lookup has not ended in its time.
+    pub(super) async fn ending(&self) -> Option<Ending<E>> {
+        let mut ending = self.0.ending.subscribe();
+        let waited = timeout_at(self.0.deadline, ending.wait_for(Option::is_some)).await;
+        // The sender is in the flight itself, which outlives this.
+        waited.ok()?.ok()?.clone()
     }
 }
 
 impl<E> Clone for Flight<E> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self(Arc::clone(&self.0))
     }
 }
 
-impl<E> Clone for Outcome<E> {
+impl<E> Clone for Ending<E> {
     fn clone(&self) -> Self {
         match self {
-            Self::Fresh(owner) => Self::Fresh(owner.clone()),
-            Self::Stale(owner) => Self::Stale(owner.clone()),
+            Self::Fresh(answer) => Self::Fresh(answer.clone()),
+            Self::Stale(answer) => Self::Stale(answer.clone()),
             Self::Failed(error) => Self::Failed(error.clone()),
         }
-    }
-}
-
-impl<E> From<LookupResult<E>> for Outcome<E> {
-    fn from(outcome: LookupResult<E>) -> Self {
-        match outcome {
-            Ok(owner) => Self::Fresh(owner),
-            Err(error) => Self::Failed(error),
-        }
-    }
-}
-
-/// A lookup in a task of its own, so that it does not matter which of the
-/// requests that wait for it go away. However it ends, it lands: those who wait
-/// get an answer, and the breaker its report.
-pub(super) struct Landing<S: SubscriptionStore> {
-    shared: Arc<Shared<S>>,
-    key: KeyDigest,
-    flight: Flight<S::Error>,
-    answer: watch::Sender<Option<Outcome<S::Error>>>,
-    /// Taken when it lands.
-    dues: Option<Dues>,
-}
-
-impl<S: SubscriptionStore> Landing<S> {
-    pub(super) fn new(
-        shared: Arc<Shared<S>>,
-        key: KeyDigest,
-        dues: Dues,
-    ) -> (Self, Flight<S::Error>) {
-        let (answer, waiting) = watch::channel(None);
-        let landing = Self {
-            shared,
-            key,
-            flight: Flight(waiting.clone()),
-            answer,
-            dues: Some(dues),
-        };
-        (landing, Flight(waiting))
-    }
-
-    pub(super) async fn fly(mut self) {
-        let after = self.shared.settings.timeout;
-        let outcome = match timeout(after, self.shared.store.find(&self.key)).await {
-            Ok(Ok(owner)) => Ok(owner),
-            Ok(Err(error)) => Err(CachedStoreError::Store(Arc::new(error))),
-            Err(_) => Err(CachedStoreError::TimedOut { after }),
-        };
-        self.land(outcome);
-    }
-
-    fn land(&mut self, outcome: LookupResult<S::Error>) {
-        if let Some(dues) = self.dues.take() {
-            let answer = self.shared.land(&self.key, &self.flight, dues, outcome);
-            self.answer.send_replace(Some(answer));
-        }
-    }
-}
-
-impl<S: SubscriptionStore> Drop for Landing<S> {
-    fn drop(&mut self) {
-        self.land(Err(CachedStoreError::Lost));
     }
 }
