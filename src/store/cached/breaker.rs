@@ -18,8 +18,8 @@ pub(super) struct BreakerSettings {
 /// Stops lookups in a store that keeps failing, and lets one through after each
 /// pause to see whether the store answers again.
 ///
-/// Failures count once for each key: an entry that cannot be read says nothing about
-/// the other keys.
+/// An error that the store returned counts once for each key: an entry that cannot be
+/// read says nothing about the other keys. No answer at all counts every time.
 #[derive(Debug)]
 pub(super) struct Breaker {
     settings: Option<BreakerSettings>,
@@ -34,8 +34,9 @@ pub(super) struct Breaker {
 
 #[derive(Debug)]
 struct State {
-    /// The keys that failed since the last success.
-    failed: Vec<KeyDigest>,
+    /// Since the last success.
+    failures: u32,
+    failed_keys: Vec<KeyDigest>,
     open_until: Option<Moment>,
     is_probing: bool,
     next_pause: Duration,
@@ -69,7 +70,8 @@ impl Breaker {
             timeout,
             open_until: AtomicU64::new(0),
             state: Mutex::new(State {
-                failed: Vec::new(),
+                failures: 0,
+                failed_keys: Vec::new(),
                 open_until: None,
                 is_probing: false,
                 next_pause,
@@ -122,7 +124,8 @@ impl Breaker {
     }
 
     fn close_locked(&self, state: &mut State) -> Change {
-        state.failed.clear();
+        state.failures = 0;
+        state.failed_keys.clear();
         if let Some(settings) = &self.settings {
             state.next_pause = settings.first_pause;
         }
@@ -134,7 +137,8 @@ impl Breaker {
         Change::Closed
     }
 
-    pub(super) fn failed(&self, permit: Permit, key: &KeyDigest, now: Moment) -> Change {
+    /// With the key if the store returned an error, without it if it did not answer.
+    pub(super) fn failed(&self, permit: Permit, key: Option<&KeyDigest>, now: Moment) -> Change {
         let Some(settings) = &self.settings else {
             return Change::Nothing;
         };
@@ -143,10 +147,14 @@ impl Breaker {
             return Change::Nothing;
         }
         if state.open_until.is_none() {
-            if !state.failed.contains(key) {
-                state.failed.push(*key);
+            if let Some(key) = key {
+                if state.failed_keys.contains(key) {
+                    return Change::Nothing;
+                }
+                state.failed_keys.push(*key);
             }
-            if state.failed.len() < settings.failures as usize {
+            state.failures += 1;
+            if state.failures < settings.failures {
                 return Change::Nothing;
             }
         }
@@ -157,7 +165,8 @@ impl Breaker {
         let longest = self.settings.map_or(Duration::ZERO, |settings| settings.longest_pause);
         let pause = spread(state.next_pause, self.jitter);
         state.next_pause = state.next_pause.saturating_mul(2).min(longest);
-        state.failed.clear();
+        state.failures = 0;
+        state.failed_keys.clear();
         state.is_probing = false;
         state.generation += 1;
         state.openings += 1;
@@ -198,7 +207,7 @@ mod tests {
     }
 
     fn fail(breaker: &Breaker, key: &str, now: Moment) -> Change {
-        breaker.failed(breaker.permit(now).unwrap(), &KeyDigest::of(key), now)
+        breaker.failed(breaker.permit(now).unwrap(), Some(&KeyDigest::of(key)), now)
     }
 
     fn opened(now: Moment) -> Breaker {
@@ -234,6 +243,15 @@ mod tests {
     }
 
     #[test]
+    fn breaker_opens_when_one_key_is_never_answered() {
+        let breaker = breaker();
+        let time_out = || breaker.failed(breaker.permit(at(1)).unwrap(), None, at(1));
+        assert_eq!(time_out(), Change::Nothing);
+        assert_eq!(time_out(), Change::Nothing);
+        assert_eq!(time_out(), Change::Opened(SECOND));
+    }
+
+    #[test]
     fn open_breaker_lets_one_probe_through_after_each_growing_pause() {
         let breaker = opened(at(0));
         let mut now = 1;
@@ -241,7 +259,7 @@ mod tests {
             let probe = breaker.permit(at(now)).unwrap();
             assert!(breaker.permit(at(now)).is_none(), "one at a time");
             assert!(breaker.is_open(at(now)));
-            let change = breaker.failed(probe, &KeyDigest::of("a"), at(now));
+            let change = breaker.failed(probe, Some(&KeyDigest::of("a")), at(now));
             assert_eq!(change, Change::Opened(SECOND * pause));
             now += u64::from(pause);
         }
@@ -272,8 +290,7 @@ mod tests {
         for key in ["a", "b", "c"] {
             fail(&breaker, key, at(0));
         }
-        let key = KeyDigest::of("d");
-        assert_eq!(breaker.failed(before, &key, at(0)), Change::Nothing);
+        assert_eq!(breaker.failed(before, None, at(0)), Change::Nothing);
         assert_eq!(breaker.succeeded(before), Change::Nothing);
         assert!(breaker.is_open(at(0)));
     }
@@ -283,7 +300,7 @@ mod tests {
         let breaker = opened(at(0));
         let probe = breaker.permit(at(1)).unwrap();
         assert_eq!(breaker.close(), Change::Closed);
-        assert_eq!(breaker.failed(probe, &KeyDigest::of("a"), at(1)), Change::Nothing);
+        assert_eq!(breaker.failed(probe, Some(&KeyDigest::of("a")), at(1)), Change::Nothing);
         assert!(!breaker.is_open(at(1)));
     }
 }

@@ -17,7 +17,7 @@ use crate::store::Answer;
 /// its holder sees either a lookup under way or the result of it.
 pub(super) struct Flights<E>([Mutex<ByKey<E>>; SHARDS]);
 
-type ByKey<E> = HashMap<KeyDigest, Flight<E>>;
+pub(super) type ByKey<E> = HashMap<KeyDigest, Flight<E>>;
 
 const SHARDS: usize = 64;
 

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -7,7 +7,7 @@ use tracing::{Instrument, Span, debug, info, warn};
 use super::breaker::{Breaker, Change, Permit};
 use super::clock::{Clock, Moment};
 use super::entries::{Entries, Found, Known};
-use super::flights::{Ending, Flight, Flights};
+use super::flights::{ByKey, Ending, Flight, Flights};
 use super::rate::Rate;
 use super::settings::Settings;
 #[cfg(feature = "document")]
@@ -175,7 +175,7 @@ impl<S: SubscriptionStore> CacheCore<S> {
             return Asked::Answered(Err(CachedStoreError::NoRuntime));
         };
         let now = self.clock.now();
-        let mut flights = self.flights.around(key);
+        let flights = self.flights.around(key);
         if let Some(flight) = flights.get(key)
             && !self.is_fenced(flight)
             && !flight.is_overdue()
@@ -210,16 +210,28 @@ impl<S: SubscriptionStore> CacheCore<S> {
             Err(error) => return Asked::Answered(self.refused(stale.as_deref(), error)),
         };
         self.counters.misses.count();
-        let flight = Flight::new(dues, self.entries.tick(), self.settings.timeout);
-        let overdue = flights.insert(*key, flight.clone());
-        // A runtime that shuts down drops the task, which then takes the lock.
-        drop(flights);
-        if let Some(overdue) = overdue.filter(Flight::is_overdue) {
-            self.give_up(key, &overdue);
-        }
-        let task = LookupTask::new(Arc::clone(self), *key, flight.clone());
+        let task = self.begin(*key, dues, flights);
+        let flight = task.flight.clone();
         runtime.spawn(task.run().instrument(Span::current()));
         Asked::Waiting(flight)
+    }
+
+    /// Begins a lookup. Releases the lock: a runtime that shuts down drops the task,
+    /// which then takes it.
+    fn begin(
+        self: &Arc<Self>,
+        key: KeyDigest,
+        dues: Dues,
+        mut flights: MutexGuard<'_, ByKey<S::Error>>,
+    ) -> LookupTask<S> {
+        let flight = Flight::new(dues, self.entries.tick(), self.settings.timeout);
+        let before = flights.insert(key, flight.clone());
+        drop(flights);
+        if let Some(overdue) = before.filter(Flight::is_overdue) {
+            self.give_up(&key, &overdue);
+        }
+        let core = Arc::clone(self);
+        LookupTask { core, key, flight }
     }
 
     fn is_fenced(&self, flight: &Flight<S::Error>) -> bool {
@@ -266,19 +278,17 @@ impl<S: SubscriptionStore> CacheCore<S> {
         if self.breaker.is_open(now) {
             return;
         }
-        let mut flights = self.flights.around(key);
-        if flights.contains_key(key) || !matches!(self.entries.get(key, now), Known::Aging(_)) {
+        let flights = self.flights.around(key);
+        let is_asked = flights.get(key).is_some_and(|flight| !flight.is_overdue());
+        if is_asked || !matches!(self.entries.get(key, now), Known::Aging(_)) {
             return;
         }
         let Ok(dues) = self.dues(false, now) else {
             return;
         };
         self.counters.refreshes.count();
-        let flight = Flight::new(dues, self.entries.tick(), self.settings.timeout);
-        flights.insert(*key, flight.clone());
-        drop(flights);
         // It may outlive the request, so it does not run in its span.
-        runtime.spawn(LookupTask::new(Arc::clone(self), *key, flight).run());
+        runtime.spawn(self.begin(*key, dues, flights).run());
     }
 
     /// Asks the store. The answer is bound to definitions: its own, or those that
@@ -374,13 +384,14 @@ impl<S: SubscriptionStore> CacheCore<S> {
         if matches!(error, CachedStoreError::TimedOut { .. }) {
             self.counters.timeouts.count();
         }
-        let is_about_one_key =
-            matches!(error, CachedStoreError::Store(error) if (self.is_about_one_key)(error));
-        let error: &dyn std::error::Error = error;
-        let change = match is_about_one_key {
-            true => self.breaker.succeeded(dues.permit),
-            false => self.breaker.failed(dues.permit, key, now),
+        let change = match error {
+            CachedStoreError::Store(error) if (self.is_about_one_key)(error) => {
+                self.breaker.succeeded(dues.permit)
+            }
+            CachedStoreError::Store(_) => self.breaker.failed(dues.permit, Some(key), now),
+            _ => self.breaker.failed(dues.permit, None, now),
         };
+        let error: &dyn std::error::Error = error;
         match change {
             Change::Opened(pause) => warn!(
                 error,
@@ -469,10 +480,6 @@ struct LookupTask<S: SubscriptionStore> {
 }
 
 impl<S: SubscriptionStore> LookupTask<S> {
-    fn new(core: Arc<CacheCore<S>>, key: KeyDigest, flight: Flight<S::Error>) -> Self {
-        Self { core, key, flight }
-    }
-
     async fn run(self) {
         let outcome = self.core.ask_store(&self.key).await;
         self.core.end(&self.key, &self.flight, outcome);

@@ -162,6 +162,17 @@ impl SnapshotFile {
         self
     }
 
+    /// The same file for the keys of a cache, which is never read as another kind of
+    /// snapshot. `None` if neither it nor the store names a source.
+    #[cfg(feature = "cache")]
+    pub(crate) fn of_cache(mut self, store: Option<&str>) -> Option<Self> {
+        if self.source.is_empty() && store.is_none() {
+            return None;
+        }
+        self.source = [store.unwrap_or_default(), &self.source].join(" ");
+        Some(self.of_kind(SnapshotKind::Cache))
+    }
+
     /// The file's path.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -18,7 +18,9 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use super::{CachedStore, CachedStoreBuilder, CachedStoreError, LookupResult};
+use super::{CachedStore, CachedStoreBuilder, CachedStoreError};
+
+type LookupResult<E> = Result<Option<KeyOwner>, CachedStoreError<E>>;
 use crate::catalog::KeyOwner;
 use crate::catalog::{KeySlot, Scope, State, Subscription};
 use crate::key::KeyDigest;

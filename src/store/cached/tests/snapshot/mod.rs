@@ -108,7 +108,13 @@ impl Place {
             .jitter(0.0)
             .stale_for(300 * SECOND)
             .without_breaker()
-            .keep_snapshot(self.path.as_path())
+            .keep_snapshot(SnapshotFile::new(&self.path).with_source("remote"))
+    }
+
+    /// The file as the cache opens it.
+    fn file(&self) -> SnapshotFile {
+        let file = SnapshotFile::new(&self.path).with_source("remote");
+        file.of_cache(None).unwrap()
     }
 
     fn content(&self) -> String {
@@ -116,14 +122,14 @@ impl Place {
     }
 
     fn saved(&self) -> Catalog {
-        let file = SnapshotFile::new(&self.path);
+        let file = self.file();
         file.load().unwrap().unwrap().into_catalog()
     }
 
     /// The file, of that age.
     fn age(&self, age: Duration) {
         let saved_at = SystemTime::now() - age;
-        let file = SnapshotFile::new(&self.path);
+        let file = self.file();
         file.save_as_of(&self.saved(), saved_at, &HashMap::new())
             .unwrap();
     }

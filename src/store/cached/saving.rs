@@ -1,0 +1,185 @@
+//! The task that saves the snapshot.
+
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::debug;
+
+use super::clock::Moment;
+use super::contents::Contents;
+use super::lookup::CacheCore;
+use super::snapshot::{Saved, Snapshots};
+use crate::store::backoff::{Backoff, spread};
+use crate::store::{Holdings, SubscriptionStore};
+
+/// After a save, nothing is saved for this many times as long as it took: a large
+/// file must not keep the disk busy while invalidations follow each other.
+const REST: u32 = 10;
+
+/// The pause after a save that failed; it grows up to the interval.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// Saves at intervals, and on demand, until the last handle is gone.
+pub(super) fn start<S: SubscriptionStore>(
+    core: &Arc<CacheCore<S>>,
+    runtime: &Handle,
+    every: Duration,
+) {
+    if let Some(snapshots) = &core.snapshots {
+        let wake = Arc::clone(&snapshots.wake);
+        let guard = TaskGuard(Arc::downgrade(core));
+        let saving = save_repeatedly(guard, wake, every);
+        let task = runtime.spawn(saving).abort_handle();
+        let mut slot = snapshots.task.lock().unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(task);
+    }
+}
+
+/// Reports a saving task that ends before its cache.
+struct TaskGuard<S: SubscriptionStore>(Weak<CacheCore<S>>);
+
+impl<S: SubscriptionStore> Drop for TaskGuard<S> {
+    fn drop(&mut self) {
+        if let Some(core) = self.0.upgrade()
+            && let Some(snapshots) = &core.snapshots
+        {
+            snapshots.set_error(Some(
+                "the task that saves it has ended, probably because its runtime was shut down: \
+                 keep that runtime alive as long as the store"
+                    .to_owned(),
+            ));
+        }
+    }
+}
+
+async fn save_repeatedly<S: SubscriptionStore>(
+    guard: TaskGuard<S>,
+    wake: Arc<Notify>,
+    every: Duration,
+) {
+    let mut retry = Backoff::new(FIRST_RETRY.min(every), every);
+    let mut has_failed = false;
+    loop {
+        let Some(jitter) = guard.0.upgrade().map(|core| core.settings.jitter) else {
+            return;
+        };
+        if has_failed {
+            // Not on demand either: the next save would fail, too.
+            sleep(retry.pause()).await;
+        } else {
+            retry.reset();
+            // Whichever comes first.
+            let _ = timeout(spread(every, jitter), wake.notified()).await;
+        }
+        let Some(core) = guard.0.upgrade() else {
+            return;
+        };
+        let begun = Instant::now();
+        match spawn_blocking(move || core.save()).await {
+            Ok(is_saved) => has_failed = !is_saved,
+            Err(error) if error.is_panic() => {
+                has_failed = true;
+                if let Some(core) = guard.0.upgrade() {
+                    core.note_panic();
+                }
+            }
+            // The runtime is shutting down.
+            Err(_) => return,
+        }
+        sleep(begun.elapsed().saturating_mul(REST).min(every)).await;
+    }
+}
+
+impl<S: SubscriptionStore> CacheCore<S> {
+    /// Saves what changed. Returns whether the file is up to date. Blocks.
+    fn save(&self) -> bool {
+        let Some(snapshots) = &self.snapshots else {
+            return true;
+        };
+        let wall = SystemTime::now();
+        let now = self.clock.now();
+        let (definitions, as_of) = match self.store.holdings() {
+            Ok(Holdings::Definitions(definitions)) => (definitions, wall),
+            Ok(_) => {
+                snapshots.set_error(Some(
+                    "the store behind the cache does not have APIs and products besides keys"
+                        .to_owned(),
+                ));
+                return true;
+            }
+            // Invalidated keys still leave the file. The rest of it becomes no younger.
+            Err(_) => match &*snapshots.saved() {
+                Saved {
+                    at: Some(at),
+                    definitions: Some(definitions),
+                    ..
+                } => (Arc::clone(definitions), *at),
+                _ => return true,
+            },
+        };
+        // First: what changes from here on is for the next save.
+        let changed = self.entries.take_changed();
+        let saved = snapshots.saved().definitions.clone();
+        if !changed && saved.is_some_and(|saved| saved.has_definitions_of(&definitions)) {
+            return true;
+        }
+        let found = self.entries.all_found(now);
+        let contents = Contents::gather(&definitions, found, as_of, |fresh_until: Moment| {
+            wall.checked_sub(now.since(fresh_until)).unwrap_or(as_of)
+        });
+        let is_saved = contents.is_some_and(|contents| write(snapshots, &contents));
+        if is_saved {
+            let mut saved = snapshots.saved();
+            saved.at = Some(as_of);
+            saved.definitions = Some(definitions);
+        } else {
+            self.entries.set_changed();
+        }
+        is_saved
+    }
+
+    fn note_panic(&self) {
+        if let Some(snapshots) = &self.snapshots {
+            snapshots.set_error(Some("the store behind the cache panicked".to_owned()));
+        }
+    }
+}
+
+fn write(snapshots: &Snapshots, contents: &Contents) -> bool {
+    let Contents {
+        catalog,
+        as_of,
+        confirmed,
+        left_out,
+    } = contents;
+    match snapshots.file.save_as_of(catalog, *as_of, confirmed) {
+        Ok(()) => {
+            let subscriptions = catalog.subscription_count();
+            debug!(subscriptions, left_out, "the snapshot of the cache was saved");
+            snapshots.set_error(None);
+            true
+        }
+        Err(error) => {
+            let cause = error.source().map(|cause| format!(": {cause}"));
+            snapshots.set_error(Some(format!("{error}{}", cause.unwrap_or_default())));
+            false
+        }
+    }
+}
+
+/// The last handle saves the last changes, and blocks its thread: a task would be
+/// lost with a process that ends now.
+impl<S: SubscriptionStore> Drop for CacheCore<S> {
+    fn drop(&mut self) {
+        // A store that panics must not do so during another panic.
+        if catch_unwind(AssertUnwindSafe(|| self.save())).is_err() {
+            self.note_panic();
+        }
+    }
+}
