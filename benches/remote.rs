@@ -69,7 +69,7 @@ async fn measure(subscriptions: usize) {
 impl Far {
     async fn store(&self) -> RedisStore {
         let options = RedisOptions::new(self.server.url());
-        RedisStore::connect(options).await.unwrap()
+        RedisStore::builder(options).open().await.unwrap()
     }
 
     fn memory(&self) -> String {

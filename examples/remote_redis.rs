@@ -89,7 +89,7 @@ fn catalog() -> Result<Catalog, AnyError> {
 type Cached = CachedStore<RedisStore>;
 
 async fn service(url: &str) -> Result<Cached, AnyError> {
-    let store = RedisStore::connect(options(url)).await?;
+    let store = RedisStore::builder(options(url)).open().await?;
     Ok(store.cached_with(|cache| cache.timeout(PATIENCE))?)
 }
 

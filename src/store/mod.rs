@@ -56,12 +56,15 @@ pub mod file;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+mod invalidation;
 mod memory;
 
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub mod redis;
-#[cfg(any(feature = "file", feature = "http", feature = "sql"))]
+#[cfg(any(feature = "file", feature = "http", feature = "redis", feature = "sql"))]
 pub(crate) mod replica;
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
@@ -84,14 +87,17 @@ pub use file::FileStore;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub use http::{HttpLookupStore, HttpStore};
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use invalidation::Invalidation;
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use redis::{RedisPublisher, RedisStore};
-#[cfg(any(feature = "file", feature = "http", feature = "sql"))]
+#[cfg(any(feature = "file", feature = "http", feature = "redis", feature = "sql"))]
 #[cfg_attr(
     docsrs,
-    doc(cfg(any(feature = "file", feature = "http", feature = "sql")))
+    doc(cfg(any(feature = "file", feature = "http", feature = "redis", feature = "sql")))
 )]
 pub use replica::{CatalogUnavailable, Origin, StoreStatus};
 #[cfg(feature = "document")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher, RedisStore};
+use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher};
 
 use crate::server::{Cluster, Port};
 use crate::support::*;
@@ -15,7 +15,6 @@ fn options_of(urls: Vec<String>) -> RedisOptions {
     RedisOptions::cluster(urls)
         .with_timeout(PATIENCE)
         .with_connect_timeout(3 * PATIENCE)
-        .with_heartbeat(Duration::from_millis(100))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +28,7 @@ async fn a_cluster_is_published_to_found_in_and_listened_to() {
         let mut urls = cluster.urls();
         urls.rotate_left(first);
         let options = options_of(urls);
-        instances.push(cached(RedisStore::connect(options).await.unwrap()));
+        instances.push(cached(builder(options).open().await.unwrap()));
     }
     for instance in &instances {
         assert_eq!(status(instance, KEY).await, 200);
@@ -60,7 +59,7 @@ async fn a_node_that_is_down_is_passed_over() {
     let options = options_of(urls);
     let publisher = RedisPublisher::new(options.clone()).unwrap();
     publisher.publish(&catalog()).await.unwrap();
-    let store = RedisStore::connect(options).await.unwrap();
+    let store = builder(options).open().await.unwrap();
     assert_eq!(status(&store, KEY).await, 200);
 }
 
@@ -91,7 +90,7 @@ async fn a_node_that_hangs_leaves_time_to_connect_to_the_others() {
     let mut patience = Duration::from_secs(1);
     let store = loop {
         let options = options(&cluster).with_connect_timeout(patience);
-        match RedisStore::connect(options).await {
+        match builder(options).open().await {
             Ok(store) => break store,
             // On a busy machine the others may take as long.
             Err(error) => assert!(patience < PATIENCE, "{error:?}"),

@@ -7,7 +7,7 @@ use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher, RedisSt
 use tower_subscription_key::store::{CachedStore, SubscriptionStore};
 
 use crate::server::Server;
-use crate::support::{PATIENCE, cached, options};
+use crate::support::{PATIENCE, builder, cached, options};
 
 /// A server, and how a store on it is made.
 struct Redis<F> {
@@ -42,7 +42,7 @@ impl<S: SubscriptionStore, F: Fn(RedisStore) -> S> Harness for Redis<F> {
 
     async fn store(&self, catalog: Catalog) -> Result<S, Trouble> {
         self.publish(catalog).await?;
-        let store = RedisStore::connect(self.options()).await?;
+        let store = builder(self.options()).open().await?;
         Ok((self.wrap)(store))
     }
 

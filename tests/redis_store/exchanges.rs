@@ -36,7 +36,7 @@ async fn begun() -> (Server, RedisPublisher, RedisStore) {
     let options = options(&server).with_timeout(Duration::from_secs(60));
     let publisher = RedisPublisher::new(options.clone()).unwrap();
     publisher.publish(&versions()[0]).await.unwrap();
-    let store = RedisStore::connect(options).await.unwrap();
+    let store = builder(options).open().await.unwrap();
     (server, publisher, store)
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tower_subscription_key::KeyDigest;
 use tower_subscription_key::store::SubscriptionStore;
-use tower_subscription_key::store::redis::{RedisStore, RedisStoreError};
+use tower_subscription_key::store::redis::RedisStoreError;
 
 use crate::server::Server;
 use crate::support::*;
@@ -76,12 +76,12 @@ async fn a_connection_that_was_reset_is_made_anew_unnoticed() {
 async fn a_store_begun_during_an_outage_says_so_and_comes_round() {
     let (mut server, publisher, _) = served().await;
     server.kill();
-    let error = RedisStore::connect(options(&server)).await.unwrap_err();
-    let RedisStoreError::NotLoaded { source } = &error else {
+    let error = builder(options(&server)).open().await.unwrap_err();
+    let RedisStoreError::NotLoaded { cause } = &error else {
         panic!("{error}");
     };
-    assert!(source.is_some(), "the reason is told");
-    let store = RedisStore::start(options(&server)).unwrap();
+    assert!(cause.is_some(), "{error}");
+    let store = builder(options(&server)).start().unwrap();
     assert_eq!(status(&store, KEY).await, 503);
     server.restart();
     publisher.publish(&catalog()).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_remote_that_talks_nonsense_is_an_error() {
         }
     });
     let options = tower_subscription_key::store::redis::RedisOptions::new(url);
-    let store = RedisStore::start(options).unwrap();
+    let store = builder(options).start().unwrap();
     assert!(store.find(&KeyDigest::of(KEY)).await.is_err());
     assert_eq!(status(&store, KEY).await, 503);
     talking.abort();
@@ -145,7 +145,7 @@ async fn its_task_ends_with_its_last_handle() {
 async fn outside_of_a_runtime_it_says_that_it_needs_one() {
     let server = Server::start();
     let options = options(&server);
-    let begun = std::thread::spawn(move || RedisStore::start(options).map(drop));
+    let begun = std::thread::spawn(move || builder(options).start().map(drop));
     let error = begun.join().unwrap().unwrap_err();
     assert!(error.to_string().contains("runtime"), "{error}");
 }

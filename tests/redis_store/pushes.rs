@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tower_subscription_key::KeyDigest;
 use tower_subscription_key::catalog::{Scope, Subscription};
-use tower_subscription_key::store::redis::{Invalidation, RedisStore};
+use tower_subscription_key::store::Invalidation;
 
 use crate::server::Server;
 use crate::support::*;
@@ -15,7 +15,7 @@ async fn a_suspension_is_felt_at_eight_instances_that_had_the_key_cached() {
     let (server, publisher, first) = served().await;
     let mut instances = vec![cached(first)];
     for _ in 1..8 {
-        let store = RedisStore::connect(options(&server)).await.unwrap();
+        let store = builder(options(&server)).open().await.unwrap();
         instances.push(cached(store));
     }
     for round in 0..3 {
@@ -141,8 +141,8 @@ async fn what_nobody_understands_makes_everything_be_asked_again() {
 #[tokio::test]
 async fn while_deaf_it_forgets_as_often_as_it_was_told_to() {
     let (server, _publisher, _) = served().await;
-    let options = options(&server).with_invalidation_while_deaf(Duration::from_millis(50));
-    let store = cached(RedisStore::connect(options).await.unwrap());
+    let builder = builder(options(&server)).forget_while_not_listening(Duration::from_millis(50));
+    let store = cached(builder.open().await.unwrap());
     assert_eq!(status(&store, KEY).await, 200);
     let _: () = server.run(&["ACL", "SETUSER", "default", "resetchannels", "-subscribe"]);
     let _: i64 = server.run(&["CLIENT", "KILL", "TYPE", "pubsub"]);

@@ -38,7 +38,7 @@ fn other() -> Subscription {
 }
 
 async fn reached(server: &Server, file: &Path) -> CachedStore<RedisStore> {
-    let store = RedisStore::connect(patient(server)).await.unwrap();
+    let store = builder(patient(server)).open().await.unwrap();
     let cache = kept(store, file);
     assert_eq!(status(&cache, KEY).await, 200);
     assert_eq!(status(&cache, OTHER).await, 200);
@@ -47,7 +47,7 @@ async fn reached(server: &Server, file: &Path) -> CachedStore<RedisStore> {
 
 /// A service that begins while Redis is down.
 async fn serves_what_is_good(server: &Server, file: &Path, begun: SystemTime) {
-    let cache = kept(RedisStore::start(patient(server)).unwrap(), file);
+    let cache = kept(builder(patient(server)).start().unwrap(), file);
     for _ in 0..10 {
         assert_eq!(status(&cache, KEY).await, 200);
         assert_eq!(status(&cache, WRONG).await, 503);
@@ -87,7 +87,7 @@ async fn what_is_known_is_served_and_what_was_suspended_is_not() {
         serves_what_is_good(&server, file, begun).await;
     }
 
-    let cache = kept(RedisStore::start(patient(&server)).unwrap(), &file);
+    let cache = kept(builder(patient(&server)).start().unwrap(), &file);
     assert_eq!(status(&cache, KEY).await, 200);
     server.restart();
     let now = catalog_of([contoso(), suspended]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tower_subscription_key::KeyDigest;
 use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::redis::{
-    RedisOptions, RedisPublisher, RedisStore, RedisStoreError,
+    RedisOptions, RedisPublisher, RedisStoreError,
 };
 
 use crate::gate::Gate;
@@ -21,7 +21,6 @@ fn through(gate: &Gate) -> RedisOptions {
     RedisOptions::new(gate.url())
         .with_timeout(TIMEOUT)
         .with_connect_timeout(PATIENCE)
-        .with_heartbeat(Duration::from_millis(100))
 }
 
 /// That waits for longer than a command may take, and then goes well.
@@ -53,7 +52,7 @@ where
 async fn an_attempt_outlives_the_lookups_that_give_up_and_serves_those_to_come() {
     let (server, _publisher, _) = served().await;
     let gate = Gate::before(&server).await;
-    let store = RedisStore::start(through(&gate)).unwrap();
+    let store = builder(through(&gate)).start().unwrap();
     for _ in 0..5 {
         let error = store.find(&KeyDigest::of(KEY)).await.unwrap_err();
         let expected = matches!(error, RedisStoreError::TimedOut { after } if after == TIMEOUT);
@@ -80,7 +79,7 @@ async fn a_store_that_lost_its_connection_waits_for_the_new_one_as_long() {
     let (server, _publisher, _) = served().await;
     let gate = Gate::before(&server).await;
     gate.open();
-    let store = RedisStore::start(through(&gate)).unwrap();
+    let store = builder(through(&gate)).start().unwrap();
     comes_to(&store, KEY, 200).await;
     gate.shut();
     for _ in 0..5 {
@@ -106,7 +105,7 @@ async fn a_store_and_a_publisher_wait_for_their_first_connection() {
         publisher.publish(&catalog()).await
     });
     published.await;
-    let connected = outwaits(&server, RedisStore::connect);
+    let connected = outwaits(&server, |options| builder(options).open());
     drop(connected.await);
 }
 
@@ -117,12 +116,12 @@ async fn an_attempt_that_takes_too_long_is_given_up_and_told() {
     let options = through(&gate)
         .with_timeout(PATIENCE)
         .with_connect_timeout(TIMEOUT);
-    let error = RedisStore::connect(options.clone()).await.unwrap_err();
+    let error = builder(options.clone()).open().await.unwrap_err();
     let told = told(&error);
     assert!(told.contains("did not answer in 100ms"), "{told}");
     let publisher = RedisPublisher::new(options.clone()).unwrap();
     assert!(publisher.publish(&catalog()).await.is_err());
-    let store = RedisStore::start(options).unwrap();
+    let store = builder(options).start().unwrap();
     for _ in 0..3 {
         let error = store.find(&KeyDigest::of(KEY)).await.unwrap_err();
         let expected = matches!(error, RedisStoreError::TimedOut { after } if after == TIMEOUT);
@@ -135,7 +134,7 @@ async fn an_attempt_ends_with_the_last_handle() {
     let server = Server::start();
     let gate = Gate::before(&server).await;
     let options = through(&gate).with_connect_timeout(2 * PATIENCE);
-    let store = RedisStore::start(options).unwrap();
+    let store = builder(options).start().unwrap();
     let another = store.clone();
     assert_eq!(status(&store, KEY).await, 503);
     eventually("it is connected to", async || gate.held() == 1).await;

@@ -6,7 +6,9 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_subscription_key::catalog::{Api, Catalog, Product, Scope, State, Subscription};
-use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher, RedisStore};
+use tower_subscription_key::store::redis::{
+    RedisOptions, RedisPublisher, RedisStore, RedisStoreBuilder,
+};
 use tower_subscription_key::store::{CachedStore, SubscriptionStore};
 use tower_subscription_key::{KeyDigest, SubscriptionKeyLayer};
 
@@ -45,11 +47,14 @@ pub(crate) fn catalog_of(subscriptions: impl IntoIterator<Item = Subscription>) 
 }
 
 pub(crate) fn options(server: &Server) -> RedisOptions {
-    // A short heartbeat fails nothing, for it is answered in the same patience.
     RedisOptions::new(server.url())
         .with_timeout(PATIENCE)
         .with_connect_timeout(PATIENCE)
-        .with_heartbeat(Duration::from_millis(100))
+}
+
+/// A short heartbeat fails nothing, because it is awaited for as long as a command.
+pub(crate) fn builder(options: RedisOptions) -> RedisStoreBuilder {
+    RedisStore::builder(options).heartbeat(Duration::from_millis(100))
 }
 
 pub(crate) fn publisher(server: &Server) -> RedisPublisher {
@@ -61,7 +66,7 @@ pub(crate) async fn served() -> (Server, RedisPublisher, RedisStore) {
     let server = Server::start();
     let publisher = publisher(&server);
     publisher.publish(&catalog()).await.unwrap();
-    let store = RedisStore::connect(options(&server)).await.unwrap();
+    let store = builder(options(&server)).open().await.unwrap();
     (server, publisher, store)
 }
 
@@ -70,7 +75,7 @@ pub(crate) async fn served() -> (Server, RedisPublisher, RedisStore) {
 pub(crate) async fn impatient(options: &RedisOptions) -> RedisStore {
     let mut timeout = Duration::from_millis(500);
     loop {
-        let store = RedisStore::connect(options.clone().with_timeout(timeout)).await;
+        let store = builder(options.clone().with_timeout(timeout)).open().await;
         match store {
             Ok(store) if status(&store, KEY).await == 200 => return store,
             other => assert!(timeout < PATIENCE, "{other:?}"),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher, RedisStore};
+use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher};
 
 use crate::server::Server;
 use crate::support::*;
@@ -43,12 +43,12 @@ async fn over_tls_the_remote_must_be_one_that_is_trusted() {
     let trusting = patient.clone().with_root_certificates(certificate);
     let publisher = RedisPublisher::new(trusting.clone()).unwrap();
     publisher.publish(&catalog()).await.unwrap();
-    let store = cached(RedisStore::connect(trusting).await.unwrap());
+    let store = cached(builder(trusting).open().await.unwrap());
     assert_eq!(status(&store, KEY).await, 200);
     publisher.put_subscription(&suspended()).await.unwrap();
     comes_to(&store, KEY, 401).await;
     // The system trusts no such certificate.
-    let error = RedisStore::connect(patient).await.unwrap_err();
+    let error = builder(patient).open().await.unwrap_err();
     assert!(
         told(&error).to_lowercase().contains("certificate"),
         "{}",

@@ -58,7 +58,7 @@ async fn turn<S: SubscriptionStore + Clone>(latency: Duration, wrap: impl Fn(Red
     let options = RedisOptions::new(proxy.url())
         .with_timeout(PATIENCE)
         .with_connect_timeout(PATIENCE);
-    let store = wrap(RedisStore::connect(options).await.unwrap());
+    let store = wrap(builder(options).open().await.unwrap());
     proxy.set(Mode::Delay(latency / 2));
     let done = Arc::new(AtomicBool::new(false));
     let asking = [(); 4].map(|()| tokio::spawn(ask(store.clone(), Arc::clone(&done))));

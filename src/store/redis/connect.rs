@@ -1,4 +1,3 @@
-use std::future::Future;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -7,7 +6,7 @@ use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, RedisResult, Value};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::error::RedisStoreError;
 
@@ -24,51 +23,50 @@ pub(super) enum Connection {
     Cluster(ClusterConnection),
 }
 
-/// Why there is no connection. Everyone who waited for it is told.
+/// Why there is no connection. All that waited for it get this.
 #[derive(Debug, Clone)]
 pub(super) enum NoConnection {
     Refused(RedisError),
     TimedOut {
         after: Duration,
     },
-    /// The attempt was broken off: the runtime that it was made in is gone.
-    BrokenOff,
+    /// The runtime that connected is gone.
+    Lost,
 }
 
 type Outcome = Result<Connection, NoConnection>;
 
-/// An attempt to connect, and the connection that came of it. It goes on when
-/// nobody waits for it any more, and ends when this is dropped.
+/// The runtime of an attempt reports its timeout. If it has not by this time after it,
+/// that runtime has stopped.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// An attempt to connect, and the connection that it made. It goes on if no command
+/// waits for it, and ends when this is dropped.
 pub(super) struct Attempt {
     outcome: Pending,
+    deadline: Instant,
     task: AbortHandle,
 }
 
-/// What is to come of an attempt.
+/// The future outcome of an attempt.
 #[derive(Clone)]
 pub(super) struct Pending(watch::Receiver<Option<Outcome>>);
 
 impl Attempt {
-    pub(super) fn begin(target: &Target, patience: Duration) -> Self {
+    pub(super) fn begin(target: &Target, after: Duration) -> Self {
         let target = target.clone();
-        Self::of(async move { target.connect().await }, patience)
-    }
-
-    fn of(
-        connecting: impl Future<Output = RedisResult<Connection>> + Send + 'static,
-        patience: Duration,
-    ) -> Self {
         let (sender, outcome) = watch::channel(None);
         let task = tokio::spawn(async move {
-            let outcome = match timeout(patience, connecting).await {
+            let outcome = match timeout(after, target.connect()).await {
                 Ok(connected) => connected.map_err(NoConnection::Refused),
-                Err(_) => Err(NoConnection::TimedOut { after: patience }),
+                Err(_) => Err(NoConnection::TimedOut { after }),
             };
-            // Whoever dropped the attempt wants no connection.
+            // Without the attempt, there is no use for the connection.
             let _ = sender.send(Some(outcome));
         });
         Self {
             outcome: Pending(outcome),
+            deadline: Instant::now() + after + SLACK,
             task: task.abort_handle(),
         }
     }
@@ -81,13 +79,13 @@ impl Attempt {
         matches!(*self.outcome.0.borrow(), Some(Ok(_)))
     }
 
-    /// Whether nothing is to be had from it any more.
-    pub(super) fn is_in_vain(&self) -> bool {
+    /// Whether it failed, or will never end.
+    pub(super) fn is_over(&self) -> bool {
         // In this order: it has an outcome before it is finished.
         let is_finished = self.task.is_finished();
         match &*self.outcome.0.borrow() {
             Some(outcome) => outcome.is_err(),
-            None => is_finished,
+            None => is_finished || Instant::now() > self.deadline,
         }
     }
 }
@@ -101,8 +99,8 @@ impl Drop for Attempt {
 impl Pending {
     pub(super) async fn wait(mut self) -> Outcome {
         match self.0.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or(Err(NoConnection::BrokenOff)),
-            Err(_) => Err(NoConnection::BrokenOff),
+            Ok(outcome) => outcome.clone().unwrap_or(Err(NoConnection::Lost)),
+            Err(_) => Err(NoConnection::Lost),
         }
     }
 }
@@ -111,7 +109,7 @@ impl Target {
     async fn connect(&self) -> RedisResult<Connection> {
         match self {
             Self::Single(client) => {
-                // The attempt's patience and the link's time-out are around it.
+                // The timeouts of the attempt and of the link apply.
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(None)
                     .set_response_timeout(None);
@@ -137,8 +135,8 @@ impl From<NoConnection> for RedisStoreError {
         match reason {
             NoConnection::Refused(error) => Self::of(error, None),
             NoConnection::TimedOut { after } => Self::TimedOut { after },
-            NoConnection::BrokenOff => Self::Redis {
-                source: "connecting was broken off: the runtime it began in is gone".into(),
+            NoConnection::Lost => Self::Redis {
+                source: "the runtime that connected to Redis was shut down".into(),
             },
         }
     }

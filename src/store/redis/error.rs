@@ -7,143 +7,188 @@ use redis::RedisError;
 use crate::catalog::{CatalogError, KeySlot};
 use crate::document::DocumentError;
 
-/// Options that cannot work.
+/// An option that cannot work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisConfigError {
-    /// A URL, or the certificates, that the client cannot use.
+    /// A URL, or certificates, that the client cannot use.
     #[error(
-        "the Redis client refuses its settings: give URLs like `redis://HOST:6379` or `rediss://USER:PASSWORD@HOST`"
+        "the Redis client does not accept its settings: use URLs like `redis://HOST:6379` or \
+         `rediss://USER:PASSWORD@HOST`"
     )]
     Client {
-        /// Why.
+        /// The error of the client.
         source: Cause,
     },
-    /// A cluster without a node to begin with.
-    #[error("no node of the cluster is given: give the URL of at least one")]
+    /// A cluster without URLs.
+    #[error("the cluster has no URL: give that of at least one node")]
     NoNodes,
     /// A prefix that cannot be a hash tag.
-    #[error("the prefix is empty, or has a brace or a control character in it")]
+    #[error("the prefix is empty, or contains a brace or a control character")]
     Prefix,
-    /// A time that must pass, but is zero.
-    #[error("`{setting}` is zero: give it a time that is longer")]
+    /// A duration of zero.
+    #[error("`{setting}` is zero: set a longer time")]
     NoTime {
         /// The setting.
         setting: &'static str,
     },
-    /// There is no tokio runtime to listen in.
-    #[error("a Redis store listens for changes in a tokio runtime only")]
+    /// No tokio runtime to listen in.
+    #[error("a task listens for changes: start the Redis store in a tokio runtime")]
     NoRuntime,
 }
 
-/// The Redis client's own error. It is of no type that this crate promises, so
-/// that the client can be exchanged for a newer one.
+/// An error of the Redis client. Its type is not part of this API, so that the client
+/// can be updated.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why Redis could not be asked, or its answer not be used.
-///
-/// None of these ever means that a key is unknown.
+/// Why Redis could not be asked, or its answer cannot be used. None of these means
+/// that a key is unknown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisStoreError {
-    /// No answer came in time, or no connection to ask for one.
+    /// No answer in time, or no connection in time.
     #[error("Redis did not answer in {after:?}")]
     TimedOut {
-        /// The time-out.
+        /// The timeout.
         after: Duration,
     },
-    /// Redis cannot be reached, or refuses.
+    /// Redis cannot be reached, or returned an error.
     #[error("Redis could not be asked")]
     Redis {
-        /// Why.
+        /// The error.
         source: Cause,
     },
-    /// Redis answers, but holds no catalog: it was emptied, or never filled, or
-    /// the prefix is another.
-    #[error("Redis holds no catalog under this prefix: publish one")]
+    /// The answers on a connection did not belong to the questions, twice.
+    #[error("Redis answered something other than what was asked")]
+    Desynchronized,
+    /// Redis has no catalog: it was emptied, never filled, or the prefix is another.
+    #[error("Redis has no catalog under this prefix: publish one")]
     NoCatalog,
-    /// What Redis holds was written by a version of this crate with another
-    /// layout.
-    #[error("the catalog in Redis has a layout that this version does not read: publish it again")]
+    /// Another version of this crate, with another layout, wrote the catalog.
+    #[error("the catalog in Redis has a layout that this version cannot read: publish it again")]
     Layout,
-    /// What Redis holds for a key is no owner of it.
-    #[error("what Redis holds for this key is not an owner of it")]
+    /// The entry for a key is not an owner of it.
+    #[error("the entry for this key in Redis is not an owner of it: publish the subscription again")]
     Owner {
-        /// Everything that is wrong, where it is not even a document.
+        /// What is wrong in the document.
         source: Option<DocumentError>,
     },
-    /// The APIs and products in Redis are no whole catalog document.
+    /// The APIs and products are not a whole catalog document.
     #[error("the APIs and products in Redis are not a whole catalog document")]
     Definitions {
-        /// Everything that is wrong, where it is not what its digest says.
+        /// What is wrong in the document. `None`: it does not have its digest.
         source: Option<DocumentError>,
     },
-    /// The catalog was changed each time that the key was asked for.
-    #[error("the catalog was changed while it was asked")]
+    /// The catalog has gone back to an older revision.
+    #[error(
+        "the catalog in Redis has gone back from revision {newest} to {revision}: publish it again"
+    )]
+    WentBack {
+        /// The newest revision that was read.
+        newest: u64,
+        /// The revision in Redis now.
+        revision: u64,
+    },
+    /// Heartbeats that Redis accepted did not arrive.
+    #[error("pushes from Redis do not arrive: the node may have left the cluster")]
+    Deaf,
+    /// The replica that is asked has lost its master.
+    #[error("this Redis is a replica that has lost its master: its catalog may be outdated")]
+    MasterLost,
+    /// The catalog was changed each time the key was looked up.
+    #[error("the catalog was changed during the lookup")]
     Changed,
     /// The options cannot work.
     #[error("the options of the Redis store cannot work")]
     Options {
-        /// Why.
+        /// Which one.
         #[from]
         source: RedisConfigError,
     },
-    /// The APIs and products were not read yet.
-    #[error("the APIs and products were never read")]
+    /// The APIs and products have not been read yet.
+    #[error(
+        "the APIs and products have not been read from Redis yet{}",
+        cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default()
+    )]
     NotLoaded {
-        /// Why not, if it was tried.
-        source: Option<Arc<RedisStoreError>>,
+        /// Why the last attempt failed.
+        cause: Option<Arc<str>>,
     },
 }
 
-/// Why nothing was published. The remote server is as it was, but for
-/// [`Store`](Self::Store): a change whose answer was lost may have been made.
+/// Why a change was not published, or not completely.
+///
+/// After [`Store`](Self::Store) a change may have been made, if its answer was lost;
+/// doing it again is safe. After [`NotPushed`](Self::NotPushed) it was made. After all
+/// others nothing has changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisPublishError {
-    /// Redis could not be asked, or holds no catalog that a single change could
-    /// be made to.
-    #[error("nothing was published")]
+    /// Redis could not be asked, or has no catalog to change.
+    #[error("the change could not be published")]
     Store {
         /// Why.
         #[from]
         source: RedisStoreError,
     },
-    /// It does not fit into the catalog that is there.
-    #[error("this does not fit into the published catalog")]
+    /// The change does not fit into the published catalog.
+    #[error("the change does not fit into the published catalog")]
     Catalog {
-        /// Everything that does not.
+        /// What is wrong.
         #[from]
         source: CatalogError,
     },
     /// Another subscription has one of the keys.
     #[error("the published subscription `{other}` has the same key as its {slot} key")]
     KeyTaken {
-        /// The other subscription's id.
+        /// The id of the other subscription.
         other: String,
-        /// In which of the other's slots.
+        /// Its slot with the key.
         slot: KeySlot,
     },
-    /// The catalog that was written was gone before it was whole: publishing took
-    /// longer than Redis keeps the parts, or it was emptied meanwhile.
-    #[error("the catalog was lost while it was written: publish it again")]
+    /// The change is made, but stores learn of it only when they next ask.
+    #[error(
+        "the change is made, but not pushed: give the user the right to publish on `{channel}` \
+         ({reason})"
+    )]
+    NotPushed {
+        /// The channel.
+        channel: String,
+        /// What Redis says.
+        reason: String,
+        /// The new revision.
+        revision: u64,
+    },
+    /// The staged catalog was gone before it was complete: publishing took longer than
+    /// Redis keeps it, or Redis was emptied.
+    #[error("the staged catalog was lost: publish it again")]
     Lost,
-    /// Others changed the APIs and products each time this was tried.
-    #[error("the published APIs and products keep changing: try again")]
+    /// Other publishers changed the catalog at each attempt.
+    #[error("other publishers keep changing the catalog: try again")]
     Contended,
 }
 
 impl RedisStoreError {
-    /// A refusal can repeat the command, and with it the digest that was asked
-    /// for: that is not told on.
+    /// An error of Redis can repeat the command, and with it the digest that was asked
+    /// for: such a text is left out.
     pub(super) fn of(error: RedisError, digest: Option<&str>) -> Self {
-        let told = error.to_string();
+        let text = error.to_string();
         let source: Cause = match digest {
-            Some(digest) if told.contains(digest.get(..16).unwrap_or(digest)) => {
+            Some(digest) if text.contains(digest.get(..16).unwrap_or(digest)) => {
                 "Redis refused the command".into()
             }
-            _ => error.into(),
+            _ => text.into(),
         };
         Self::Redis { source }
+    }
+
+    pub(super) fn unexpected() -> Self {
+        let source = "the answer does not have the form that was expected".into();
+        Self::Redis { source }
+    }
+
+    /// Whether the error is about a single key, so that it says nothing about others.
+    pub(super) fn is_about_one_key(&self) -> bool {
+        matches!(self, Self::Owner { .. })
     }
 }

@@ -1,10 +1,10 @@
-//! What stands where in Redis.
+//! The names and fields in Redis.
 
-use crate::catalog::{Catalog, CatalogError, KeySlot, Subscription};
+use crate::catalog::{Catalog, CatalogError, KeySlot, Subscription, SubscriptionKey};
 use crate::document;
 use crate::key::KeyDigest;
 
-/// What [`FORMAT_FIELD`] says: the layout that this version reads and writes.
+/// The layout that this version reads and writes.
 pub(super) const FORMAT: &str = "1";
 
 // Fields of the one hash. None of them can be a digest in hex, nor `#` and an id.
@@ -12,8 +12,8 @@ pub(super) const FORMAT_FIELD: &str = "@format";
 pub(super) const DEFINITIONS_FIELD: &str = "@definitions";
 pub(super) const DEFINITIONS_DIGEST_FIELD: &str = "@definitions-sha256";
 
-/// How many seconds a catalog that is being written lives after its last write.
-pub(super) const STAGED_FOR: u32 = 3600;
+/// A staged catalog expires this many seconds after its last write.
+pub(super) const STAGED_FOR: u32 = 600;
 
 /// The keys and the channel under a prefix.
 #[derive(Debug, Clone)]
@@ -24,10 +24,10 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// `None` where the prefix cannot be a hash tag.
+    /// `None` if the prefix cannot be a hash tag.
     pub(super) fn new(prefix: &str) -> Option<Self> {
-        let odd = |character: char| character.is_control() || matches!(character, '{' | '}');
-        if prefix.is_empty() || prefix.contains(odd) {
+        let is_bad = |character: char| character.is_control() || matches!(character, '{' | '}');
+        if prefix.is_empty() || prefix.contains(is_bad) {
             return None;
         }
         Some(Self {
@@ -46,21 +46,24 @@ impl Names {
     }
 }
 
-/// The field that lists a subscription's digests, separated by commas.
+/// The field that lists the digests of a subscription, separated by commas.
 pub(super) fn subscription_field(id: &str) -> String {
     format!("#{id}")
 }
 
-/// A subscription's digests, each with the entry for it.
+/// The digests of a subscription, each with its entry.
 pub(super) fn entries(subscription: &Subscription) -> Vec<(String, String)> {
-    let entry = |slot: KeySlot| document::owner_to_json(Some((subscription, slot)));
-    let keys = subscription.keys();
-    keys.map(|(slot, key)| (key.digest().to_hex(), entry(slot)))
-        .collect()
+    let entry = |(slot, key): (KeySlot, &SubscriptionKey)| {
+        let document = document::owner_to_json(Some((subscription, slot)));
+        (key.digest().to_hex(), document)
+    };
+    let keys = subscription.keys().map(entry);
+    let retired = subscription.retired_keys().map(entry);
+    keys.chain(retired).collect()
 }
 
-/// APIs and products as a document, with the digest by which a change of them is
-/// noticed. A count would not do: it begins anew in a Redis that was emptied.
+/// The APIs and products as a document, with the digest that identifies them. A number
+/// would not do: it starts again in a Redis that was emptied.
 #[derive(Debug)]
 pub(super) struct DefinitionsDocument {
     pub(super) text: String,

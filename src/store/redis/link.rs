@@ -8,12 +8,11 @@ use tokio::time::timeout;
 use super::connect::{Attempt, Connection, NoConnection, Pending, Target};
 use super::error::RedisStoreError;
 
-/// The connection that commands go through. It is made when it is first needed,
-/// and anew after it failed.
+/// The connection for commands. It is made when it is first needed, and again after it
+/// failed.
 ///
-/// Connecting has a patience of its own: a command that gives up earlier leaves
-/// the attempt to those that come after it. All share one attempt, which ends
-/// with this at the latest.
+/// Connecting has its own timeout. A command that gives up earlier leaves the attempt
+/// to later commands; there is one attempt at a time.
 pub(super) struct Link {
     target: Target,
     times: Times,
@@ -21,14 +20,14 @@ pub(super) struct Link {
     current: Mutex<Current>,
 }
 
-/// How long what may take.
+/// The timeouts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     pub(super) command: Duration,
     pub(super) connecting: Duration,
 }
 
-/// A number tells the connection that failed from the one that came after it.
+/// The number distinguishes a connection that failed from its successor.
 #[derive(Default)]
 struct Current {
     number: u64,
@@ -41,7 +40,7 @@ enum Failure {
     Command(RedisError, Age),
 }
 
-/// Whether a connection was there before the command that failed on it.
+/// Whether a connection was made before the command that failed on it.
 #[derive(Debug, Clone, Copy)]
 enum Age {
     New,
@@ -58,7 +57,7 @@ impl Link {
         }
     }
 
-    /// Has commands wait for a connection before their time begins to count.
+    /// Has commands wait for a connection before their own timeout begins.
     pub(super) fn patient(self) -> Self {
         let is_patient = true;
         Self { is_patient, ..self }
@@ -75,8 +74,8 @@ impl Link {
         Ok(())
     }
 
-    /// Runs a command that may run twice: on a connection that turns out to have
-    /// ended, it is tried once more on a new one.
+    /// Runs a command that may run twice: if its connection has ended, it runs again on
+    /// a new one.
     pub(super) async fn repeatable(
         &self,
         command: &Cmd,
@@ -114,8 +113,8 @@ impl Link {
             }
             Ok(Err(Failure::Command(error, _))) => Err(RedisStoreError::of(error, digest)),
             Err(_) => {
-                // It may be half of a connection. One that was still being made
-                // has not had the time to show that.
+                // The connection may be dead. An attempt that has not ended yet is
+                // left to later commands.
                 if let Some(number) = tried {
                     self.forget(number);
                 }
@@ -141,7 +140,7 @@ impl Link {
         Ok((number, age, connection))
     }
 
-    /// The attempt that is under way or was successful; else a new one.
+    /// The attempt that is under way or succeeded, or a new one.
     fn join(&self) -> (u64, Age, Pending) {
         let mut current = self.current();
         let Current { number, attempt } = &mut *current;
@@ -149,7 +148,7 @@ impl Link {
             true => Age::Used,
             false => Age::New,
         };
-        let attempt = match attempt.take().filter(|attempt| !attempt.is_in_vain()) {
+        let attempt = match attempt.take().filter(|attempt| !attempt.is_over()) {
             Some(attempt) => attempt,
             None => {
                 *number += 1;
@@ -169,6 +168,11 @@ impl Link {
         attempt
             .is_some_and(Attempt::is_connected)
             .then_some(current.number)
+    }
+
+    /// Has later commands use a new connection.
+    pub(super) fn replace_connection(&self) {
+        self.current().attempt = None;
     }
 
     fn forget(&self, number: u64) {

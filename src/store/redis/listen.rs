@@ -1,153 +1,244 @@
-use std::future::poll_fn;
-use std::hash::{BuildHasher, RandomState};
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::Stream;
+use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use redis::aio::{PubSubSink, PubSubStream};
-use redis::{Client, RedisResult, Value};
+use redis::{Client, RedisResult, Value, cmd, from_redis_value};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::error::RedisStoreError;
-use super::link::Times;
-use super::message::{Invalidation, Message};
-use super::shared::Shared;
+use super::follower::Follower;
+use super::message::{Message, Pushed};
+use super::nodes::Nodes;
+use crate::store::Invalidation;
+use crate::store::backoff::{Backoff, shortened};
 
-/// Between two attempts at listening.
+/// Between two attempts to listen.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Listens for changes, for as long as its task lives.
+/// Listens for changes as long as its task lives.
+#[derive(Clone)]
 pub(super) struct Listener {
-    pub(super) shared: Arc<Shared>,
-    pub(super) ears: Vec<Client>,
+    pub(super) follower: Arc<Follower>,
+    pub(super) nodes: Arc<Nodes>,
     pub(super) heartbeat: Duration,
-    pub(super) deaf_for: Option<Duration>,
+    pub(super) forget_after: Option<Duration>,
 }
 
-type Ears = (PubSubSink, PubSubStream);
+type Subscription = (PubSubSink, PubSubStream);
+
+enum Event {
+    Message(Message),
+    /// Nothing was heard for a while.
+    Silence,
+    /// A lookup met an older revision.
+    Suspicion,
+    /// The connection has ended.
+    End,
+}
 
 impl Listener {
     pub(super) async fn run(self) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut forget_at = None;
         loop {
-            match self.subscribe().await {
-                Ok(ears) => {
+            let error = match self.subscribe().await {
+                Ok(subscription) => {
                     forget_at = None;
-                    pause = FIRST_PAUSE;
-                    let error = self.listen(ears).await;
-                    warn!(
-                        error = &error as &dyn std::error::Error,
-                        "changes in Redis are not heard any more"
-                    );
-                    self.shared.set_listening(false);
-                    self.shared.set_failure(Some(error));
+                    backoff.reset();
+                    let error = self.listen(subscription).await;
+                    self.follower.set_listening(false);
+                    error
                 }
-                Err(error) => self.shared.set_failure(Some(error)),
-            }
+                Err(error) => error,
+            };
+            self.follower.replica.fail(&error);
             self.forget(&mut forget_at);
-            sleep(with_jitter(pause)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            sleep(backoff.pause()).await;
         }
     }
 
-    /// Says that nothing is to be believed, each time that the pushes were away
-    /// for as long as they may be.
+    /// Has everything looked up again, each time that pushes were away for as long as
+    /// is allowed.
     fn forget(&self, forget_at: &mut Option<Instant>) {
-        let Some(every) = self.deaf_for else {
+        let Some(every) = self.forget_after else {
             return;
         };
         let now = Instant::now();
         let at = *forget_at.get_or_insert(now + every);
         if now >= at {
-            self.shared.tell(&Invalidation::All);
+            self.follower.watchers.notify(&Invalidation::Forget);
             *forget_at = Some(now + every);
         }
     }
 
-    /// Subscribes at the first node that lets us: every node of a cluster hears
-    /// what is published at any.
-    async fn subscribe(&self) -> Result<Ears, RedisStoreError> {
-        if !self.shared.is_loaded() {
-            // What is read first comes by that connection, which may take longer
-            // than the reading.
-            self.shared.source.link.connected().await?;
+    /// Subscribes at the first node that accepts: every node of a cluster hears what
+    /// is published at any.
+    async fn subscribe(&self) -> Result<Subscription, RedisStoreError> {
+        let link = &self.follower.source.link;
+        if !self.follower.is_loaded() {
+            // The first reading needs this connection, which may take longer than the
+            // reading itself.
+            link.connected().await?;
         }
-        let mut failed = RedisStoreError::NotLoaded { source: None };
-        let Times { connecting, .. } = self.shared.source.link.times();
-        for client in &self.ears {
-            match bounded(connecting, self.subscribe_at(client)).await {
-                Ok(ears) => return Ok(ears),
+        let mut failed = RedisStoreError::NotLoaded { cause: None };
+        for client in self.nodes.to_listen_at(link).await {
+            match bounded(link.times().connecting, self.subscribe_at(&client)).await {
+                Ok(subscription) => return Ok(subscription),
                 Err(error) => failed = error,
             }
         }
         Err(failed)
     }
 
-    async fn subscribe_at(&self, client: &Client) -> RedisResult<Ears> {
+    async fn subscribe_at(&self, client: &Client) -> RedisResult<Subscription> {
         let mut pubsub = client.get_async_pubsub().await?;
-        pubsub.subscribe(&self.shared.source.names.channel).await?;
+        let channel = &self.follower.source.names.channel;
+        pubsub.subscribe(channel).await?;
         Ok(pubsub.split())
     }
 
-    /// Hears and obeys. Returns why it no longer can.
-    async fn listen(&self, (mut sink, mut stream): Ears) -> RedisStoreError {
-        // Subscribed first: a change during the reading is heard after it.
-        let mut synced = self.sync().await;
-        let Times { command, .. } = self.shared.source.link.times();
-        self.shared.set_listening(true);
+    /// Processes messages until the connection fails; returns the cause.
+    async fn listen(&self, (mut sink, mut stream): Subscription) -> RedisStoreError {
+        let follower = &self.follower;
+        if let Err(error) = self.check_role().await {
+            return error;
+        }
+        follower.heard();
+        // Subscribed before: a change during the reading is heard after it.
+        let mut is_synced = self.sync().await;
+        follower.set_listening(true);
+        let mut is_probed = false;
         loop {
-            match timeout(self.heartbeat, next(&mut stream)).await {
-                Ok(Some(message)) => {
-                    let message = Message::read(message.get_payload_bytes());
-                    synced &= self.obey(message).await;
+            let wait = match is_probed {
+                true => follower.source.link.times().command,
+                false => shortened(self.heartbeat, 0.5),
+            };
+            match self.next_event(&mut stream, wait).await {
+                Event::Message(message) => {
+                    is_probed = false;
+                    follower.heard();
+                    is_synced &= self.follow(message).await;
                 }
-                Ok(None) => return ended(),
-                Err(_) => {
-                    if let Err(error) = bounded(command, sink.ping::<Value>()).await {
-                        return error;
-                    }
+                Event::Silence if is_probed => return RedisStoreError::Deaf,
+                Event::Silence => match self.probe(&mut sink).await {
+                    Ok(is_published) => is_probed = is_published,
+                    Err(error) => return error,
+                },
+                Event::Suspicion => {
+                    let checked = follower.check_revision().await;
+                    is_synced &= self.note(checked);
                 }
+                Event::End => return ended(),
             }
-            if !synced {
-                synced = self.sync().await;
+            if !is_synced {
+                is_synced = self.sync().await;
             }
+        }
+    }
+
+    async fn next_event(&self, stream: &mut PubSubStream, wait: Duration) -> Event {
+        let suspicion = pin!(self.follower.suspicion.notified());
+        let message = pin!(timeout(wait, stream.next()));
+        match select(message, suspicion).await {
+            Either::Left((Ok(Some(message)), _)) => {
+                Event::Message(Message::read(message.get_payload_bytes()))
+            }
+            Either::Left((Ok(None), _)) => Event::End,
+            Either::Left((Err(_), _)) => Event::Silence,
+            Either::Right(_) => Event::Suspicion,
+        }
+    }
+
+    /// Publishes a heartbeat, which all stores of the fleet hear, so that few need to
+    /// publish one. Without the right to publish, the connection itself is tested.
+    /// Returns whether a heartbeat is to arrive.
+    async fn probe(&self, sink: &mut PubSubSink) -> Result<bool, RedisStoreError> {
+        self.check_role().await?;
+        let follower = &self.follower;
+        let mut publish = cmd("PUBLISH");
+        publish
+            .arg(&follower.source.names.channel)
+            .arg(Message::heartbeat(follower.last_heard_revision()));
+        if follower.source.link.repeatable(&publish, None).await.is_ok() {
+            return Ok(true);
+        }
+        let after = follower.source.link.times().command;
+        bounded(after, sink.ping::<Value>()).await?;
+        follower.heard();
+        Ok(false)
+    }
+
+    /// A replica that has lost its master keeps answering, but no longer changes.
+    async fn check_role(&self) -> Result<(), RedisStoreError> {
+        if self.nodes.is_cluster() {
+            return Ok(());
+        }
+        // Without the right to ask, the role is unknown.
+        let Ok(role) = self.follower.source.link.repeatable(&cmd("ROLE"), None).await else {
+            return Ok(());
+        };
+        match from_redis_value::<(String, String, u16, String, i64)>(role) {
+            Ok((role, _, _, state, _)) if role == "slave" && state != "connected" => {
+                Err(RedisStoreError::MasterLost)
+            }
+            _ => Ok(()),
         }
     }
 
     async fn sync(&self) -> bool {
-        let outcome = self.shared.resync().await;
+        let outcome = self.follower.resync().await;
         if outcome.is_ok() {
-            info!("changes in Redis are heard");
+            info!("listening for changes in Redis");
         }
         self.note(outcome)
     }
 
-    async fn obey(&self, message: Message) -> bool {
-        match message {
-            Message::Subscription { id, keys } => {
-                self.shared.tell(&Invalidation::Subscription { id, keys });
-                return true;
+    async fn follow(&self, message: Message) -> bool {
+        let follower = &self.follower;
+        let Message { revision, changes } = message;
+        let is_heartbeat = changes.is_empty();
+        if let Some(revision) = revision {
+            if is_heartbeat {
+                // Another store has heard of a change that this one has not.
+                let is_behind = revision > follower.last_heard_revision();
+                if !is_behind {
+                    follower.confirm();
+                }
+                return !is_behind;
             }
-            Message::All => self.shared.tell(&Invalidation::All),
-            Message::Definitions => {}
+            follower.heard_revision(revision);
         }
-        let outcome = self.shared.refresh(None).await;
+        follower.replica.pushed();
+        let mut are_definitions_changed = false;
+        for change in changes {
+            match change {
+                Pushed::Definitions => are_definitions_changed = true,
+                Pushed::Invalidation(invalidation) => {
+                    are_definitions_changed |= invalidation == Invalidation::All;
+                    follower.watchers.notify(&invalidation);
+                }
+            }
+        }
+        if !are_definitions_changed {
+            return true;
+        }
+        let outcome = follower.refresh().await;
         self.note(outcome)
     }
 
     fn note(&self, outcome: Result<(), RedisStoreError>) -> bool {
-        let failure = outcome.err();
-        if let Some(error) = &failure {
-            let error: &dyn std::error::Error = error;
-            warn!(error, "the APIs and products could not be read from Redis");
+        match outcome {
+            Ok(()) => true,
+            Err(error) => {
+                self.follower.replica.fail(&error);
+                false
+            }
         }
-        let read = failure.is_none();
-        self.shared.set_failure(failure);
-        read
     }
 }
 
@@ -163,16 +254,6 @@ async fn bounded<T>(
 }
 
 fn ended() -> RedisStoreError {
-    let source = "the listening connection ended".into();
+    let source = "the listening connection has ended".into();
     RedisStoreError::Redis { source }
-}
-
-async fn next(stream: &mut PubSubStream) -> Option<redis::Msg> {
-    poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await
-}
-
-/// Half of it to all of it, so that a fleet does not come back in one moment.
-fn with_jitter(pause: Duration) -> Duration {
-    let random = RandomState::new().hash_one(0) % 512;
-    pause.mul_f64(0.5 + random as f64 / 1024.0)
 }

@@ -1,50 +1,61 @@
 use std::str::FromStr;
 
 use crate::key::KeyDigest;
+use crate::store::Invalidation;
 
-/// What is no longer to be believed, because it was changed at the remote server or
-/// may have been.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Invalidation {
-    /// Everything: the catalog was replaced, or changes may have been missed.
-    All,
-    /// One subscription.
-    Subscription {
-        /// Its id.
-        id: String,
-        /// The keys that it has now or had before.
-        keys: Vec<KeyDigest>,
-    },
+/// A message on the channel: a line with the revision of the catalog, then a line for
+/// each change. A message without changes is a heartbeat.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Message {
+    /// `None` in a message that cannot be read.
+    pub(super) revision: Option<u64>,
+    pub(super) changes: Vec<Pushed>,
 }
 
-/// What is said on the channel.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Message {
-    All,
+pub(super) enum Pushed {
     Definitions,
-    Subscription { id: String, keys: Vec<KeyDigest> },
+    Invalidation(Invalidation),
 }
 
 impl Message {
-    /// What cannot be read was said by a newer publisher, or by nobody who should
-    /// speak here: believing too little is the safe side.
+    /// A message that cannot be read may be about everything: a newer publisher may
+    /// have sent it.
     pub(super) fn read(payload: &[u8]) -> Self {
         let text = std::str::from_utf8(payload).ok();
-        text.and_then(Self::parse).unwrap_or(Self::All)
+        text.and_then(Self::parse).unwrap_or_else(|| Self {
+            revision: None,
+            changes: vec![Pushed::Invalidation(Invalidation::All)],
+        })
     }
 
     fn parse(text: &str) -> Option<Self> {
-        match text {
-            "all" => Some(Self::All),
+        let mut lines = text.split('\n');
+        let revision = lines.next()?.parse().ok()?;
+        let changes = lines.map(Pushed::parse).collect::<Option<_>>()?;
+        Some(Self {
+            revision: Some(revision),
+            changes,
+        })
+    }
+
+    pub(super) fn heartbeat(revision: u64) -> String {
+        revision.to_string()
+    }
+}
+
+impl Pushed {
+    fn parse(line: &str) -> Option<Self> {
+        match line {
+            "all" => Some(Self::Invalidation(Invalidation::All)),
             "definitions" => Some(Self::Definitions),
             _ => {
-                let (digests, id) = text.strip_prefix("subscription ")?.split_once(' ')?;
+                let (digests, id) = line.strip_prefix("subscription ")?.split_once(' ')?;
                 let keys = digests.split(',').map(KeyDigest::from_str);
-                Some(Self::Subscription {
+                Some(Self::Invalidation(Invalidation::Subscription {
                     id: id.to_owned(),
                     keys: keys.collect::<Result<_, _>>().ok()?,
-                })
+                }))
             }
         }
     }
@@ -55,29 +66,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_publishers_say_is_understood() {
+    fn message_with_several_changes_is_read_in_order() {
         let (one, two) = (KeyDigest::of("1"), KeyDigest::of("2"));
-        let text = format!("subscription {},{} a b  c", one.to_hex(), two.to_hex());
+        let (first, second) = (one.to_hex(), two.to_hex());
+        let text = format!("7\ndefinitions\nsubscription {first},{second} a b  c");
         let id = "a b  c".to_owned();
         let keys = vec![one, two];
-        assert_eq!(
-            Message::read(text.as_bytes()),
-            Message::Subscription { id, keys }
-        );
-        assert_eq!(Message::read(b"definitions"), Message::Definitions);
-        assert_eq!(Message::read(b"all"), Message::All);
+        let subscription = Invalidation::Subscription { id, keys };
+        let expected = Message {
+            revision: Some(7),
+            changes: vec![Pushed::Definitions, Pushed::Invalidation(subscription)],
+        };
+        assert_eq!(Message::read(text.as_bytes()), expected);
     }
 
     #[test]
-    fn what_is_not_understood_may_be_about_everything() {
-        for payload in [
-            &b""[..],
-            b"hello",
-            b"subscription",
-            b"subscription x y",
-            b"\xff",
-        ] {
-            assert_eq!(Message::read(payload), Message::All, "{payload:?}");
+    fn heartbeat_has_a_revision_and_no_changes() {
+        let message = Message::read(Message::heartbeat(7).as_bytes());
+        assert_eq!((message.revision, message.changes), (Some(7), Vec::new()));
+    }
+
+    #[test]
+    fn unreadable_message_invalidates_everything() {
+        for payload in [&b""[..], b"hello", b"1\n", b"1\nsubscription x y", b"\xff"] {
+            let message = Message::read(payload);
+            assert_eq!(message.changes, [Pushed::Invalidation(Invalidation::All)]);
+            assert_eq!(message.revision, None, "{payload:?}");
         }
     }
 }

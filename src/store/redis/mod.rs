@@ -1,192 +1,146 @@
-//! [`RedisStore`]: one catalog in Redis for a fleet of services, changed for all
-//! of them at once.
+//! [`RedisStore`]: one catalog in Redis for a fleet of services. Changes are pushed to
+//! all of them.
 //!
 //! ```no_run
 //! use tower_subscription_key::SubscriptionKeyLayer;
-//! use tower_subscription_key::store::redis::{RedisOptions, RedisStore};
+//! use tower_subscription_key::store::redis::RedisStore;
 //!
 //! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
-//! let store = RedisStore::connect(RedisOptions::new("redis://127.0.0.1:6379")).await?;
+//! let store = RedisStore::builder("redis://127.0.0.1:6379").open().await?;
 //! let layer = SubscriptionKeyLayer::new(store.cached()?);
 //! # Ok(()) }
 //! ```
 //!
-//! [`RedisPublisher`] fills it. Standalone Redis and what speaks its protocol, over
-//! TLS by `rediss://` URLs, and clusters. Tested with Redis 7.0.
+//! [`RedisPublisher`] fills it. It works with Redis 6 and later and servers that speak
+//! its protocol, standalone or as a cluster, and with TLS (`rediss://` URLs). It is
+//! tested with Redis 7.0.
 //!
 //! # What requests get
 //!
 //! | Redis | key not in the cache | key in the cache |
 //! |---|---|---|
 //! | answers | found or unknown | the same, without asking |
-//! | is down, hangs, is cut off, or is still being connected to | 503 | served for `found_for`, then stale for `stale_for`, then 503 |
-//! | was emptied or restarted empty | 503: no catalog, hence nothing is known of any key | likewise |
-//! | holds what is no owner of the key | 503 | likewise |
-//! | was never reached | 503, for every request | |
+//! | is down, hangs, or is not connected yet | 503 | served for `found_for`, then stale for `stale_for`, then 503 |
+//! | was emptied, or restarted empty | 503 | the same |
+//! | has a corrupt entry for this key | 503 for this key only | the same |
+//! | has a layout or definitions that cannot be read | 503 | the same, by the last good definitions |
+//! | is reached again | found or unknown | confirmed by a lookup; stale if that fails |
+//! | has gone back to an older revision | by that revision, with an error in log and status | confirmed by a lookup |
+//! | was never reached | 503 for every request | |
 //!
-//! # What is in Redis
+//! # One version for each request
 //!
-//! One hash, `{tsk}:catalog`, with `tsk` being the
-//! [prefix](RedisOptions::with_prefix):
+//! One script reads a key and the version of the definitions (APIs and products) that
+//! its owner belongs to. The answer carries both, and the request is decided on this
+//! pair. If the definitions are new to the store, the same script returns them. So a
+//! catalog that is exchanged many times a second costs no 503. The script also repeats
+//! the digest that was asked for: an answer to another question is recognised, and its
+//! connection is replaced.
 //!
-//! | field | holds |
+//! # In Redis
+//!
+//! One hash, `{tsk}:catalog`; `tsk` is the [prefix](RedisOptions::with_prefix):
+//!
+//! | field | value |
 //! |---|---|
-//! | a key's digest in hex | its owner: [`document::owner_to_json`](crate::document::owner_to_json) |
-//! | `#` and a subscription's id | its digests, separated by commas |
+//! | the digest of a key, in hex | its owner: [`document::owner_to_json`](crate::document::owner_to_json) |
+//! | `#` and the id of a subscription | its digests, separated by commas |
 //! | `@definitions` | the APIs and products, as a catalog document in JSON |
 //! | `@definitions-sha256` | the digest of that document |
 //! | `@format` | `1` |
-//! | `@revision` | how many changes there were |
+//! | `@revision` | a number that grows with every change: at least the time in milliseconds, so that it also grows after a failover that lost changes |
 //!
-//! One hash and not a key for each digest, because
+//! It is one hash because a cluster changes only one slot atomically, and because Redis
+//! can then lose only all of it: a single key that was evicted would look unknown. So
+//! one node of a cluster holds the whole catalog (1.1 kB for each subscription with two
+//! keys) and serves all lookups.
 //!
-//! 1. a change is atomic in a cluster only within one slot, and a new catalog
-//!    takes the place of the old one by one `RENAME`, however large both are;
-//! 2. an answer about a key and the sign that there is a catalog come by one
-//!    command from one place. Redis that was emptied has no sign and is an error;
-//!    and Redis that evicts when its memory is full can evict only all of it,
-//!    never a single key that would then look unknown.
+//! A message on the channel `{tsk}:changes` has the revision in its first line, then
+//! `all`, `definitions`, or `subscription DIGESTS ID` in a line for each change. Without
+//! a change it is a heartbeat.
 //!
-//! The price is that one node of a cluster serves all lookups (of what the caches
-//! of the fleet do not know: tens of thousands each second) and holds the whole
-//! catalog (1.1 kB for each subscription with two keys). It lies in the slot of
-//! the prefix: catalogs with other prefixes lie elsewhere.
+//! | user | rights |
+//! |---|---|
+//! | store | `EVAL`, `HMGET`, `HGET` on `{tsk}:catalog`; `SUBSCRIBE`, `PUBLISH` on `{tsk}:changes`; `PING`, `ROLE`; in a cluster `CLUSTER SLOTS` |
+//! | publisher | in addition `HSET`, `HDEL`, `HLEN`, `EXISTS`, `EXPIRE`, `PERSIST`, `RENAME`, `UNLINK`, `TIME` on `{tsk}:*` |
 //!
-//! Changes are said on the channel `{tsk}:changes`: `all`, `definitions`, or
-//! `subscription DIGEST,… ID`. A store needs the rights to `HMGET`, `SUBSCRIBE`
-//! and `PING`; a publisher also to `HSET`, `EXPIRE`, `UNLINK` and `EVAL` with what
-//! its scripts use. A new catalog is written to `{tsk}:staged:…` first.
+//! A store without the right to `PUBLISH` tests its connection by `PING` instead of a
+//! heartbeat, and without `ROLE` it does not notice that its replica has lost its master.
 //!
 //! # Pushes
 //!
-//! Each store listens, in a task that ends with its last handle, and tells its
-//! watchers ([`RedisStore::watch_invalidations`]), of which the cache made by
-//! [`RedisStore::cached`] is one. After the connection was lost and found again,
-//! it reads the definitions anew and invalidates everything, because changes may
-//! have been missed.
+//! Each store listens in a background task, and calls its watchers
+//! ([`RedisStore::watch_invalidations`]); the cache made by [`RedisStore::cached`] is
+//! one. If the channel is silent, a store publishes a heartbeat:
+//! [`RedisStore::is_listening`] means that something arrived within its time. In a
+//! cluster it listens at any node that the cluster names.
 //!
-//! While it is lost, changes are missed: a suspended key that is in the cache may
-//! get in for the rest of its `found_for` (then it is asked for again), or, where
-//! lookups fail too, until `stale_for` is over as well. Shorten those, or have
-//! everything invalidated while nothing is heard:
-//! [`RedisOptions::with_invalidation_while_deaf`].
-//!
-//! # Changes while requests are on their way
-//!
-//! A request is decided on one catalog: if another one takes its place while the
-//! request waits for Redis, it begins anew on that, and its key is asked for again.
-//!
-//! An owner comes from the newest catalog in Redis, whose APIs and products are
-//! read first where they are not in use yet. Where its scopes mean something else
-//! than a moment before, it comes a tenth of a second after that exchange, so that
-//! no request which began on the old catalog finds it in the cache. If the catalog
-//! is exchanged again and again meanwhile, the request gets a 503
-//! ([`RedisStoreError::Changed`]).
+//! After pushes may have been missed, every cached key is confirmed by a lookup. While
+//! pushes do not arrive, a key that was suspended can be allowed for the rest of its
+//! `found_for`, or, if lookups fail too, until `stale_for` is over. Make those shorter,
+//! or see [`RedisStoreBuilder::forget_while_not_listening`].
 
+mod builder;
 mod connect;
+mod definitions;
 mod error;
+mod follower;
 mod layout;
 mod link;
 mod listen;
 mod message;
+mod nodes;
 mod options;
 mod publish;
-mod shared;
 mod source;
 
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
+use tokio::sync::watch;
 
 use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
+use crate::store::replica::{FollowTask, StoreStatus};
 use crate::store::{
-    CacheConfigError, CachedStore, CachedStoreBuilder, Holdings, SubscriptionStore,
+    Answer, CacheConfigError, CachedStore, CachedStoreBuilder, Holdings, Invalidation,
+    SubscriptionStore,
 };
 
+pub use builder::RedisStoreBuilder;
 pub use error::{Cause, RedisConfigError, RedisPublishError, RedisStoreError};
-pub use message::Invalidation;
 pub use options::RedisOptions;
 pub use publish::RedisPublisher;
 
-use link::Link;
-use listen::Listener;
-use shared::Shared;
-use source::Source;
+use follower::Follower;
 
 /// A catalog in Redis. See the [module](self).
 ///
-/// Asks Redis for every key: put a [`CachedStore`] around it, by
-/// [`cached`](Self::cached). Clones are handles to the same store.
+/// It asks Redis for every key: put a [`CachedStore`] around it with
+/// [`cached`](Self::cached). Clones are handles to the same store; the background task
+/// ends with the last one. If the runtime of that task is shut down before, the status
+/// says so, and the next request starts the task again in its own runtime.
 #[derive(Clone)]
 pub struct RedisStore {
-    handle: Arc<HandleToTask>,
+    handles: Arc<Handles>,
 }
 
-struct HandleToTask {
-    shared: Arc<Shared>,
-    task: AbortHandle,
-}
-
-impl Drop for HandleToTask {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+struct Handles {
+    follower: Arc<Follower>,
+    task: FollowTask,
 }
 
 impl RedisStore {
-    /// A store that has read its APIs and products.
-    ///
-    /// # Errors
-    ///
-    /// [`RedisStoreError::NotLoaded`] with the reason why the first attempt
-    /// failed, which may take as long as connecting may
-    /// ([`RedisOptions::with_connect_timeout`]), and [`RedisStoreError::Options`]. To begin all the same and have
-    /// 503 answered until it succeeds, use [`start`](Self::start).
-    pub async fn connect(options: RedisOptions) -> Result<Self, RedisStoreError> {
-        let store = Self::start(options)?;
-        let shared = &store.handle.shared;
-        let mut state = shared.state();
-        let tried = state.wait_for(|state| state.listening || state.failure.is_some());
-        // The sender is in `shared`: it outlives the waiting.
-        drop(tried.await);
-        match shared.is_loaded() {
-            true => Ok(store),
-            false => Err(shared.not_loaded()),
-        }
+    /// A builder for a store on the given Redis: a URL, or [`RedisOptions`].
+    pub fn builder(options: impl Into<RedisOptions>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(options.into())
     }
 
-    /// A store that connects in the background, for as long as it takes. Until it
-    /// has read its APIs and products, every request gets a 503.
+    /// A cache around this store that follows every change.
     ///
     /// # Errors
     ///
-    /// [`RedisConfigError`] where the options cannot work, or outside of a tokio
-    /// runtime.
-    pub fn start(options: RedisOptions) -> Result<Self, RedisConfigError> {
-        let runtime = Handle::try_current().map_err(|_| RedisConfigError::NoRuntime)?;
-        let checked = options.check()?;
-        let link = Link::new(checked.target, options.times());
-        let names = checked.names;
-        let shared = Arc::new(Shared::new(Source { link, names }));
-        let listener = Listener {
-            shared: Arc::clone(&shared),
-            ears: checked.ears,
-            heartbeat: options.heartbeat,
-            deaf_for: options.deaf_for,
-        };
-        let task = runtime.spawn(listener.run()).abort_handle();
-        let handle = Arc::new(HandleToTask { shared, task });
-        Ok(Self { handle })
-    }
-
-    /// A cache around this store that hears of every change.
-    ///
-    /// # Errors
-    ///
-    /// [`CacheConfigError`]: none with these settings, which are the defaults.
+    /// None with the default settings.
     pub fn cached(self) -> Result<CachedStore<Self>, CacheConfigError> {
         self.cached_with(|settings| settings)
     }
@@ -203,49 +157,62 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`CacheConfigError`]
+    /// [`CacheConfigError`] if a setting cannot work.
     pub fn cached_with(
         self,
         settings: impl FnOnce(CachedStoreBuilder<Self>) -> CachedStoreBuilder<Self>,
     ) -> Result<CachedStore<Self>, CacheConfigError> {
-        let shared = Arc::clone(&self.handle.shared);
-        let cache = settings(CachedStore::builder(self)).build()?;
-        // The cache holds the store: if the store held the cache, neither would
-        // ever go away.
-        let cache_of = cache.downgrade();
-        shared.watch(Arc::new(move |invalidation| {
-            let Some(cache) = cache_of.upgrade() else {
-                return;
-            };
-            match invalidation {
-                Invalidation::All => cache.invalidate_all(),
-                Invalidation::Subscription { keys, .. } => {
-                    keys.iter().for_each(|key| cache.invalidate_key(key));
+        let follower = Arc::clone(&self.handles.follower);
+        let builder = CachedStore::builder(self)
+            .errors_about_one_key(RedisStoreError::is_about_one_key)
+            .source(follower.replica.source().to_owned());
+        let cache = settings(builder).build()?;
+        // The cache holds the store: if the store held the cache, neither would ever
+        // end.
+        let weak = cache.downgrade();
+        follower.watchers.add(move |invalidation| {
+            if let Some(cache) = weak.upgrade() {
+                cache.invalidate(invalidation);
+                if *invalidation == Invalidation::All {
+                    cache.resume();
                 }
             }
-        }));
+        });
         Ok(cache)
     }
 
-    /// Has `watcher` called with everything that is no longer to be believed, for
-    /// as long as the store lives.
+    /// Calls `watcher` with every change, as long as the store lives.
     ///
-    /// It is called from the listening task, which waits for it: it must be quick.
-    /// It must hold no handle to this store, or the store never ends.
+    /// The listening task calls it and waits for it, so it must be quick. It must hold
+    /// no handle to this store, or the store never ends.
     pub fn watch_invalidations(&self, watcher: impl Fn(&Invalidation) + Send + Sync + 'static) {
-        self.handle.shared.watch(Arc::new(watcher));
+        self.handles.follower.watchers.add(watcher);
     }
 
-    /// Whether pushes are heard at this moment.
+    /// Whether pushes arrive: something was heard within the time for a heartbeat.
     #[must_use]
     pub fn is_listening(&self) -> bool {
-        self.handle.shared.state().borrow().listening
+        self.handles.follower.is_listening()
     }
 
-    /// Returns when pushes are heard: at once if they are.
+    /// Waits until pushes arrive.
     pub async fn listening(&self) {
-        let mut state = self.handle.shared.state();
-        drop(state.wait_for(|state| state.listening).await);
+        let mut listening = self.handles.follower.watch_listening();
+        // Ends with the store, which lives.
+        drop(listening.wait_for(|listening| *listening).await);
+    }
+
+    /// The state of the store: the revision in use, when it was last confirmed by
+    /// Redis, when a change was last pushed, and what is wrong.
+    #[must_use]
+    pub fn status(&self) -> StoreStatus {
+        self.handles.follower.replica.status()
+    }
+
+    /// The same, to wait for changes of it.
+    #[must_use]
+    pub fn watch_status(&self) -> watch::Receiver<StoreStatus> {
+        self.handles.follower.replica.watch_status()
     }
 }
 
@@ -253,20 +220,24 @@ impl SubscriptionStore for RedisStore {
     type Error = RedisStoreError;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, RedisStoreError> {
-        self.handle.shared.find(key).await
+        Ok(self.lookup(key).await?.into_owner())
+    }
+
+    async fn lookup(&self, key: &KeyDigest) -> Result<Answer, RedisStoreError> {
+        self.handles.follower.lookup(key).await
     }
 
     fn holdings(&self) -> Result<Holdings, RedisStoreError> {
-        self.handle.shared.holdings()
+        self.handles.task.ensure_running();
+        self.handles.follower.holdings()
     }
 }
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shared = &self.handle.shared;
         f.debug_struct("RedisStore")
-            .field("catalog", &shared.source.names.live)
-            .field("state", &*shared.state().borrow())
+            .field("source", &self.handles.follower.replica.source())
+            .field("is_listening", &self.is_listening())
             .finish_non_exhaustive()
     }
 }

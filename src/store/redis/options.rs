@@ -8,9 +8,11 @@ use super::connect::Target;
 use super::error::RedisConfigError;
 use super::layout::Names;
 use super::link::Times;
+use super::nodes::Nodes;
+use crate::store::backoff::LONGEST;
 
-/// Where Redis is, and how to talk to it: for [`RedisStore`](super::RedisStore)
-/// and [`RedisPublisher`](super::RedisPublisher) alike.
+/// How to connect to Redis: for [`RedisStore`](super::RedisStore) and
+/// [`RedisPublisher`](super::RedisPublisher). A URL is enough for one Redis.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,24 +31,28 @@ pub struct RedisOptions {
     prefix: String,
     timeout: Duration,
     connect_timeout: Duration,
-    pub(super) heartbeat: Duration,
-    pub(super) deaf_for: Option<Duration>,
     roots: Option<Vec<u8>>,
 }
 
 /// Options that can work.
 pub(super) struct Checked {
     pub(super) target: Target,
-    /// Where to listen: the first of them that can be reached.
-    pub(super) ears: Vec<Client>,
+    pub(super) nodes: Nodes,
     pub(super) names: Names,
+    /// Identifies the catalog, without secrets.
+    pub(super) identity: String,
+}
+
+impl<T: Into<String>> From<T> for RedisOptions {
+    fn from(url: T) -> Self {
+        Self::new(url)
+    }
 }
 
 impl RedisOptions {
     /// One Redis, by its URL: `redis://`, `rediss://` for TLS, or `unix://`.
     ///
-    /// For TLS the process's provider of cryptography is used. Where none was
-    /// installed by then, `ring` is.
+    /// TLS uses the crypto provider that the process has installed, or `ring`.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             nodes: vec![url.into()],
@@ -54,14 +60,12 @@ impl RedisOptions {
             prefix: "tsk".to_owned(),
             timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(10),
-            heartbeat: Duration::from_secs(2),
-            deaf_for: None,
             roots: None,
         }
     }
 
-    /// A cluster, by the URLs of some of its nodes; the others are found through
-    /// them. All have the same user and password, and TLS or not.
+    /// A cluster, by the URLs of some of its nodes; they name the others. All nodes have
+    /// the same user and password, and all have TLS or none.
     pub fn cluster<I>(urls: I) -> Self
     where
         I: IntoIterator<Item: Into<String>>,
@@ -73,60 +77,32 @@ impl RedisOptions {
         }
     }
 
-    /// What all names in Redis begin with, in braces. Default: `tsk`.
-    ///
-    /// Not empty, without braces and control characters.
+    /// The prefix of all names in Redis, without braces and control characters. Default:
+    /// `tsk`.
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How long one lookup may take, the wait for a connection included. Default:
-    /// 1 second.
-    ///
-    /// In a `CachedStore`, keep it below that one's own time-out.
+    /// How long one command may take, including the wait for a connection. Default: 1
+    /// second. Keep it below the timeout of a cache around the store.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long connecting may take: TCP, TLS, and finding the nodes of a cluster,
-    /// each of which may take a third of it. Default: 10 seconds.
+    /// How long connecting may take: TCP, TLS, and finding the nodes of a cluster, each
+    /// of which may take a third of it. Default: 10 seconds.
     ///
-    /// A lookup that finds no connection gives up after its own time-out, as ever,
-    /// but the attempt goes on for those that come later: there is one at a time.
-    /// A remote server that takes the connection and then says nothing is tried anew
-    /// after this.
+    /// A command that finds no connection gives up after its own timeout; the attempt
+    /// goes on for later commands.
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long the listening connection may be silent before it is tried with a
-    /// `PING`. Default: 2 seconds.
-    ///
-    /// A remote server that hangs, or a network that swallows everything, is noticed
-    /// after this and a time-out.
-    pub fn with_heartbeat(mut self, silence: Duration) -> Self {
-        self.heartbeat = silence;
-        self
-    }
-
-    /// While pushes cannot be heard, invalidates everything each time so long has
-    /// passed, counted from when the loss was noticed, to within the time that
-    /// connecting may take and a pause of 2 seconds. Default: never.
-    ///
-    /// Without it a change that is missed is felt when the cached entry's
-    /// lifetime is over (`found_for`), or, if lookups fail as well, its stale time.
-    /// With it, an outage of Redis longer than this is an outage for cached keys:
-    /// nothing stale is left to serve.
-    pub fn with_invalidation_while_deaf(mut self, every: Duration) -> Self {
-        self.deaf_for = Some(every);
-        self
-    }
-
-    /// The certificates, in PEM, that sign those of `rediss://` remote servers. Default:
-    /// what the system trusts.
+    /// The certificates, in PEM, that sign those of `rediss://` servers. Default: what
+    /// the system trusts.
     pub fn with_root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots = Some(pem.into());
         self
@@ -134,19 +110,17 @@ impl RedisOptions {
 
     pub(super) fn times(&self) -> Times {
         Times {
-            command: self.timeout,
-            connecting: self.connect_timeout,
+            command: self.timeout.min(LONGEST),
+            connecting: self.connect_timeout.min(LONGEST),
         }
     }
 
     pub(super) fn check(&self) -> Result<Checked, RedisConfigError> {
         let times = [
-            ("timeout", Some(self.timeout)),
-            ("connect_timeout", Some(self.connect_timeout)),
-            ("heartbeat", Some(self.heartbeat)),
-            ("invalidation_while_deaf", self.deaf_for),
+            ("timeout", self.timeout),
+            ("connect_timeout", self.connect_timeout),
         ];
-        if let Some((setting, _)) = times.iter().find(|(_, time)| *time == Some(Duration::ZERO)) {
+        if let Some((setting, _)) = times.iter().find(|(_, time)| time.is_zero()) {
             return Err(RedisConfigError::NoTime { setting });
         }
         let names = Names::new(&self.prefix).ok_or(RedisConfigError::Prefix)?;
@@ -159,13 +133,36 @@ impl RedisOptions {
         let refused = |error: redis::RedisError| RedisConfigError::Client {
             source: error.into(),
         };
-        let ears = self.clients().map_err(refused)?;
-        let target = self.target(&ears).map_err(refused)?;
+        let clients = self.clients().map_err(refused)?;
+        let target = self.target(&clients).map_err(refused)?;
+        let is_cluster = matches!(target, Target::Cluster(_));
+        let identity = self.identity(&clients);
+        let nodes = Nodes::new(clients, is_cluster, self.certificates());
         Ok(Checked {
             target,
-            ears,
+            nodes,
             names,
+            identity,
         })
+    }
+
+    /// Addresses, database and user, and the prefix.
+    fn identity(&self, clients: &[Client]) -> String {
+        let mut nodes: Vec<String> = clients
+            .iter()
+            .map(|client| {
+                let info = client.get_connection_info();
+                let settings = info.redis_settings();
+                format!(
+                    "{}@{}/{}",
+                    settings.username().unwrap_or_default(),
+                    info.addr(),
+                    settings.db()
+                )
+            })
+            .collect();
+        nodes.sort();
+        format!("Redis {} prefix {}", nodes.join(","), self.prefix)
     }
 
     fn clients(&self) -> RedisResult<Vec<Client>> {
@@ -189,13 +186,17 @@ impl RedisOptions {
             .iter()
             .map(|url| url.as_str().into_connection_info())
             .collect();
-        // All nodes are waited for, the given ones and then those that they name:
-        // one that hangs must leave time to connect to the others.
-        let node = self.connect_timeout / 3;
+        // The client waits for all nodes, first the given ones and then those that they
+        // name: one that hangs must leave time to connect to the others.
+        let Times {
+            command,
+            connecting,
+        } = self.times();
+        let node = connecting / 3;
         let mut builder = ClusterClient::builder(nodes?)
             .connection_timeout(node)
-            .response_timeout(node.max(self.timeout))
-            .overall_response_timeout(Some(self.timeout))
+            .response_timeout(node.max(command))
+            .overall_response_timeout(Some(command))
             .retries(3)
             .max_retry_wait(100);
         if let Some(certificates) = self.certificates() {
@@ -219,16 +220,15 @@ fn is_tls(url: &str) -> bool {
         .any(|scheme| url.starts_with(scheme))
 }
 
-/// The client takes the provider of cryptography that the process has; a program
-/// that installed none gets this crate's.
+/// Installs a crypto provider, unless the process has one.
 fn provide_tls() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Another thread may have been first, which is as good.
+        // Another thread may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }
 
-/// Without the URLs: they may hold a password.
+/// Without the URLs: they may contain a password.
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisOptions")
@@ -237,18 +237,17 @@ impl fmt::Debug for RedisOptions {
             .field("prefix", &self.prefix)
             .field("timeout", &self.timeout)
             .field("connect_timeout", &self.connect_timeout)
-            .field("heartbeat", &self.heartbeat)
-            .field("deaf_for", &self.deaf_for)
             .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_work_is_told_before_anything_is_connected() {
+    fn options_that_cannot_work_are_refused_before_connecting() {
         let url = "redis://:s3cret@localhost";
         for options in [
             RedisOptions::new("http://localhost"),
@@ -258,17 +257,16 @@ mod tests {
             RedisOptions::new(url).with_prefix("a{b}"),
             RedisOptions::new(url).with_timeout(Duration::ZERO),
             RedisOptions::new(url).with_connect_timeout(Duration::ZERO),
-            RedisOptions::new(url).with_heartbeat(Duration::ZERO),
-            RedisOptions::new(url).with_invalidation_while_deaf(Duration::ZERO),
         ] {
             assert!(options.check().is_err(), "{options:?}");
         }
     }
 
     #[test]
-    fn debug_shows_no_password() {
-        let options = RedisOptions::new("redis://:s3cret@localhost");
-        assert!(options.check().is_ok());
+    fn debug_and_identity_show_no_password() {
+        let options = RedisOptions::new("redis://me:s3cret@localhost:1/2").with_prefix("staging");
+        let identity = options.check().unwrap().identity;
+        assert_eq!(identity, "Redis me@localhost:1/2 prefix staging");
         assert!(!format!("{options:?}").contains("s3cret"));
     }
 }

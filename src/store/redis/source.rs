@@ -1,216 +1,239 @@
-use std::sync::Arc;
-use std::time::Duration;
-
-use redis::{Cmd, Value, cmd, from_redis_value};
-use tokio::time::Instant;
+use redis::{Cmd, FromRedisValue, Value, cmd, from_redis_value};
 
 use super::error::RedisStoreError;
-use super::layout::{
-    DEFINITIONS_DIGEST_FIELD, DEFINITIONS_FIELD, FORMAT, FORMAT_FIELD, Names, subscription_field,
-};
+use super::layout::{FORMAT, Names};
 use super::link::Link;
-use crate::catalog::{Catalog, KeySlot, Scope, Subscription};
+use crate::catalog::{Catalog, KeySlot, Subscription};
 use crate::document;
 use crate::key::KeyDigest;
 
-/// The catalog in Redis, to be read.
+const READ: &str = include_str!("scripts/read.lua");
+const RECORDS: &str = include_str!("scripts/records.lua");
+
+/// The catalog in Redis, for reading and for running scripts on it.
 pub(super) struct Source {
     pub(super) link: Link,
     pub(super) names: Names,
 }
 
-/// APIs and products as they were read, with the digest of their document.
-#[derive(Debug)]
-pub(super) struct Definitions {
-    pub(super) digest: String,
-    pub(super) catalog: Catalog,
-}
-
-/// The same, not looked into yet.
-pub(super) struct Unread {
-    digest: String,
-    document: Vec<u8>,
-}
-
-/// What Redis says about a key.
-pub(super) struct Answer {
+/// What Redis held at one moment.
+pub(super) struct Reading {
+    pub(super) version: Version,
+    /// The document of the definitions, unless the reader has it.
+    pub(super) document: Option<Vec<u8>>,
     pub(super) owner: Option<(Subscription, KeySlot)>,
-    /// The digest of the definitions that it belongs to.
+}
+
+/// A version of the catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Version {
+    /// Grows with every change, also after a failover that lost some.
+    pub(super) revision: u64,
+    /// The digest of the document of the definitions.
     pub(super) definitions: String,
 }
 
+/// The definitions and some subscriptions at one moment.
+pub(super) struct Records {
+    /// As text, to compare it.
+    pub(super) revision: String,
+    pub(super) definitions: Catalog,
+    /// One for each id that was asked for.
+    pub(super) subscriptions: Vec<Option<Subscription>>,
+}
+
 impl Source {
-    /// One command on one key: the answer about a key and the sign that there is
-    /// a catalog at all cannot come from two different moments.
-    pub(super) async fn find(&self, key: &KeyDigest) -> Result<Answer, RedisStoreError> {
+    /// Reads the owner of a key, and the definitions that it belongs to unless the
+    /// reader has them.
+    pub(super) async fn find(
+        &self,
+        key: &KeyDigest,
+        known: &[String],
+    ) -> Result<Reading, RedisStoreError> {
         let hex = key.to_hex();
-        let fields = [&*hex, FORMAT_FIELD, DEFINITIONS_DIGEST_FIELD];
-        let [entry, format, definitions] = self.fields(fields, Some(&hex)).await?;
-        let definitions = whole(format, definitions)?;
+        let (version, document, entry) = self.read(&hex, known, Some(&hex)).await?;
         let owner = match entry {
             Some(entry) => Some(owner(&entry, key)?),
             None => None,
         };
-        Ok(Answer { owner, definitions })
+        Ok(Reading {
+            version,
+            document,
+            owner,
+        })
     }
 
-    pub(super) async fn definitions(&self) -> Result<Unread, RedisStoreError> {
-        let fields = [DEFINITIONS_FIELD, FORMAT_FIELD, DEFINITIONS_DIGEST_FIELD];
-        let [document, format, digest] = self.fields(fields, None).await?;
-        let digest = whole(format, digest)?;
-        let document = document.ok_or(RedisStoreError::Definitions { source: None })?;
-        Ok(Unread { digest, document })
+    /// Reads the definitions, unless the reader has them.
+    pub(super) async fn definitions(&self, known: &[String]) -> Result<Reading, RedisStoreError> {
+        let (version, document, _) = self.read(&nonce(), known, None).await?;
+        Ok(Reading {
+            version,
+            document,
+            owner: None,
+        })
     }
 
-    /// The subscription with that id.
-    pub(super) async fn subscription(
+    async fn read(
         &self,
-        id: &str,
-    ) -> Result<Option<Subscription>, RedisStoreError> {
-        let own = subscription_field(id);
-        let fields = [&*own, FORMAT_FIELD, DEFINITIONS_DIGEST_FIELD];
-        let [digests, format, definitions] = self.fields(fields, None).await?;
-        whole(format, definitions)?;
-        let Some(digests) = digests else {
-            return Ok(None);
-        };
-        let digests = String::from_utf8(digests).unwrap_or_default();
-        let first = digests.split(',').next().and_then(|hex| hex.parse().ok());
-        let key: KeyDigest = first.ok_or(RedisStoreError::Owner { source: None })?;
-        let found = self.find(&key).await?.owner;
-        match found.filter(|(subscription, _)| subscription.id() == id) {
-            Some((subscription, _)) => Ok(Some(subscription)),
-            None => Err(RedisStoreError::Changed),
+        asked: &str,
+        known: &[String],
+        digest: Option<&str>,
+    ) -> Result<(Version, Option<Vec<u8>>, Option<Vec<u8>>), RedisStoreError> {
+        let mut command = cmd("EVAL");
+        command
+            .arg(READ)
+            .arg(1)
+            .arg(&self.names.live)
+            .arg(asked)
+            .arg(known);
+        let values = self.repeatable(&command, asked, digest).await?;
+        let [_, format, revision, definitions, entry, document] = fixed(values)?;
+        let version = version(format, revision, definitions)?;
+        Ok((version, document, entry))
+    }
+
+    /// Reads the definitions and the subscriptions with the given ids.
+    pub(super) async fn records(&self, ids: &[&str]) -> Result<Records, RedisStoreError> {
+        let nonce = nonce();
+        let mut command = cmd("EVAL");
+        command
+            .arg(RECORDS)
+            .arg(1)
+            .arg(&self.names.live)
+            .arg(&nonce)
+            .arg(ids);
+        let mut values = self.repeatable(&command, &nonce, None).await?;
+        if values.len() != 5 + ids.len() {
+            return Err(RedisStoreError::unexpected());
+        }
+        let entries = values.split_off(5);
+        let [_, format, revision, digest, document] = fixed(values)?;
+        let version = version(format, revision, digest)?;
+        let document = document.ok_or(RedisStoreError::Definitions { source: None })?;
+        let mut subscriptions = Vec::with_capacity(ids.len());
+        for (entry, id) in entries.into_iter().zip(ids) {
+            subscriptions.push(match entry {
+                Some(entry) => Some(parse_owner(&entry, |found, _| found.id() == *id)?.0),
+                None => None,
+            });
+        }
+        Ok(Records {
+            revision: version.revision.to_string(),
+            definitions: parse_definitions(&version.definitions, &document)?,
+            subscriptions,
+        })
+    }
+
+    /// Runs a script that may run twice. Its answer begins with what was asked: if it
+    /// begins with something else, the connection is out of step and is replaced.
+    async fn repeatable(
+        &self,
+        command: &Cmd,
+        asked: &str,
+        digest: Option<&str>,
+    ) -> Result<Vec<Option<Vec<u8>>>, RedisStoreError> {
+        let mut is_first = true;
+        loop {
+            let value = self.link.repeatable(command, digest).await?;
+            let values: Option<Vec<Option<Vec<u8>>>> = parsed(value);
+            match values {
+                Some(values) if is_answer(&values, asked) => return Ok(values),
+                _ => self.link.replace_connection(),
+            }
+            if !std::mem::take(&mut is_first) {
+                return Err(RedisStoreError::Desynchronized);
+            }
         }
     }
 
-    async fn fields(
-        &self,
-        fields: [&str; 3],
-        digest: Option<&str>,
-    ) -> Result<[Option<Vec<u8>>; 3], RedisStoreError> {
-        let mut command = cmd("HMGET");
-        command.arg(&self.names.live).arg(&fields);
-        let value = self.link.repeatable(&command, digest).await?;
-        let values: Vec<Option<Vec<u8>>> = parsed(value)?;
-        // Fewer or more values than were asked for: it is no Redis.
-        values.try_into().map_err(|_| RedisStoreError::NoCatalog)
-    }
-
-    /// Runs a script on the live catalog, and on other keys of the same tag.
+    /// Runs a script that changes something. Returns its answer after the nonce.
     ///
-    /// What ran twice could say that nothing was left to do. So a connection that
-    /// ended while it lay idle is found out about by something else.
-    pub(super) async fn script(&self, command: &Cmd) -> Result<Vec<String>, RedisStoreError> {
-        let mut exists = cmd("EXISTS");
-        exists.arg(&self.names.live);
-        self.link.repeatable(&exists, None).await?;
-        parsed(self.link.once(command).await?)
+    /// If it ran twice, it could report that there was nothing left to do. So a
+    /// connection that ended while it was idle is found by another command.
+    pub(super) async fn change(
+        &self,
+        command: &Cmd,
+        nonce: &str,
+    ) -> Result<Vec<String>, RedisStoreError> {
+        self.link.repeatable(&cmd("PING"), None).await?;
+        let value = self.link.once(command).await?;
+        let mut values: Vec<String> = parsed(value).ok_or_else(RedisStoreError::unexpected)?;
+        if values.first().is_none_or(|first| first != nonce) {
+            self.link.replace_connection();
+            return Err(RedisStoreError::Desynchronized);
+        }
+        values.remove(0);
+        Ok(values)
     }
 }
 
-fn parsed<T: redis::FromRedisValue>(value: Value) -> Result<T, RedisStoreError> {
-    // What came is left out of the error: it may hold a digest.
-    from_redis_value(value).map_err(|_| RedisStoreError::Redis {
-        source: "the answer is of another kind than the command has".into(),
-    })
+fn is_answer(values: &[Option<Vec<u8>>], asked: &str) -> bool {
+    matches!(values.first(), Some(Some(first)) if first == asked.as_bytes())
+}
+
+/// A text that no other question has.
+pub(super) fn nonce() -> String {
+    format!("?{:016x}", fastrand::u64(..))
+}
+
+/// The value itself is in no error: it may hold a digest.
+fn parsed<T: FromRedisValue>(value: Value) -> Option<T> {
+    from_redis_value(value).ok()
+}
+
+fn fixed<const N: usize>(
+    values: Vec<Option<Vec<u8>>>,
+) -> Result<[Option<Vec<u8>>; N], RedisStoreError> {
+    values.try_into().map_err(|_| RedisStoreError::unexpected())
 }
 
 /// Without a format there is no catalog, and nothing is known about any key.
-fn whole(format: Option<Vec<u8>>, definitions: Option<Vec<u8>>) -> Result<String, RedisStoreError> {
+fn version(
+    format: Option<Vec<u8>>,
+    revision: Option<Vec<u8>>,
+    definitions: Option<Vec<u8>>,
+) -> Result<Version, RedisStoreError> {
+    let text = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let format = format.ok_or(RedisStoreError::NoCatalog)?;
     if format != FORMAT.as_bytes() {
         return Err(RedisStoreError::Layout);
     }
-    let digest = definitions.and_then(|digest| String::from_utf8(digest).ok());
-    digest.ok_or(RedisStoreError::Definitions { source: None })
+    let revision = text(revision).and_then(|revision| revision.parse().ok());
+    let definitions = text(definitions);
+    match (revision, definitions) {
+        (Some(revision), Some(definitions)) => Ok(Version {
+            revision,
+            definitions,
+        }),
+        _ => Err(RedisStoreError::Definitions { source: None }),
+    }
 }
 
 fn owner(entry: &[u8], key: &KeyDigest) -> Result<(Subscription, KeySlot), RedisStoreError> {
-    let owner = document::parse_owner(entry).map_err(|error| {
-        let source = Some(error);
-        RedisStoreError::Owner { source }
+    parse_owner(entry, |subscription, slot| {
+        let keys = [subscription.key(slot), subscription.retired_key(slot)];
+        keys.into_iter().flatten().any(|own| own.digest() == key)
+    })
+}
+
+fn parse_owner(
+    entry: &[u8],
+    is_right: impl FnOnce(&Subscription, KeySlot) -> bool,
+) -> Result<(Subscription, KeySlot), RedisStoreError> {
+    let owner = document::parse_owner(entry).map_err(|error| RedisStoreError::Owner {
+        source: Some(error),
     })?;
     owner
-        .filter(|(subscription, slot)| {
-            subscription
-                .key(*slot)
-                .is_some_and(|own| own.digest() == key)
-        })
+        .filter(|(subscription, slot)| is_right(subscription, *slot))
         .ok_or(RedisStoreError::Owner { source: None })
 }
 
-impl Unread {
-    pub(super) fn read(self) -> Result<Definitions, RedisStoreError> {
-        let Self { digest, document } = self;
-        if KeyDigest::of(&document).to_hex() != digest {
-            return Err(RedisStoreError::Definitions { source: None });
-        }
-        match document::parse_foreign(&document) {
-            Ok(catalog) => Ok(Definitions { digest, catalog }),
-            Err(error) => {
-                let source = Some(error);
-                Err(RedisStoreError::Definitions { source })
-            }
-        }
+/// Reads the document of the definitions, if it has the digest.
+pub(super) fn parse_definitions(digest: &str, document: &[u8]) -> Result<Catalog, RedisStoreError> {
+    if KeyDigest::of(document).to_hex() != digest {
+        return Err(RedisStoreError::Definitions { source: None });
     }
-}
-
-impl Definitions {
-    /// Whether that subscription opens the same by both.
-    pub(super) fn agree(&self, other: &Self, subscription: &Subscription) -> bool {
-        let apis = |definitions: &Self, product: &str| {
-            let product = definitions.catalog.product(product)?;
-            Some(product.apis().to_vec())
-        };
-        subscription.scopes().iter().all(|scope| match scope {
-            Scope::Service | Scope::AllApis => true,
-            Scope::Api(id) => self.catalog.api(id).is_some() == other.catalog.api(id).is_some(),
-            Scope::Product(id) => apis(self, id) == apis(other, id),
-        })
-    }
-}
-
-/// The definitions that were read last, and those that were replaced shortly
-/// before: a request may have begun on them that only now looks into a cache.
-pub(super) struct Version {
-    pub(super) definitions: Arc<Definitions>,
-    replaced: Vec<(Instant, Arc<Definitions>)>,
-}
-
-/// How long after it began a request may come to look into a cache. Mostly that
-/// takes a microsecond.
-const SHORTLY: Duration = Duration::from_millis(100);
-
-impl Version {
-    pub(super) fn first(definitions: Definitions) -> Self {
-        Self {
-            definitions: Arc::new(definitions),
-            replaced: Vec::new(),
-        }
-    }
-
-    pub(super) fn next(&self, definitions: Definitions) -> Self {
-        let mut replaced: Vec<_> = self.recent().cloned().collect();
-        replaced.push((Instant::now(), Arc::clone(&self.definitions)));
-        let definitions = Arc::new(definitions);
-        Self {
-            definitions,
-            replaced,
-        }
-    }
-
-    fn recent(&self) -> impl Iterator<Item = &(Instant, Arc<Definitions>)> {
-        let replaced = self.replaced.iter();
-        replaced.filter(|(at, _)| at.elapsed() < SHORTLY)
-    }
-
-    /// When nobody looks at that subscription any more by definitions by which it
-    /// opens something else. `None`: nobody does.
-    pub(super) fn settled_for(&self, subscription: &Subscription) -> Option<Instant> {
-        self.recent()
-            .filter(|(_, definitions)| !definitions.agree(&self.definitions, subscription))
-            .map(|(at, _)| *at + SHORTLY)
-            .max()
-    }
+    document::parse_foreign(document).map_err(|error| RedisStoreError::Definitions {
+        source: Some(error),
+    })
 }

@@ -1,0 +1,176 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::definitions::DefinitionsCache;
+use super::error::RedisStoreError;
+use super::source::Source;
+use crate::catalog::KeyOwner;
+use crate::key::KeyDigest;
+use crate::store::invalidation::Watchers;
+use crate::store::replica::Replica;
+use crate::store::{Answer, Holdings, Invalidation};
+
+/// What a store and its listening task share.
+pub(super) struct Follower {
+    pub(super) source: Source,
+    pub(super) replica: Arc<Replica>,
+    definitions: DefinitionsCache,
+    pub(super) watchers: Watchers,
+    listening: watch::Sender<bool>,
+    start: Instant,
+    /// In milliseconds from the start.
+    heard_at: AtomicU64,
+    /// Without anything heard for this long, changes may be missed.
+    heard_within: Duration,
+    /// The revision of the last push that was heard, or of the last reading after
+    /// pushes may have been missed.
+    heard_revision: AtomicU64,
+    newest_ever: AtomicU64,
+    /// Wakes the listening task, because a lookup met an older revision.
+    pub(super) suspicion: Notify,
+}
+
+impl Follower {
+    pub(super) fn new(source: Source, replica: Arc<Replica>, heard_within: Duration) -> Self {
+        Self {
+            source,
+            definitions: DefinitionsCache::new(Arc::clone(&replica)),
+            replica,
+            watchers: Watchers::default(),
+            listening: watch::Sender::new(false),
+            start: Instant::now(),
+            heard_at: AtomicU64::new(0),
+            heard_within,
+            heard_revision: AtomicU64::new(0),
+            newest_ever: AtomicU64::new(0),
+            suspicion: Notify::new(),
+        }
+    }
+
+    pub(super) fn holdings(&self) -> Result<Holdings, RedisStoreError> {
+        match self.replica.catalog() {
+            Some(definitions) => Ok(Holdings::Definitions(definitions)),
+            None => Err(self.not_loaded()),
+        }
+    }
+
+    pub(super) fn is_loaded(&self) -> bool {
+        self.replica.catalog().is_some()
+    }
+
+    pub(super) fn not_loaded(&self) -> RedisStoreError {
+        let cause = self.replica.status().last_error().map(Arc::from);
+        RedisStoreError::NotLoaded { cause }
+    }
+
+    /// The owner of the key, with the definitions that it belongs to.
+    pub(super) async fn lookup(&self, key: &KeyDigest) -> Result<Answer, RedisStoreError> {
+        let reading = self.source.find(key, &self.definitions.known()).await?;
+        let (reading, definitions) = match self.definitions.of(&reading) {
+            Err(RedisStoreError::Changed) => {
+                let reading = self.source.find(key, &[]).await?;
+                let definitions = self.definitions.of(&reading)?;
+                (reading, definitions)
+            }
+            definitions => (reading, definitions?),
+        };
+        if reading.version.revision < self.definitions.revision() {
+            self.suspicion.notify_one();
+        }
+        let owner = reading.owner.map(|(subscription, slot)| KeyOwner::new(subscription, slot));
+        Ok(Answer::new(owner).with_definitions(definitions))
+    }
+
+    /// Reads the definitions, because they were changed.
+    pub(super) async fn refresh(&self) -> Result<(), RedisStoreError> {
+        let reading = self.source.definitions(&self.definitions.known()).await?;
+        self.definitions.of(&reading)?;
+        Ok(())
+    }
+
+    /// Reads the definitions when pushes may have been missed. If Redis has an older
+    /// revision than before, that is reported, and used: there is nothing better.
+    pub(super) async fn resync(&self) -> Result<(), RedisStoreError> {
+        let newest = self.definitions.revision();
+        let reading = self.source.definitions(&[]).await?;
+        let revision = reading.version.revision;
+        let has_gone_back = revision < newest;
+        if has_gone_back {
+            warn!(
+                newest,
+                revision,
+                "the catalog in Redis has gone back to an older revision: a replica without the \
+                 last changes may have been promoted. Publish the catalog again"
+            );
+        }
+        match has_gone_back {
+            true => self.definitions.reset_to(&reading)?,
+            false => drop(self.definitions.of(&reading)?),
+        }
+        self.newest_ever.fetch_max(newest.max(revision), Ordering::Relaxed);
+        self.heard_revision.store(revision, Ordering::Relaxed);
+        self.watchers.notify(&Invalidation::All);
+        match has_gone_back {
+            true => self.replica.fail(&RedisStoreError::WentBack { newest, revision }),
+            false => self.confirm(),
+        }
+        Ok(())
+    }
+
+    /// Says that nothing was missed so far, unless changes were lost in Redis itself.
+    pub(super) fn confirm(&self) {
+        let revision = self.last_heard_revision();
+        if revision >= self.newest_ever.load(Ordering::Relaxed) {
+            self.replica.confirm(Some(&revision.to_string()));
+        }
+    }
+
+    /// Checks whether a suspected step back is one. Answers to lookups can overtake
+    /// each other, so only a reading that begins now can tell.
+    pub(super) async fn check_revision(&self) -> Result<(), RedisStoreError> {
+        let newest = self.definitions.revision();
+        let reading = self.source.definitions(&self.definitions.known()).await?;
+        match reading.version.revision < newest {
+            true => self.resync().await,
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn heard(&self) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.heard_at.store(now, Ordering::Relaxed);
+    }
+
+    /// Notes the revision of a push or a heartbeat.
+    pub(super) fn heard_revision(&self, revision: u64) {
+        self.heard_revision.fetch_max(revision, Ordering::Relaxed);
+    }
+
+    pub(super) fn last_heard_revision(&self) -> u64 {
+        self.heard_revision.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_listening(&self, listening: bool) {
+        self.listening.send_if_modified(|before| {
+            let changed = *before != listening;
+            *before = listening;
+            changed
+        });
+    }
+
+    /// Whether something was heard within its time.
+    pub(super) fn is_listening(&self) -> bool {
+        let heard_at = Duration::from_millis(self.heard_at.load(Ordering::Relaxed));
+        let silence = self.start.elapsed().saturating_sub(heard_at);
+        *self.listening.borrow() && silence <= self.heard_within
+    }
+
+    pub(super) fn watch_listening(&self) -> watch::Receiver<bool> {
+        self.listening.subscribe()
+    }
+}
