@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use tower_subscription_key::KeyDigest;
 use tower_subscription_key::store::SubscriptionStore;
-use tower_subscription_key::store::redis::{
-    RedisOptions, RedisPublisher, RedisStoreError,
-};
+use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher, RedisStoreError};
 
 use crate::gate::Gate;
 use crate::server::Server;

@@ -162,7 +162,9 @@ impl Breaker {
     }
 
     fn open(&self, state: &mut State, now: Moment) -> Duration {
-        let longest = self.settings.map_or(Duration::ZERO, |settings| settings.longest_pause);
+        let longest = self
+            .settings
+            .map_or(Duration::ZERO, |settings| settings.longest_pause);
         let pause = spread(state.next_pause, self.jitter);
         state.next_pause = state.next_pause.saturating_mul(2).min(longest);
         state.failures = 0;
@@ -300,7 +302,10 @@ mod tests {
         let breaker = opened(at(0));
         let probe = breaker.permit(at(1)).unwrap();
         assert_eq!(breaker.close(), Change::Closed);
-        assert_eq!(breaker.failed(probe, Some(&KeyDigest::of("a")), at(1)), Change::Nothing);
+        assert_eq!(
+            breaker.failed(probe, Some(&KeyDigest::of("a")), at(1)),
+            Change::Nothing
+        );
         assert!(!breaker.is_open(at(1)));
     }
 }

@@ -52,9 +52,9 @@ impl<E> fmt::Display for CachedStoreError<E> {
             }
             Self::TooManyUnknown => f.write_str("too many unknown keys to look up all of them"),
             Self::Lost => f.write_str("the lookup ended without an answer"),
-            Self::NoRuntime => f.write_str(
-                "the key cannot be looked up: call the cached store in a tokio runtime",
-            ),
+            Self::NoRuntime => {
+                f.write_str("the key cannot be looked up: call the cached store in a tokio runtime")
+            }
         }
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::CachedStoreError;
 use super::entries::Tick;
 use super::lookup::Dues;
-use super::CachedStoreError;
 use crate::key::KeyDigest;
 use crate::store::Answer;
 

@@ -302,7 +302,11 @@ impl<S: SubscriptionStore> CacheCore<S> {
             Err(_) => return Err(CachedStoreError::TimedOut { after }),
         };
         Ok(match (answer.definitions(), before) {
-            (None, Some(before)) if self.definitions().is_some_and(|now| now.has_definitions_of(&before)) => {
+            (None, Some(before))
+                if self
+                    .definitions()
+                    .is_some_and(|now| now.has_definitions_of(&before)) =>
+            {
                 answer.with_definitions(before)
             }
             _ => answer,
@@ -365,7 +369,9 @@ impl<S: SubscriptionStore> CacheCore<S> {
         }
         let begun_at = flight.begun_at();
         match answer.owner().cloned() {
-            Some(owner) => self.entries.put_found(*key, owner, definitions, begun_at, now),
+            Some(owner) => self
+                .entries
+                .put_found(*key, owner, definitions, begun_at, now),
             None => self.entries.put_unknown(*key, definitions, begun_at, now),
         }
     }
@@ -488,6 +494,7 @@ impl<S: SubscriptionStore> LookupTask<S> {
 
 impl<S: SubscriptionStore> Drop for LookupTask<S> {
     fn drop(&mut self) {
-        self.core.end(&self.key, &self.flight, Err(CachedStoreError::Lost));
+        self.core
+            .end(&self.key, &self.flight, Err(CachedStoreError::Lost));
     }
 }

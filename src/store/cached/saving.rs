@@ -36,7 +36,10 @@ pub(super) fn start<S: SubscriptionStore>(
         let guard = TaskGuard(Arc::downgrade(core));
         let saving = save_repeatedly(guard, wake, every);
         let task = runtime.spawn(saving).abort_handle();
-        let mut slot = snapshots.task.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = snapshots
+            .task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *slot = Some(task);
     }
 }
@@ -161,7 +164,10 @@ fn write(snapshots: &Snapshots, contents: &Contents) -> bool {
     match snapshots.file.save_as_of(catalog, *as_of, confirmed) {
         Ok(()) => {
             let subscriptions = catalog.subscription_count();
-            debug!(subscriptions, left_out, "the snapshot of the cache was saved");
+            debug!(
+                subscriptions,
+                left_out, "the snapshot of the cache was saved"
+            );
             snapshots.set_error(None);
             true
         }

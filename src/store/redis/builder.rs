@@ -10,6 +10,7 @@ use super::listen::Listener;
 use super::options::RedisOptions;
 use super::source::Source;
 use super::{Handles, RedisStore};
+use crate::store::StoreStatus;
 use crate::store::backoff::LONGEST;
 use crate::store::replica::{FollowTask, Replica};
 
@@ -64,7 +65,9 @@ impl RedisStoreBuilder {
         let store = self.start()?;
         let mut status = store.watch_status();
         // Ends with the store, which lives.
-        drop(status.wait_for(|status| status.has_tried()).await);
+        let has_tried =
+            |status: &StoreStatus| status.version() > 0 || status.last_error().is_some();
+        drop(status.wait_for(has_tried).await);
         match store.handles.follower.is_loaded() {
             true => Ok(store),
             false => Err(store.handles.follower.not_loaded()),

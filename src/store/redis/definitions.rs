@@ -34,12 +34,19 @@ impl DefinitionsCache {
     /// The digests of the definitions that need not be read.
     pub(super) fn known(&self) -> Vec<String> {
         let state = self.state();
-        state.kept.iter().map(|(digest, _)| digest.clone()).collect()
+        state
+            .kept
+            .iter()
+            .map(|(digest, _)| digest.clone())
+            .collect()
     }
 
     /// The newest revision that was read. 0: none.
     pub(super) fn revision(&self) -> u64 {
-        self.state().newest.as_ref().map_or(0, |newest| newest.revision)
+        self.state()
+            .newest
+            .as_ref()
+            .map_or(0, |newest| newest.revision)
     }
 
     /// The definitions of a reading. Newer ones than those in use are put in use.

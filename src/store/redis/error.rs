@@ -68,7 +68,9 @@ pub enum RedisStoreError {
     #[error("the catalog in Redis has a layout that this version cannot read: publish it again")]
     Layout,
     /// The entry for a key is not an owner of it.
-    #[error("the entry for this key in Redis is not an owner of it: publish the subscription again")]
+    #[error(
+        "the entry for this key in Redis is not an owner of it: publish the subscription again"
+    )]
     Owner {
         /// What is wrong in the document.
         source: Option<DocumentError>,
@@ -78,16 +80,6 @@ pub enum RedisStoreError {
     Definitions {
         /// What is wrong in the document. `None`: it does not have its digest.
         source: Option<DocumentError>,
-    },
-    /// The catalog has gone back to an older revision.
-    #[error(
-        "the catalog in Redis has gone back from revision {newest} to {revision}: publish it again"
-    )]
-    WentBack {
-        /// The newest revision that was read.
-        newest: u64,
-        /// The revision in Redis now.
-        revision: u64,
     },
     /// Heartbeats that Redis accepted did not arrive.
     #[error("pushes from Redis do not arrive: the node may have left the cluster")]

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use tracing::warn;
 
 use super::definitions::DefinitionsCache;
 use super::error::RedisStoreError;
@@ -30,7 +29,6 @@ pub(super) struct Follower {
     /// The revision of the last push that was heard, or of the last reading after
     /// pushes may have been missed.
     heard_revision: AtomicU64,
-    newest_ever: AtomicU64,
     /// Wakes the listening task, because a lookup met an older revision.
     pub(super) suspicion: Notify,
 }
@@ -47,7 +45,6 @@ impl Follower {
             heard_at: AtomicU64::new(0),
             heard_within,
             heard_revision: AtomicU64::new(0),
-            newest_ever: AtomicU64::new(0),
             suspicion: Notify::new(),
         }
     }
@@ -82,7 +79,9 @@ impl Follower {
         if reading.version.revision < self.definitions.revision() {
             self.suspicion.notify_one();
         }
-        let owner = reading.owner.map(|(subscription, slot)| KeyOwner::new(subscription, slot));
+        let owner = reading
+            .owner
+            .map(|(subscription, slot)| KeyOwner::new(subscription, slot));
         Ok(Answer::new(owner).with_definitions(definitions))
     }
 
@@ -101,33 +100,24 @@ impl Follower {
         let revision = reading.version.revision;
         let has_gone_back = revision < newest;
         if has_gone_back {
-            warn!(
-                newest,
-                revision,
-                "the catalog in Redis has gone back to an older revision: a replica without the \
-                 last changes may have been promoted. Publish the catalog again"
-            );
+            self.definitions.reset_to(&reading)?;
+            self.replica.went_back(&format!(
+                "from revision {newest} to {revision}; a replica without the last changes may \
+                 have been promoted: publish the catalog again"
+            ));
+        } else {
+            self.definitions.of(&reading)?;
         }
-        match has_gone_back {
-            true => self.definitions.reset_to(&reading)?,
-            false => drop(self.definitions.of(&reading)?),
-        }
-        self.newest_ever.fetch_max(newest.max(revision), Ordering::Relaxed);
         self.heard_revision.store(revision, Ordering::Relaxed);
         self.watchers.notify(&Invalidation::All);
-        match has_gone_back {
-            true => self.replica.fail(&RedisStoreError::WentBack { newest, revision }),
-            false => self.confirm(),
-        }
+        self.confirm();
         Ok(())
     }
 
-    /// Says that nothing was missed so far, unless changes were lost in Redis itself.
+    /// Notes that the definitions in use are current.
     pub(super) fn confirm(&self) {
-        let revision = self.last_heard_revision();
-        if revision >= self.newest_ever.load(Ordering::Relaxed) {
-            self.replica.confirm(Some(&revision.to_string()));
-        }
+        let revision = self.last_heard_revision().to_string();
+        self.replica.confirm(Some(&revision));
     }
 
     /// Checks whether a suspected step back is one. Answers to lookups can overtake

@@ -164,7 +164,13 @@ impl Listener {
         publish
             .arg(&follower.source.names.channel)
             .arg(Message::heartbeat(follower.last_heard_revision()));
-        if follower.source.link.repeatable(&publish, None).await.is_ok() {
+        if follower
+            .source
+            .link
+            .repeatable(&publish, None)
+            .await
+            .is_ok()
+        {
             return Ok(true);
         }
         let after = follower.source.link.times().command;
@@ -179,7 +185,13 @@ impl Listener {
             return Ok(());
         }
         // Without the right to ask, the role is unknown.
-        let Ok(role) = self.follower.source.link.repeatable(&cmd("ROLE"), None).await else {
+        let Ok(role) = self
+            .follower
+            .source
+            .link
+            .repeatable(&cmd("ROLE"), None)
+            .await
+        else {
             return Ok(());
         };
         match from_redis_value::<(String, String, u16, String, i64)>(role) {

@@ -88,11 +88,18 @@ impl Nodes {
 fn nodes_of(slots: Value) -> Vec<(String, u16)> {
     let mut nodes = Vec::new();
     let ranges: Vec<Vec<Value>> = from_redis_value(slots).unwrap_or_default();
-    for node in ranges.into_iter().flat_map(|range| range.into_iter().skip(2)) {
+    for node in ranges
+        .into_iter()
+        .flat_map(|range| range.into_iter().skip(2))
+    {
         let fields: Vec<Value> = from_redis_value(node).unwrap_or_default();
         let mut fields = fields.into_iter();
-        let host = fields.next().and_then(|host| from_redis_value::<String>(host).ok());
-        let port = fields.next().and_then(|port| from_redis_value::<u16>(port).ok());
+        let host = fields
+            .next()
+            .and_then(|host| from_redis_value::<String>(host).ok());
+        let port = fields
+            .next()
+            .and_then(|port| from_redis_value::<u16>(port).ok());
         if let (Some(host), Some(port)) = (host, port)
             && !host.is_empty()
             && !nodes.contains(&(host.clone(), port))

@@ -65,9 +65,7 @@ impl RedisPublisher {
     /// # Errors
     ///
     /// [`RedisConfigError`] if an option cannot work.
-    pub fn new(
-        options: impl Into<RedisOptions>,
-    ) -> std::result::Result<Self, RedisConfigError> {
+    pub fn new(options: impl Into<RedisOptions>) -> std::result::Result<Self, RedisConfigError> {
         let options = options.into();
         let checked = options.check()?;
         let link = Link::new(checked.target, options.times()).patient();
@@ -90,7 +88,9 @@ impl RedisPublisher {
         let mut ids: Vec<&str> = changes.iter().filter_map(subscription_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        self.attempt(&ids, |_| Some(changes.clone())).await.map(Option::unwrap_or_default)
+        self.attempt(&ids, |_| Some(changes.clone()))
+            .await
+            .map(Option::unwrap_or_default)
     }
 
     /// Changes one subscription from its current version. `update` gets the published
@@ -112,7 +112,9 @@ impl RedisPublisher {
                 None => Change::RemoveSubscription(id.to_owned()),
             }])
         };
-        self.attempt(&[id], update).await.map(Option::unwrap_or_default)
+        self.attempt(&[id], update)
+            .await
+            .map(Option::unwrap_or_default)
     }
 
     /// Adds a subscription, or replaces the one with its id.
@@ -121,7 +123,8 @@ impl RedisPublisher {
     ///
     /// [`RedisPublishError`]
     pub async fn put_subscription(&self, subscription: &Subscription) -> Result<u64> {
-        self.apply([Change::PutSubscription(subscription.clone())]).await
+        self.apply([Change::PutSubscription(subscription.clone())])
+            .await
     }
 
     /// Removes the subscription with the given id. `None`: there is none.
@@ -198,7 +201,9 @@ impl RedisPublisher {
         ids.sort_unstable();
         ids.dedup();
         let present = before.subscriptions.iter().flatten().cloned();
-        let catalog = before.definitions.apply(present.map(Change::PutSubscription));
+        let catalog = before
+            .definitions
+            .apply(present.map(Change::PutSubscription));
         // What is published need not fit; only the result of the changes must.
         let catalog = catalog.unwrap_or_else(|_| before.definitions.clone());
         let after = catalog.apply(changes)?;
