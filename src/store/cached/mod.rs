@@ -225,7 +225,7 @@ impl<S: SubscriptionStore> SubscriptionStore for CachedStore<S> {
     }
 
     fn record_use(&self, access: &Access) {
-        self.shared.store.record_use(access);
+        self.core.store.record_use(access);
     }
 }
 
