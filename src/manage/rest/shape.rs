@@ -25,6 +25,7 @@ pub(super) struct Resource<P> {
     r#type: String,
     /// The id within its collection.
     name: String,
+    #[schema(inline)]
     properties: P,
 }
 
@@ -32,6 +33,7 @@ pub(super) struct Resource<P> {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct List<T> {
+    #[schema(inline)]
     pub(super) value: Vec<T>,
     /// How many there are on all pages.
     pub(super) count: u64,
