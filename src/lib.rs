@@ -115,6 +115,7 @@ pub mod manage;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod observe;
+pub mod lint;
 pub mod response;
 pub mod store;
 

@@ -14,6 +14,7 @@
 
 mod decide;
 mod denial;
+mod explain;
 #[cfg(feature = "axum")]
 mod extract;
 mod granted;
@@ -23,6 +24,7 @@ pub(crate) mod tests;
 
 pub use decide::{Decision, Question, decide};
 pub use denial::{Denial, DenialReason};
+pub use explain::{Cure, Explanation, Step, command_line, explain};
 #[cfg(feature = "axum")]
 pub use extract::AccessRejection;
 pub use granted::Access;

@@ -117,6 +117,19 @@ pub fn parse(format: Format, document: impl AsRef<[u8]>) -> Result<Catalog, Docu
     parse_with(format, document.as_ref(), Some(&environment))
 }
 
+/// Reads a document with the given environment variables.
+///
+/// # Errors
+///
+/// [`DocumentError`] with everything that is wrong.
+pub fn parse_with_environment(
+    format: Format,
+    document: impl AsRef<[u8]>,
+    environment: &(dyn Fn(&str) -> Option<OsString> + Sync),
+) -> Result<Catalog, DocumentError> {
+    parse_with(format, document.as_ref(), Some(environment))
+}
+
 /// Reads a JSON document that came from elsewhere: a key given as `env` is
 /// refused.
 pub(crate) fn parse_foreign(document: &[u8]) -> Result<Catalog, DocumentError> {
@@ -126,6 +139,20 @@ pub(crate) fn parse_foreign(document: &[u8]) -> Result<Catalog, DocumentError> {
 /// A time as documents write it, and back.
 pub(crate) fn time_to_text(time: SystemTime) -> String {
     write::Rfc3339(time).to_string()
+}
+
+/// Writes a time as documents do: RFC 3339, in UTC.
+///
+/// A time outside the years 0 to 9999 becomes the nearest one inside.
+#[must_use]
+pub fn format_time(time: SystemTime) -> String {
+    time_to_text(time)
+}
+
+/// Reads a time as documents write it: RFC 3339, with an offset.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<SystemTime> {
+    time_from_text(text)
 }
 
 pub(crate) fn time_from_text(text: &str) -> Option<SystemTime> {

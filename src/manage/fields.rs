@@ -146,6 +146,9 @@ pub struct SubscriptionFields {
     pub secondary_key: Option<KeyInput>,
     /// The prefix of keys that this call generates.
     pub key_prefix: Option<String>,
+    /// Whether a new subscription gets no generated keys for slots that are not
+    /// named. Default: `false`.
+    pub leave_keys_out: bool,
     /// The time from which it opens anything.
     pub not_before: Set<SystemTime>,
     /// The time from which it opens nothing more.

@@ -89,7 +89,7 @@ impl Work<'_> {
             primary_key: None,
             secondary_key: None,
         };
-        if put.created {
+        if put.created && !fields.leave_keys_out {
             self.generate_missing_keys(&mut put, &fields, &mut issues)?;
         }
         let keys = [

@@ -30,6 +30,7 @@ pub(super) fn subscription(body: &Value) -> SubscriptionFields {
         primary_key: key(&mut draft, "primaryKey", "primaryKeySha256"),
         secondary_key: key(&mut draft, "secondaryKey", "secondaryKeySha256"),
         key_prefix: draft.option("keyPrefix", text),
+        leave_keys_out: false,
         not_before: draft.set("notBefore", time),
         expires_at: draft.set("expirationDate", time),
         metadata: draft.set("metadata", metadata),

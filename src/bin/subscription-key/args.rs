@@ -1,0 +1,571 @@
+//! What can be typed: commands, flags and the values they take.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use tower_subscription_key::catalog::{KeySlot, Scope, State};
+
+use crate::values::{self, Assignment, End, When};
+
+/// What `subscription-key --help` shows: it fits a screen of 24 lines.
+const OVERVIEW: &str = "\
+Makes, rotates and withdraws subscription keys, and says why one is refused
+
+Usage: subscription-key [OPTIONS] COMMAND
+
+Look     check       problems and findings of a catalog
+         explain     the way to a decision, and the cure
+         apis|products|subscriptions list|show
+         audit, status, replicas          of a database
+Change   apis|products|subscriptions add|set|remove
+         create      a subscription with two new keys
+         regenerate  a new key for one slot
+         suspend, activate, cancel, approve, reject, grant, revoke
+Keys     hash, generate
+Move     import, export
+Shell    completions
+
+--catalog FILE        a catalog file   (or SUBSCRIPTION_KEY_CATALOG)
+--database PATH|URL   a database       (or SUBSCRIPTION_KEY_DATABASE)
+--caller NAME         who changes the database (default: cli:USER)
+--json                one JSON document on standard output
+-h, --help            this text; `subscription-key COMMAND -h` for a command
+-V, --version         the version
+";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "subscription-key",
+    version,
+    override_help = OVERVIEW,
+    disable_help_subcommand = true,
+    max_term_width = 80,
+    term_width = 80
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// Catalog file (TOML or JSON; YAML is only read)
+    #[arg(long, global = true, value_name = "FILE", display_order = 90)]
+    pub(crate) catalog: Option<PathBuf>,
+    /// SQLite file or PostgreSQL URL
+    #[arg(long, global = true, value_name = "PATH|URL", display_order = 91)]
+    pub(crate) database: Option<String>,
+    /// Who changes the database, for its audit trail
+    #[arg(long, global = true, value_name = "NAME", display_order = 92)]
+    pub(crate) caller: Option<String>,
+    /// One JSON document on standard output
+    #[arg(long, global = true, display_order = 93)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Report all problems and findings of a catalog
+    Check(Check),
+    /// Explain a decision: each rule on the way, and the cure
+    Explain(Explain),
+    /// List and change APIs
+    #[command(subcommand)]
+    Apis(Apis),
+    /// List and change products
+    #[command(subcommand)]
+    Products(Products),
+    /// List and change subscriptions
+    #[command(subcommand)]
+    Subscriptions(Subscriptions),
+    /// Create a subscription with two new keys, printed once
+    Create(Create),
+    /// Give a slot a new key, printed once
+    Regenerate(Regenerate),
+    /// Disable an active subscription for a while
+    Suspend(Id),
+    /// Make a subscription active again
+    Activate(Activate),
+    /// End a subscription
+    Cancel(Id),
+    /// Make a submitted subscription active
+    Approve(Id),
+    /// Turn a submitted subscription down
+    Reject(Reject),
+    /// Let a subscription open one more scope
+    Grant(IdAndScope),
+    /// Take a scope from a subscription
+    Revoke(IdAndScope),
+    /// Print the digest of a key that is read from standard input
+    Hash,
+    /// Print a new key
+    Generate(Generate),
+    /// Take over a catalog file, Azure API Management's or Kong's
+    Import(Import),
+    /// Write the whole catalog, with digests only
+    Export(Export),
+    /// List changes, the newest first (database only)
+    Audit(Audit),
+    /// Report whether the database answers, and its size (database only)
+    Status,
+    /// List the services that follow the database
+    Replicas,
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Id {
+    /// Id of the subscription
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IdAndScope {
+    /// Id of the subscription
+    pub(crate) id: String,
+    /// `/products/ID`, `/apis/ID`, `/apis` or `/`
+    #[arg(value_parser = values::scope)]
+    pub(crate) scope: Scope,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Exit with 1 for warnings, too
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+    /// Leave findings with this code out (repeatable)
+    #[arg(long, value_name = "CODE", value_parser = values::finding_code)]
+    pub(crate) allow: Vec<String>,
+    /// Take keys from unset environment variables for unknown keys
+    #[arg(long)]
+    pub(crate) env_unset_ok: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("request").required(true).args(["path", "api"])))]
+pub(crate) struct Explain {
+    /// Path of the request, as the client sends it
+    #[arg(long, value_name = "PATH", value_parser = values::request_path)]
+    pub(crate) path: Option<String>,
+    /// Id of the API, instead of a path
+    #[arg(long, value_name = "ID")]
+    pub(crate) api: Option<String>,
+    /// Read the key from standard input
+    #[arg(long, conflicts_with = "subscription")]
+    pub(crate) key_stdin: bool,
+    /// Take a key of this subscription
+    #[arg(long, value_name = "ID")]
+    pub(crate) subscription: Option<String>,
+    /// Which of its keys (default: the first that it has)
+    #[arg(long, requires = "subscription", value_enum, value_name = "SLOT")]
+    pub(crate) slot: Option<Slot>,
+    /// Decide as at this time (default: now)
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) at: Option<When>,
+    /// What the layer does with a key that opens nothing
+    #[arg(long, value_enum, value_name = "ignore|deny", default_value_t)]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
+    pub(crate) inapplicable_key: Inapplicable,
+    /// What the layer does with a path of no API
+    #[arg(long, value_enum, value_name = "deny|pass", default_value_t)]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
+    pub(crate) unmatched: UnmatchedPath,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Inapplicable {
+    #[default]
+    Ignore,
+    Deny,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum UnmatchedPath {
+    #[default]
+    Deny,
+    Pass,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Slot {
+    Primary,
+    Secondary,
+}
+
+impl From<Slot> for KeySlot {
+    fn from(slot: Slot) -> Self {
+        match slot {
+            Slot::Primary => Self::Primary,
+            Slot::Secondary => Self::Secondary,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Apis {
+    /// List all APIs
+    List,
+    /// Show one API
+    Show(ApiId),
+    /// Add an API
+    Add(AddApi),
+    /// Change an API
+    Set(SetApi),
+    /// Remove an API
+    Remove(Remove),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApiId {
+    /// Id of the API
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddApi {
+    /// Id of the new API
+    pub(crate) id: String,
+    /// URL prefix, like `/orders`; an empty one takes everything
+    #[arg(long, value_name = "PATH", value_parser = values::api_path)]
+    pub(crate) path: String,
+    #[command(flatten)]
+    pub(crate) fields: ApiFields,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetApi {
+    /// Id of the API
+    pub(crate) id: String,
+    /// URL prefix, like `/orders`; an empty one takes everything
+    #[arg(long, value_name = "PATH", value_parser = values::api_path)]
+    pub(crate) path: Option<String>,
+    #[command(flatten)]
+    pub(crate) fields: ApiFields,
+    /// Clear a field: display_name, header, query, metadata or metadata.KEY
+    #[arg(long, value_name = "FIELD", value_parser = values::api_field)]
+    pub(crate) unset: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApiFields {
+    /// Display name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Whether a caller needs a subscription (default: true)
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, hide_possible_values = true)]
+    pub(crate) subscription_required: Option<bool>,
+    /// Header that carries the key
+    #[arg(long, value_name = "HEADER", value_parser = values::key_header)]
+    pub(crate) header: Option<String>,
+    /// Query parameter that carries the key
+    #[arg(long, value_name = "NAME", value_parser = values::key_query)]
+    pub(crate) query: Option<String>,
+    /// Value for later layers (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = values::assignment)]
+    pub(crate) metadata: Vec<Assignment>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Products {
+    /// List all products
+    List,
+    /// Show one product
+    Show(ProductId),
+    /// Add a product
+    Add(AddProduct),
+    /// Change a product
+    Set(SetProduct),
+    /// Remove a product
+    Remove(Remove),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProductId {
+    /// Id of the product
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddProduct {
+    /// Id of the new product
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) fields: ProductFields,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetProduct {
+    /// Id of the product
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) fields: ProductFields,
+    /// Clear a field: display_name, apis, metadata, metadata.KEY, terms, …
+    #[arg(long, value_name = "FIELD", value_parser = values::product_field)]
+    pub(crate) unset: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProductFields {
+    /// Display name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// An API of the product (repeatable; `set` replaces the list)
+    #[arg(long, value_name = "ID")]
+    pub(crate) api: Vec<String>,
+    /// Whether a caller needs a subscription (default: true)
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, hide_possible_values = true)]
+    pub(crate) subscription_required: Option<bool>,
+    /// Whether the product is on show (default: true)
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, hide_possible_values = true)]
+    pub(crate) published: Option<bool>,
+    /// Value for later layers (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = values::assignment)]
+    pub(crate) metadata: Vec<Assignment>,
+    /// Description (database only)
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+    /// Terms of use (database only)
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) terms: Option<String>,
+    /// Whether subscriptions wait for approval (database only)
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, hide_possible_values = true)]
+    pub(crate) approval_required: Option<bool>,
+    /// Subscriptions that one owner can have (database only)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) subscriptions_limit: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Subscriptions {
+    /// List subscriptions
+    List(ListSubscriptions),
+    /// Show one subscription
+    Show(Id),
+    /// Add a subscription with existing keys, read from standard input
+    Add(AddSubscription),
+    /// Change a subscription
+    Set(SetSubscription),
+    /// Remove a subscription
+    Remove(RemoveSubscription),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListSubscriptions {
+    /// Only those of this owner
+    #[arg(long, value_name = "OWNER")]
+    pub(crate) owner: Option<String>,
+    /// Only those in this state
+    #[arg(long, value_name = "STATE", value_parser = values::state)]
+    pub(crate) state: Option<State>,
+    /// Only those with this scope
+    #[arg(long, value_name = "SCOPE", value_parser = values::scope)]
+    pub(crate) scope: Option<Scope>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddSubscription {
+    /// Id of the new subscription
+    pub(crate) id: String,
+    /// What it opens: /products/ID, /apis/ID, /apis or / (repeatable)
+    #[arg(long, value_name = "SCOPE", required = true, value_parser = values::scope)]
+    pub(crate) scope: Vec<Scope>,
+    #[command(flatten)]
+    pub(crate) fields: SubscriptionFields,
+    /// Standard input has SHA-256 digests instead of keys
+    #[arg(long)]
+    pub(crate) digests: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetSubscription {
+    /// Id of the subscription
+    pub(crate) id: String,
+    /// What it opens: /products/ID, /apis/ID, /apis or / (repeatable)
+    #[arg(long, value_name = "SCOPE", value_parser = values::scope)]
+    pub(crate) scope: Vec<Scope>,
+    #[command(flatten)]
+    pub(crate) fields: SubscriptionFields,
+    /// Clear display_name, owner, not_before, expires_at, metadata[.KEY]
+    #[arg(long, value_name = "FIELD", value_parser = values::subscription_field)]
+    pub(crate) unset: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubscriptionFields {
+    /// Display name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Who it belongs to
+    #[arg(long, value_name = "OWNER")]
+    pub(crate) owner: Option<String>,
+    /// Opens nothing before this time
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) not_before: Option<When>,
+    /// Opens nothing from this time on, like 2027-06-30 or 90d
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) expires: Option<When>,
+    /// Value for later layers (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = values::assignment)]
+    pub(crate) metadata: Vec<Assignment>,
+    /// Description (database only)
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Remove {
+    /// Its id
+    pub(crate) id: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Take the subscriptions to it along
+    #[arg(long)]
+    pub(crate) with_subscriptions: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveSubscription {
+    /// Id of the subscription
+    pub(crate) id: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// What it opens: /products/ID, /apis/ID, /apis or / (repeatable)
+    #[arg(long, value_name = "SCOPE", required = true, value_parser = values::scope)]
+    pub(crate) scope: Vec<Scope>,
+    /// Id (default: a generated one)
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// Display name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Description (database only)
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+    /// Who it belongs to
+    #[arg(long, value_name = "OWNER")]
+    pub(crate) owner: Option<String>,
+    /// Prefix of the keys, so that secret scanners find them
+    #[arg(long, value_name = "PREFIX", value_parser = values::prefix)]
+    pub(crate) prefix: Option<String>,
+    /// Opens nothing from this time on, like 2027-06-30 or 90d
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) expires: Option<When>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Regenerate {
+    /// Id of the subscription
+    pub(crate) id: String,
+    /// Which key
+    #[arg(value_enum)]
+    pub(crate) slot: Slot,
+    /// How long the replaced key still works, like 24h (default: not at all)
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub(crate) grace: Option<Duration>,
+    /// End of the new key, or `none` (default: the slot's own)
+    #[arg(long, value_name = "TIME|none", value_parser = values::end)]
+    pub(crate) expires: Option<End>,
+    /// Prefix of the key, so that secret scanners find it
+    #[arg(long, value_name = "PREFIX", value_parser = values::prefix)]
+    pub(crate) prefix: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Activate {
+    /// Id of the subscription
+    pub(crate) id: String,
+    /// New end, or `none` (needed if the present one has passed)
+    #[arg(long, value_name = "TIME|none", value_parser = values::end)]
+    pub(crate) expires: Option<End>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reject {
+    /// Id of the subscription
+    pub(crate) id: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    /// Prefix of the key, so that secret scanners find it
+    #[arg(long, value_name = "PREFIX", value_parser = values::prefix)]
+    pub(crate) prefix: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum System {
+    Catalog,
+    Azure,
+    Kong,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Where the files come from: catalog, azure or kong
+    #[arg(value_enum, value_name = "SYSTEM", hide_possible_values = true)]
+    pub(crate) system: System,
+    /// Files, or folders of them
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Values for the parameters of an ARM template
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parameters: Option<PathBuf>,
+    /// Generate the keys that the files lack, and print them once
+    #[arg(long)]
+    pub(crate) generate_keys: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Replace what has the same id and other content
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Exit with 1, and do nothing, if something must be left out
+    #[arg(long)]
+    pub(crate) deny_left_out: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Toml,
+    #[default]
+    Json,
+    Yaml,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// toml, json or yaml (default: that of FILE, else toml)
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    pub(crate) format: Option<ExportFormat>,
+    /// Write this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// Only changes of this record, like subscriptions/contoso
+    #[arg(long, value_name = "RECORD")]
+    pub(crate) record: Option<String>,
+    /// At most this many (default: 100)
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}

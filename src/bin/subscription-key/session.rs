@@ -1,0 +1,294 @@
+//! A change: on a database at once, on a file when it is committed.
+
+use std::ffi::OsString;
+
+use tower_subscription_key::catalog::{Catalog, KeySlot};
+use tower_subscription_key::document::Format;
+use tower_subscription_key::key::KeyDigest;
+use tower_subscription_key::manage::{
+    Caller, Expected, Import, ImportOptions, Manage, ManageError, RecordKind, RecordRef,
+};
+
+use crate::args::Common;
+use crate::edit::{self, KeyForm, KeyForms, Kind, Syntax};
+use crate::failure::{Failure, Result};
+use crate::file::{CatalogFile, Lock};
+use crate::output;
+use crate::target::{self, Target};
+
+/// The all-access subscription that every new repository has.
+const MASTER: &str = "master";
+
+/// A repository that is being changed.
+pub(crate) struct Session {
+    pub(crate) manage: Manage,
+    pub(crate) caller: Caller,
+    pub(crate) flags: Vec<String>,
+    file: Option<FileEdit>,
+}
+
+/// A file whose catalog is in memory.
+struct FileEdit {
+    file: CatalogFile,
+    lock: Lock,
+    text: String,
+    before: Catalog,
+    forms: KeyForms,
+    /// Digests of keys that are not known here.
+    unknown: Vec<KeyDigest>,
+}
+
+/// Whether a file that is missing is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Refuse,
+    Make,
+}
+
+impl Session {
+    pub(crate) async fn open(common: &Common, missing: Missing) -> Result<Self> {
+        let (manage, file) = match Target::of(common)? {
+            Target::File(path) => {
+                let file = CatalogFile::new(path)?;
+                let (manage, edit) = FileEdit::open(file, missing).await?;
+                (manage, Some(edit))
+            }
+            Target::Database(url) => (open_database(&url, missing).await?, None),
+        };
+        Ok(Self {
+            manage,
+            caller: caller(common),
+            flags: target::flags(common),
+            file,
+        })
+    }
+
+    pub(crate) fn is_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Says that a file has no place for a value.
+    pub(crate) fn note_database_only(&self, flag: &str, is_given: bool) {
+        if is_given && self.is_file() {
+            output::warning(&format!("a catalog file has no place for {flag}: it is left out"));
+        }
+    }
+
+    /// Whether the key in a slot comes from a variable that is not set here.
+    pub(crate) fn is_unknown_key(&self, digest: &KeyDigest) -> bool {
+        self.file.as_ref().is_some_and(|edit| edit.unknown.contains(digest))
+    }
+
+    /// Writes new keys of the given digests as references, not as digests.
+    pub(crate) fn add_forms(&mut self, forms: KeyForms) {
+        if let Some(edit) = &mut self.file {
+            edit.forms.extend(forms);
+        }
+    }
+
+    /// The catalog as it is now.
+    pub(crate) async fn catalog(&self) -> Result<Catalog> {
+        self.manage.export(&self.caller).await.map_err(plain_failure)
+    }
+
+    /// Writes what has changed back to the file.
+    pub(crate) async fn commit(&self) -> Result {
+        let Some(edit) = &self.file else { return Ok(()) };
+        let after = self.catalog().await?;
+        let changes = edit::diff(&edit.before, &after, &edit.forms);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let text = edit::apply(edit.file.format(), &edit.text, &changes)
+            .map_err(|error| Failure::refused(format_args!("{}: {error}", edit.file.path().display())))?;
+        // Nothing is written that the reader would not take.
+        read(&edit.file, &text)?;
+        edit.file.replace(&edit.lock, &text)
+    }
+
+    /// A refusal, with the flag for the field that it is about.
+    pub(crate) async fn failure(&self, error: ManageError) -> Failure {
+        match &error {
+            ManageError::NotFound { record } => self.not_found(record).await,
+            ManageError::Invalid { issues, .. } => {
+                let lines = issues.iter().map(|issue| match flag(&issue.field) {
+                    Some(flag) => format!("{flag}: {}", issue.message),
+                    None => issue.to_string(),
+                });
+                Failure::refused(lines.collect::<Vec<_>>().join("\n"))
+            }
+            _ => plain_failure(error),
+        }
+    }
+
+    async fn not_found(&self, record: &RecordRef) -> Failure {
+        let near = match self.catalog().await {
+            Ok(catalog) => near(&catalog, record),
+            Err(_) => String::new(),
+        };
+        Failure::refused(format_args!("there is no {record}{near}"))
+    }
+}
+
+/// The flag that sets a field.
+fn flag(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "display_name" => "--name",
+        "path" => "--path",
+        "key_header" => "--header",
+        "key_query" => "--query",
+        "apis" => "--api",
+        "scope" | "scopes" => "--scope",
+        "owner" => "--owner",
+        "not_before" => "--not-before",
+        "expires_at" => "--expires",
+        "key_prefix" => "--prefix",
+        "grace" => "--grace",
+        "metadata" => "--metadata",
+        "description" => "--description",
+        "terms" => "--terms",
+        "subscriptions_limit" => "--subscriptions-limit",
+        "subscription_required" => "--subscription-required",
+        _ => return None,
+    })
+}
+
+pub(crate) fn plain_failure(error: ManageError) -> Failure {
+    match error {
+        ManageError::Unavailable(_) => Failure::unreachable(error),
+        ManageError::LimitReached { product, limit, .. } => Failure::refused(format_args!(
+            "product {product:?} allows {limit} subscriptions for one owner, and they are taken: \
+             cancel one, or raise it with `subscription-key products set --subscriptions-limit`"
+        )),
+        error => Failure::refused(error),
+    }
+}
+
+/// What was probably meant, as the end of a sentence.
+pub(crate) fn near(catalog: &Catalog, record: &RecordRef) -> String {
+    let ids: Vec<String> = match record.kind {
+        RecordKind::Api => catalog.apis().map(|api| api.id().to_owned()).collect(),
+        RecordKind::Product => catalog.products().map(|p| p.id().to_owned()).collect(),
+        _ => catalog.subscriptions().map(|s| s.id().to_owned()).collect(),
+    };
+    suggestion(&record.id, ids)
+}
+
+/// `: did you mean …?` for the ids that look like `id`.
+pub(crate) fn suggestion(id: &str, ids: impl IntoIterator<Item = String>) -> String {
+    let mut near: Vec<(f64, String)> = ids
+        .into_iter()
+        .map(|other| (strsim::jaro_winkler(&id.to_lowercase(), &other.to_lowercase()), other))
+        .filter(|(likeness, _)| *likeness >= 0.8)
+        .collect();
+    near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    near.truncate(3);
+    let near: Vec<String> = near.iter().map(|(_, id)| format!("{id:?}")).collect();
+    match near.as_slice() {
+        [] => String::new(),
+        near => format!(": did you mean {}?", near.join(" or ")),
+    }
+}
+
+fn caller(common: &Common) -> Caller {
+    let name = common.caller.clone().unwrap_or_else(|| {
+        let user = ["USER", "LOGNAME", "USERNAME"];
+        let user = user.iter().find_map(|name| std::env::var(name).ok());
+        format!("cli:{}", user.unwrap_or_else(|| "unknown".to_owned()))
+    });
+    Caller::publisher(name)
+}
+
+impl FileEdit {
+    async fn open(file: CatalogFile, missing: Missing) -> Result<(Manage, Self)> {
+        // A file that cannot be edited is not locked.
+        let syntax = Syntax::of(file.format())
+            .map_err(|error| Failure::refused(format_args!("{}: {error}", file.path().display())))?;
+        if !file.exists() && missing == Missing::Refuse {
+            file.read()?;
+        }
+        let lock = file.lock()?;
+        let is_new = !file.exists();
+        let text = if is_new { new_text(file.format()).to_owned() } else { file.read()? };
+        let manage = Manage::in_memory().map_err(plain_failure)?;
+        let caller = Caller::publisher("file");
+        let mut edit = Self {
+            before: Catalog::builder().allow_no_apis().build().map_err(Failure::refused)?,
+            lock,
+            text,
+            forms: KeyForms::new(),
+            unknown: Vec::new(),
+            file,
+        };
+        let mut has_master = false;
+        if !is_new {
+            let catalog = read(&edit.file, &edit.text)?;
+            has_master = catalog.subscription(MASTER).is_some();
+            edit.find_forms(syntax, &catalog)?;
+            let options = ImportOptions {
+                replace: true,
+                ..ImportOptions::default()
+            };
+            let import = Import::from(&catalog);
+            manage.import(&caller, import, options).await.map_err(plain_failure)?;
+        }
+        if !has_master {
+            let deleted = manage.delete_subscription(&caller, MASTER, Expected::Anything).await;
+            deleted.map_err(plain_failure)?;
+        }
+        edit.before = manage.export(&caller).await.map_err(plain_failure)?;
+        Ok((manage, edit))
+    }
+
+    /// Remembers which keys the file only refers to.
+    fn find_forms(&mut self, syntax: Syntax, catalog: &Catalog) -> Result {
+        let outline = syntax.outline(&self.text).map_err(Failure::refused)?;
+        for entry in outline.entries(Kind::Subscription) {
+            let slots = [(KeySlot::Primary, "primary_key"), (KeySlot::Secondary, "secondary_key")];
+            for (slot, field) in slots {
+                let env = entry.inner_text(field, "env");
+                let path = entry.inner_text(field, "file");
+                let form = match (env, path) {
+                    (Some(name), _) => KeyForm::Env(name.to_owned()),
+                    (None, Some(path)) => KeyForm::File(path.to_owned()),
+                    (None, None) => continue,
+                };
+                let subscription = catalog.subscription(&entry.id);
+                let key = subscription.as_ref().and_then(|s| s.key(slot));
+                let Some(digest) = key.map(|key| *key.digest()) else { continue };
+                if env.is_some_and(|name| std::env::var_os(name).is_none()) {
+                    self.unknown.push(digest);
+                }
+                self.forms.insert(digest, form);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a catalog for an edit: a key whose variable is not set here is unknown.
+fn read(file: &CatalogFile, text: &str) -> Result<Catalog> {
+    file.parse_with(text, &|name: &str| {
+        std::env::var_os(name).or_else(|| Some(stand_in(name)))
+    })
+}
+
+/// A key that nobody has, always the same for one variable in this process.
+pub(crate) fn stand_in(name: &str) -> OsString {
+    use std::hash::{BuildHasher, RandomState};
+    use std::sync::LazyLock;
+    static SEEDS: LazyLock<[RandomState; 4]> = LazyLock::new(|| std::array::from_fn(|_| RandomState::new()));
+    let parts = SEEDS.iter().map(|seed| format!("{:016x}", seed.hash_one(name)));
+    parts.collect::<String>().into()
+}
+
+fn new_text(format: Format) -> &'static str {
+    match format {
+        Format::Json => "{\n  \"apis\": [],\n  \"products\": [],\n  \"subscriptions\": []\n}\n",
+        _ => "",
+    }
+}
+
+async fn open_database(url: &str, missing: Missing) -> Result<Manage> {
+    crate::commands::database::open(url, missing).await
+}

@@ -1,0 +1,85 @@
+use crate::catalog::{Entity, KeySlot};
+use crate::lint::{Code, Finding, key_field};
+
+/// Keys below this can be guessed by someone who tries.
+const MIN_BITS: f64 = 80.0;
+
+/// Findings about a key that is written in a file as text: that it is, and that
+/// it is weak. `entity` is the subscription. The findings do not hold the key.
+///
+/// ```
+/// use tower_subscription_key::catalog::{Entity, KeySlot};
+/// use tower_subscription_key::lint::{Code, written_key};
+///
+/// let entity = Entity::Subscription { index: 0, id: "contoso".into() };
+/// let findings = written_key(&entity, KeySlot::Primary, "secret");
+/// let codes: Vec<Code> = findings.iter().map(|finding| finding.code()).collect();
+/// assert_eq!(codes, [Code::WeakKey, Code::PlaintextKey]);
+/// ```
+#[must_use]
+pub fn written_key(entity: &Entity, slot: KeySlot, key: &str) -> Vec<Finding> {
+    let field = Some(key_field(slot));
+    let mut findings = Vec::new();
+    if bits(key) < MIN_BITS {
+        findings.push(Finding::new(
+            Code::WeakKey,
+            entity.clone(),
+            field,
+            format!("the {slot} key has fewer than 80 bits and can be guessed"),
+            "regenerate it",
+        ));
+    }
+    findings.push(Finding::new(
+        Code::PlaintextKey,
+        entity.clone(),
+        field,
+        format!("the {slot} key is in the file as text"),
+        "write its sha256 instead: whoever reads the file can use the key",
+    ));
+    findings
+}
+
+/// The length times the bits of a character of the smallest alphabet that has
+/// all of them.
+fn bits(key: &str) -> f64 {
+    let all = |fits: fn(char) -> bool| key.chars().all(fits);
+    let alphabet = if all(|c| c.is_ascii_digit()) {
+        10
+    } else if all(|c| matches!(c, '0'..='9' | 'a'..='f')) || all(|c| matches!(c, '0'..='9' | 'A'..='F')) {
+        16
+    } else if all(|c| c.is_ascii_lowercase()) || all(|c| c.is_ascii_uppercase()) {
+        26
+    } else if all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        || all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+    {
+        36
+    } else if all(|c| c.is_ascii_alphabetic()) {
+        52
+    } else if all(|c| c.is_ascii_alphanumeric()) {
+        62
+    } else {
+        95
+    };
+    key.chars().count() as f64 * f64::from(alphabet).log2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_count_the_smallest_alphabet_of_the_key() {
+        for (key, expected) in [
+            ("", 0.0),
+            ("0123456789", 10.0 * 10_f64.log2()),
+            ("264a41411c0b43e782f483eb6f3eaeab", 128.0),
+            ("abcz", 4.0 * 26_f64.log2()),
+            ("abc1z", 5.0 * 36_f64.log2()),
+            ("aB", 2.0 * 52_f64.log2()),
+            ("aB1", 3.0 * 62_f64.log2()),
+            ("a-b", 3.0 * 95_f64.log2()),
+        ] {
+            assert!((bits(key) - expected).abs() < 1e-9, "{key}");
+        }
+    }
+}
