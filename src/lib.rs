@@ -109,13 +109,13 @@ pub mod document;
 pub mod guide;
 pub mod key;
 pub mod layer;
+pub mod lint;
 #[cfg(feature = "manage")]
 #[cfg_attr(docsrs, doc(cfg(feature = "manage")))]
 pub mod manage;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod observe;
-pub mod lint;
 pub mod response;
 pub mod store;
 

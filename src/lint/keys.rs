@@ -45,7 +45,9 @@ fn bits(key: &str) -> f64 {
     let all = |fits: fn(char) -> bool| key.chars().all(fits);
     let alphabet = if all(|c| c.is_ascii_digit()) {
         10
-    } else if all(|c| matches!(c, '0'..='9' | 'a'..='f')) || all(|c| matches!(c, '0'..='9' | 'A'..='F')) {
+    } else if all(|c| matches!(c, '0'..='9' | 'a'..='f'))
+        || all(|c| matches!(c, '0'..='9' | 'A'..='F'))
+    {
         16
     } else if all(|c| c.is_ascii_lowercase()) || all(|c| c.is_ascii_uppercase()) {
         26

@@ -254,7 +254,9 @@ pub fn findings(catalog: &Catalog, now: SystemTime) -> Vec<Finding> {
 #[allow(clippy::panic, reason = "an assertion for tests")]
 pub fn assert_none(catalog: &Catalog, allowed: &[Code]) {
     let findings = findings(catalog, SystemTime::now());
-    let left = findings.iter().filter(|finding| !allowed.contains(&finding.code));
+    let left = findings
+        .iter()
+        .filter(|finding| !allowed.contains(&finding.code));
     let left: Vec<String> = left.map(ToString::to_string).collect();
     if !left.is_empty() {
         panic!("the catalog has findings:\n{}", left.join("\n"));

@@ -43,7 +43,10 @@ pub(super) fn apis(catalog: &Catalog, findings: &mut Vec<Finding>) {
                 Code::KeyNameCollision,
                 entity.clone(),
                 Some("key_names"),
-                format!("the header {:?} has a meaning of its own", header.spelling()),
+                format!(
+                    "the header {:?} has a meaning of its own",
+                    header.spelling()
+                ),
                 "choose a header of your own, like X-Api-Key",
             ));
         }

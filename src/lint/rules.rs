@@ -23,8 +23,12 @@ pub(super) fn apis(catalog: &Catalog, findings: &mut Vec<Finding>) {
                 Code::ApiUnreachable,
                 entity,
                 None,
-                "no subscription and no open product opens it, so that every request is denied".to_owned(),
-                format!("put it into a product, or grant a subscription /apis/{}", api.id()),
+                "no subscription and no open product opens it, so that every request is denied"
+                    .to_owned(),
+                format!(
+                    "put it into a product, or grant a subscription /apis/{}",
+                    api.id()
+                ),
             ));
         }
     }
@@ -54,7 +58,13 @@ fn anonymous(api: &Api, product: &Product, entity: &Entity) -> Option<Finding> {
         _ => return None,
     };
     let field = Some("subscription_required");
-    Some(Finding::new(Code::OpenAnonymous, entity.clone(), field, message, advice))
+    Some(Finding::new(
+        Code::OpenAnonymous,
+        entity.clone(),
+        field,
+        message,
+        advice,
+    ))
 }
 
 /// The APIs that some scope or open product opens.
@@ -137,7 +147,9 @@ fn opens_something(catalog: &Catalog, subscription: &Subscription) -> bool {
     subscription.scopes().iter().any(|scope| match scope {
         Scope::Service | Scope::AllApis => catalog.apis().next().is_some(),
         Scope::Api(_) => true,
-        Scope::Product(id) => catalog.product(id).is_some_and(|product| !product.apis().is_empty()),
+        Scope::Product(id) => catalog
+            .product(id)
+            .is_some_and(|product| !product.apis().is_empty()),
     })
 }
 
@@ -161,7 +173,9 @@ fn ends(
     now: SystemTime,
     findings: &mut Vec<Finding>,
 ) {
-    let whole = subscription.expires_at().map(|end| ("expires_at", "it", end));
+    let whole = subscription
+        .expires_at()
+        .map(|end| ("expires_at", "it", end));
     let keys = subscription.keys().filter_map(|(slot, key)| {
         let name = match key_field(slot) {
             "primary_key" => "its primary key",
@@ -171,11 +185,18 @@ fn ends(
     });
     for (field, what, end) in whole.into_iter().chain(keys) {
         let (code, message) = if end <= now {
-            (Code::KeysExpired, format!("{what} has ended and opens nothing"))
+            (
+                Code::KeysExpired,
+                format!("{what} has ended and opens nothing"),
+            )
         } else if end.duration_since(now).is_ok_and(|left| left <= SOON) {
             let left = end.duration_since(now).unwrap_or_default();
             let days = left.as_secs() / 86_400;
-            let days = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+            let days = if days == 1 {
+                "1 day".to_owned()
+            } else {
+                format!("{days} days")
+            };
             (Code::KeysExpiring, format!("{what} ends in {days}"))
         } else {
             continue;
@@ -184,6 +205,12 @@ fn ends(
             "expires_at" => "set a later end, or cancel it",
             _ => "regenerate the key with a later end",
         };
-        findings.push(Finding::new(code, entity.clone(), Some(field), message, advice));
+        findings.push(Finding::new(
+            code,
+            entity.clone(),
+            Some(field),
+            message,
+            advice,
+        ));
     }
 }

@@ -41,7 +41,9 @@ fn sound_catalog_has_no_findings() {
 
 #[test]
 fn api_in_open_product_warns_if_it_requires_a_subscription() {
-    let open = Product::new("free").with_subscription_required(false).with_apis(["echo"]);
+    let open = Product::new("free")
+        .with_subscription_required(false)
+        .with_apis(["echo"]);
     let expected = ("API \"echo\"".to_owned(), Code::OpenAnonymous);
     assert_eq!(codes(clean().product(open)), [expected]);
 }
@@ -51,15 +53,23 @@ fn api_without_requirement_warns_in_a_product_with_one() {
     let catalog = clean()
         .api(Api::new("free", "/free").with_subscription_required(false))
         .product(Product::new("gold").with_apis(["free"]));
-    assert_eq!(codes(catalog), [("API \"free\"".to_owned(), Code::OpenAnonymous)]);
+    assert_eq!(
+        codes(catalog),
+        [("API \"free\"".to_owned(), Code::OpenAnonymous)]
+    );
 }
 
 #[test]
 fn api_that_no_scope_contains_is_unreachable() {
     let catalog = clean().api(Api::new("orders", "/orders"));
-    assert_eq!(codes(catalog), [("API \"orders\"".to_owned(), Code::ApiUnreachable)]);
+    assert_eq!(
+        codes(catalog),
+        [("API \"orders\"".to_owned(), Code::ApiUnreachable)]
+    );
     let suspended = other("s", Scope::Api("orders".into())).with_state(State::Suspended);
-    let catalog = clean().api(Api::new("orders", "/orders")).subscription(suspended);
+    let catalog = clean()
+        .api(Api::new("orders", "/orders"))
+        .subscription(suspended);
     assert_eq!(codes(catalog), []);
 }
 
@@ -70,7 +80,10 @@ fn empty_product_is_a_note_and_its_subscription_a_warning() {
         .subscription(other("idle", Scope::Product("empty".into())));
     let expected = [
         ("product \"empty\"".to_owned(), Code::ProductEmpty),
-        ("subscription \"idle\"".to_owned(), Code::SubscriptionOpensNothing),
+        (
+            "subscription \"idle\"".to_owned(),
+            Code::SubscriptionOpensNothing,
+        ),
     ];
     assert_eq!(codes(catalog), expected);
     assert_eq!(Code::ProductEmpty.level(), Level::Note);
@@ -84,7 +97,11 @@ fn ended_and_ending_keys_warn_while_the_subscription_is_active() {
         .subscription(named("ended").with_expiry(now - days(1)))
         .subscription(named("ending").with_expiry(now + days(29)))
         .subscription(named("far").with_expiry(now + days(31)))
-        .subscription(named("off").with_expiry(now - days(1)).with_state(State::Cancelled));
+        .subscription(
+            named("off")
+                .with_expiry(now - days(1))
+                .with_state(State::Cancelled),
+        );
     let expected = [
         ("subscription \"ended\"".to_owned(), Code::KeysExpired),
         ("subscription \"ending\"".to_owned(), Code::KeysExpiring),
@@ -95,14 +112,22 @@ fn ended_and_ending_keys_warn_while_the_subscription_is_active() {
 #[test]
 fn all_access_warns_only_with_an_owner() {
     let owned = other("all", Scope::AllApis).with_owner("jane");
-    let catalog = clean().subscription(owned).subscription(other("ops", Scope::Service));
-    assert_eq!(codes(catalog), [("subscription \"all\"".to_owned(), Code::AllAccessWithOwner)]);
+    let catalog = clean()
+        .subscription(owned)
+        .subscription(other("ops", Scope::Service));
+    assert_eq!(
+        codes(catalog),
+        [("subscription \"all\"".to_owned(), Code::AllAccessWithOwner)]
+    );
 }
 
 #[test]
 fn path_inside_another_warns_if_the_requirements_differ() {
     let inner = Api::new("health", "/echo/health").with_subscription_required(false);
-    assert_eq!(codes(clean().api(inner)), [("API \"health\"".to_owned(), Code::PathShadowed)]);
+    assert_eq!(
+        codes(clean().api(inner)),
+        [("API \"health\"".to_owned(), Code::PathShadowed)]
+    );
     let beside = Api::new("echoes", "/echoes").with_subscription_required(false);
     assert_eq!(codes(clean().api(beside)), []);
 }
@@ -118,7 +143,10 @@ fn key_header_warns_if_it_has_a_meaning_or_differs_from_that_around() {
     assert_eq!(codes(clean().api(named("/x", "User-Agent"))), [collision()]);
     assert_eq!(codes(clean().api(named("/x", "X-Api-Key"))), []);
     let found = codes(clean().api(named("/echo/x", "X-Api-Key")));
-    assert_eq!(found, [("API \"x\"".to_owned(), Code::PathShadowed), collision()]);
+    assert_eq!(
+        found,
+        [("API \"x\"".to_owned(), Code::PathShadowed), collision()]
+    );
 }
 
 #[test]

@@ -7,7 +7,10 @@
 /// ```
 #[must_use]
 pub fn command_line<W: AsRef<str>>(words: impl IntoIterator<Item = W>) -> String {
-    let words: Vec<String> = words.into_iter().map(|word| quoted(word.as_ref())).collect();
+    let words: Vec<String> = words
+        .into_iter()
+        .map(|word| quoted(word.as_ref()))
+        .collect();
     words.join(" ")
 }
 

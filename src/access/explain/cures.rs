@@ -44,9 +44,9 @@ impl Facts<'_> {
     fn state_cures(&self, state: State) -> Vec<Cure> {
         let id = self.id();
         let subscription = self.owner.map(|owner| owner.subscription());
-        let ended = subscription.and_then(|s| s.expires_at()).filter(|end| {
-            crate::catalog::Timestamp::from(*end) <= self.case.time
-        });
+        let ended = subscription
+            .and_then(|s| s.expires_at())
+            .filter(|end| crate::catalog::Timestamp::from(*end) <= self.case.time);
         match (state, ended) {
             (State::Submitted, _) => vec![cure(
                 format!("approve subscription {id:?}"),
@@ -66,7 +66,9 @@ impl Facts<'_> {
 
     fn not_yet_valid_cures(&self) -> Vec<Cure> {
         let id = self.id();
-        let start = self.owner.and_then(|owner| owner.subscription().not_before());
+        let start = self
+            .owner
+            .and_then(|owner| owner.subscription().not_before());
         vec![
             cure(
                 format!("let subscription {id:?} begin at once"),
@@ -115,17 +117,28 @@ impl Facts<'_> {
         };
         let (id, api) = (self.id(), api.id());
         let mut cures = Vec::new();
-        let held = owner.subscription().scopes().iter().filter_map(|scope| match scope {
-            Scope::Product(product) => self.case.catalog.product(product),
-            _ => None,
-        });
+        let held = owner
+            .subscription()
+            .scopes()
+            .iter()
+            .filter_map(|scope| match scope {
+                Scope::Product(product) => self.case.catalog.product(product),
+                _ => None,
+            });
         // An open product would let everyone in.
         for product in held.filter(|product| !product.is_open()) {
             cures.push(self.add_to(product, api));
         }
-        for product in self.products().into_iter().filter(|product| !product.is_open()) {
+        for product in self
+            .products()
+            .into_iter()
+            .filter(|product| !product.is_open())
+        {
             cures.push(cure(
-                format!("let it open product {:?}, which contains API {api:?}", product.id()),
+                format!(
+                    "let it open product {:?}, which contains API {api:?}",
+                    product.id()
+                ),
                 ["grant", id, &format!("/products/{}", product.id())],
             ));
         }
@@ -142,7 +155,10 @@ impl Facts<'_> {
             command.extend(["--api", api]);
         }
         cure(
-            format!("add API {api:?} to product {:?}, which it opens", product.id()),
+            format!(
+                "add API {api:?} to product {:?}, which it opens",
+                product.id()
+            ),
             command,
         )
     }
@@ -151,16 +167,22 @@ impl Facts<'_> {
         let Some(path) = self.case.path else {
             return vec![advice("name an API of the catalog".to_owned())];
         };
-        let mut cures = vec![advice("send a path that begins with the prefix of an API".to_owned())];
+        let mut cures = vec![advice(
+            "send a path that begins with the prefix of an API".to_owned(),
+        )];
         // Without a scope for all APIs, a new one would be the next obstacle.
         let opens_all = self.owner.is_some_and(|owner| {
             let scopes = owner.subscription().scopes();
-            scopes.iter().any(|scope| matches!(scope, Scope::AllApis | Scope::Service))
+            scopes
+                .iter()
+                .any(|scope| matches!(scope, Scope::AllApis | Scope::Service))
         });
         let segment = path.split('/').nth(1).unwrap_or_default();
         let is_id = !segment.is_empty()
             && segment.len() <= 64
-            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && segment
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
             && self.case.catalog.api(segment).is_none();
         if opens_all && is_id {
             let prefix = format!("/{segment}");
@@ -184,15 +206,27 @@ fn advice(text: String) -> Cure {
 /// A cure with a command. An id that looks like a flag is put behind `--`.
 fn cure<'w>(text: String, words: impl IntoIterator<Item = &'w str>) -> Cure {
     let words: Vec<&str> = words.into_iter().collect();
-    let is_group = matches!(words.first(), Some(&"subscriptions" | &"products" | &"apis"));
+    let is_group = matches!(
+        words.first(),
+        Some(&"subscriptions" | &"products" | &"apis")
+    );
     let id = 1 + usize::from(is_group);
     let mut command: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     if words.get(id).is_some_and(|word| word.starts_with('-')) {
         // Flags first, so that they are not taken for ids.
-        let flags = words.iter().skip(id + 1).position(|word| word.starts_with("--"));
+        let flags = words
+            .iter()
+            .skip(id + 1)
+            .position(|word| word.starts_with("--"));
         let flags = flags.map_or(words.len(), |at| id + 1 + at);
         let positional = command[id..flags].to_vec();
-        command = [&command[..id], &command[flags..], &["--".to_owned()], &positional].concat();
+        command = [
+            &command[..id],
+            &command[flags..],
+            &["--".to_owned()],
+            &positional,
+        ]
+        .concat();
     }
     Cure {
         text,

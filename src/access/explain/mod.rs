@@ -15,7 +15,8 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use crate::access::{
-    Access, Decision, Denial, DenialReason, InapplicableKey, Owner, Policy, Question, decide,
+    Access, Decision, Denial, DenialReason, InapplicableKey, Matched, Owner, Policy, Question,
+    decide,
 };
 use crate::catalog::{Api, Catalog, KeyOwner, KeySlot, Product, State, Subscription, Timestamp};
 use crate::key::Presented;
@@ -201,7 +202,7 @@ pub fn explain(question: Question, path: Option<&str>) -> Explanation {
 struct Case<'p> {
     catalog: Arc<Catalog>,
     path: Option<&'p str>,
-    api: Option<crate::catalog::ApiIndex>,
+    api: Matched,
     presented: Presented,
     policy: Policy,
     time: Timestamp,
@@ -237,7 +238,10 @@ impl Case<'_> {
             case: self,
             owner: owner.as_ref(),
             reason,
-            api: self.api.map(|api| self.catalog.definitions().api(api)),
+            api: self
+                .api
+                .api()
+                .map(|api| self.catalog.definitions().api(api)),
         };
         let second = reason.and_then(|reason| self.second_obstacle(reason, owner.as_ref()));
         let mut explanation = Explanation {
@@ -246,7 +250,9 @@ impl Case<'_> {
             reason,
             api: facts.api.map(|api| api.id().to_owned()),
             product: None,
-            subscription: owner.as_ref().map(|owner| owner.subscription().id().to_owned()),
+            subscription: owner
+                .as_ref()
+                .map(|owner| owner.subscription().id().to_owned()),
             slot: owner.as_ref().map(KeyOwner::slot),
             scope: None,
             steps: facts.steps(&decision),
@@ -285,7 +291,7 @@ impl Case<'_> {
 
     /// What stops the key once the first obstacle is gone.
     fn second_obstacle(&self, reason: DenialReason, owner: Option<&KeyOwner>) -> Option<Denial> {
-        self.api?;
+        self.api.api()?;
         let owner = owner?;
         let slot = owner.slot();
         let mut subscription = Subscription::clone(owner.subscription());
@@ -330,10 +336,12 @@ impl Facts<'_> {
     /// The products that contain the API.
     fn products(&self) -> Vec<&Product> {
         let definitions = self.case.catalog.definitions();
-        let Some(api) = self.case.api else {
+        let Some(api) = self.case.api.api() else {
             return Vec::new();
         };
         let holders = definitions.holders(api).into_iter();
-        holders.map(|product| definitions.product(product)).collect()
+        holders
+            .map(|product| definitions.product(product))
+            .collect()
     }
 }

@@ -1,5 +1,5 @@
-use crate::access::{Decision, DenialReason, InapplicableKey};
 use crate::access::explain::{Facts, Step, text};
+use crate::access::{Decision, DenialReason, InapplicableKey};
 use crate::catalog::{Catalog, KeySlot};
 use crate::key::{Presented, default_names};
 
@@ -8,10 +8,19 @@ use crate::key::{Presented, default_names};
 fn passes(reason: Option<DenialReason>, rule: Rule) -> Option<bool> {
     let failed = match reason {
         None => return Some(true),
-        Some(DenialReason::MissingKey | DenialReason::EmptyKey | DenialReason::AmbiguousKey | DenialReason::MalformedKey) => Rule::Key,
+        Some(
+            DenialReason::MissingKey
+            | DenialReason::EmptyKey
+            | DenialReason::AmbiguousKey
+            | DenialReason::MalformedKey,
+        ) => Rule::Key,
         Some(DenialReason::UnknownKey) => Rule::Subscription,
         Some(DenialReason::Inactive(_)) => Rule::State,
-        Some(DenialReason::NotYetValid | DenialReason::SubscriptionExpired | DenialReason::KeyExpired) => Rule::Validity,
+        Some(
+            DenialReason::NotYetValid
+            | DenialReason::SubscriptionExpired
+            | DenialReason::KeyExpired,
+        ) => Rule::Validity,
         Some(DenialReason::OutOfScope) => Rule::Scope,
         // Nothing was asked about the key.
         Some(_) => return None,
@@ -97,7 +106,10 @@ impl Facts<'_> {
 
     fn anonymous_steps(&self, steps: &mut Vec<Step>) {
         let Some(api) = self.api else { return };
-        let open = self.products().into_iter().find(|product| product.is_open());
+        let open = self
+            .products()
+            .into_iter()
+            .find(|product| product.is_open());
         let text = match open {
             Some(product) => format!("the open product {:?} contains it", product.id()),
             None => "no open product contains it".to_owned(),
@@ -114,12 +126,20 @@ impl Facts<'_> {
     fn api_step(&self) -> Step {
         let Some(path) = self.case.path else {
             return match self.api {
-                Some(api) => step("api", true, format!("the request is for API {:?}", api.id())),
+                Some(api) => step(
+                    "api",
+                    true,
+                    format!("the request is for API {:?}", api.id()),
+                ),
                 None => step("api", false, "the request is for no API".to_owned()),
             };
         };
-        if self.reason.is_some_and(|reason| reason.as_str() == "ambiguous_path") {
-            let text = format!("{path:?} belongs to another API, or to none, once it is cleaned up");
+        if self
+            .reason
+            .is_some_and(|reason| reason.as_str() == "ambiguous_path")
+        {
+            let text =
+                format!("{path:?} belongs to another API, or to none, once it is cleaned up");
             return step("path", false, text);
         }
         match self.api {
@@ -136,7 +156,8 @@ impl Facts<'_> {
             }
             None => {
                 let missed = closest(&self.case.catalog, path, None);
-                let missed = missed.map_or_else(String::new, |missed| format!(": the closest is {missed}"));
+                let missed =
+                    missed.map_or_else(String::new, |missed| format!(": the closest is {missed}"));
                 step("path", false, format!("{path:?} belongs to no API{missed}"))
             }
         }
@@ -149,7 +170,10 @@ impl Facts<'_> {
                 Some(owner) => {
                     let id = owner.subscription().id();
                     let replaced = if owner.is_retired() { "replaced " } else { "" };
-                    format!("it is the {replaced}{} key of subscription {id:?}", owner.slot())
+                    format!(
+                        "it is the {replaced}{} key of subscription {id:?}",
+                        owner.slot()
+                    )
                 }
                 None => "no subscription has this key".to_owned(),
             },
@@ -165,9 +189,19 @@ impl Facts<'_> {
     /// Where the key is looked for, by the names that hold for the API.
     pub(super) fn places(&self) -> String {
         let names = default_names();
-        let header = self.api.and_then(|api| api.key_header()).unwrap_or(names.header);
-        let query = self.api.and_then(|api| api.key_query()).unwrap_or(names.query);
-        format!("header `{}` or query parameter `{}`", header.spelling(), query.name())
+        let header = self
+            .api
+            .and_then(|api| api.key_header())
+            .unwrap_or(names.header);
+        let query = self
+            .api
+            .and_then(|api| api.key_query())
+            .unwrap_or(names.query);
+        format!(
+            "header `{}` or query parameter `{}`",
+            header.spelling(),
+            query.name()
+        )
     }
 
     fn presented_text(&self) -> String {
@@ -188,15 +222,25 @@ impl Facts<'_> {
         let subscription = owner.subscription();
         match reason {
             Some(DenialReason::NotYetValid) => {
-                format!("the subscription begins at {}", text::time(subscription.not_before()))
+                format!(
+                    "the subscription begins at {}",
+                    text::time(subscription.not_before())
+                )
             }
             Some(DenialReason::SubscriptionExpired) => {
-                format!("the subscription ended at {}", text::time(subscription.expires_at()))
+                format!(
+                    "the subscription ended at {}",
+                    text::time(subscription.expires_at())
+                )
             }
             Some(DenialReason::KeyExpired) => {
                 let key = self.key_end();
                 let replaced = if owner.is_retired() { "replaced " } else { "" };
-                format!("the {replaced}{} key ended at {}", owner.slot(), text::time(key))
+                format!(
+                    "the {replaced}{} key ended at {}",
+                    owner.slot(),
+                    text::time(key)
+                )
             }
             _ => "the subscription and the key are valid now".to_owned(),
         }
@@ -216,7 +260,11 @@ impl Facts<'_> {
         let (Some(owner), Some(api)) = (self.owner, self.api) else {
             return String::new();
         };
-        let scopes = owner.subscription().scopes().iter().map(ToString::to_string);
+        let scopes = owner
+            .subscription()
+            .scopes()
+            .iter()
+            .map(ToString::to_string);
         let scopes = scopes.collect::<Vec<_>>().join(", ");
         if holds {
             return format!("{scopes} contains API {:?}", api.id());
@@ -238,7 +286,9 @@ impl Facts<'_> {
             KeySlot::Secondary => KeySlot::Primary,
         };
         let key = owner.subscription().key(other)?;
-        let has_ended = key.expires_at().is_some_and(|end| crate::catalog::Timestamp::from(end) <= self.case.time);
+        let has_ended = key
+            .expires_at()
+            .is_some_and(|end| crate::catalog::Timestamp::from(end) <= self.case.time);
         (!has_ended).then_some(other)
     }
 }

@@ -42,8 +42,13 @@ impl CatalogFile {
             .map_err(|error| Failure::unreachable(format_args!("cannot read {path}: {error}")))?;
         String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
-            Failure::refused(format_args!("{path}:{line}:1: error[syntax]: this is not UTF-8"))
+            let line = 1 + error.as_bytes()[..at]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count();
+            Failure::refused(format_args!(
+                "{path}:{line}:1: error[syntax]: this is not UTF-8"
+            ))
         })
     }
 
@@ -78,7 +83,10 @@ impl CatalogFile {
             (Ok(path), _) => Ok(path),
             // A new file.
             (Err(_), false) => {
-                let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let folder = self
+                    .path
+                    .parent()
+                    .filter(|folder| !folder.as_os_str().is_empty());
                 let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
                 folder.map(|folder| folder.join(self.path.file_name().unwrap_or_default()))
             }
@@ -99,8 +107,15 @@ impl CatalogFile {
         let lock = beside(&path, "lock");
         let open = || {
             check_writable(&path)?;
-            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock)?;
-            #[allow(clippy::incompatible_msrv, reason = "the tool needs a newer Rust for its databases")]
+            let file = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&lock)?;
+            #[allow(
+                clippy::incompatible_msrv,
+                reason = "the tool needs a newer Rust for its databases"
+            )]
             file.lock()?;
             Ok(file)
         };
@@ -132,7 +147,10 @@ fn check_writable(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(file) if file.permissions().readonly() => return Err(denied("the file is read-only")),
         Ok(file) if !file.is_file() => {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "this is not a regular file"));
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "this is not a regular file",
+            ));
         }
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -29,7 +29,9 @@ pub(crate) fn read(prompts: &[&str]) -> Result<Vec<Zeroizing<String>>> {
         .lock()
         .take(MAX_INPUT)
         .read_to_end(&mut input)
-        .map_err(|error| Failure::unreachable(format_args!("cannot read standard input: {error}")))?;
+        .map_err(|error| {
+            Failure::unreachable(format_args!("cannot read standard input: {error}"))
+        })?;
     let text = std::str::from_utf8(&input)
         .map_err(|_| Failure::usage("standard input is not UTF-8 text: a key is"))?;
     let text = strip_line_end(text);
@@ -39,7 +41,11 @@ pub(crate) fn read(prompts: &[&str]) -> Result<Vec<Zeroizing<String>>> {
         return Err(Failure::usage(format_args!(
             "standard input has more than {most} {}: give {}",
             if most == 1 { "line" } else { "lines" },
-            if most == 1 { "one key" } else { "each key in a line of its own" },
+            if most == 1 {
+                "one key"
+            } else {
+                "each key in a line of its own"
+            },
         )));
     }
     let keys = lines.iter().map(|line| {
@@ -83,7 +89,9 @@ pub(crate) fn digest(text: &str) -> Result<KeyDigest> {
 pub(crate) fn subscription_key(text: &str) -> Result<SubscriptionKey> {
     let key = SubscriptionKey::new(text);
     // The catalog has the rules; a catalog of this key alone applies them.
-    let subscription = Subscription::new("key").with_scope(Scope::AllApis).with_primary_key(key.clone());
+    let subscription = Subscription::new("key")
+        .with_scope(Scope::AllApis)
+        .with_primary_key(key.clone());
     let catalog = Catalog::builder()
         .api(Api::new("api", "/"))
         .subscription(subscription)

@@ -70,13 +70,17 @@ impl Session {
     /// Says that a file has no place for a value.
     pub(crate) fn note_database_only(&self, flag: &str, is_given: bool) {
         if is_given && self.is_file() {
-            output::warning(&format!("a catalog file has no place for {flag}: it is left out"));
+            output::warning(&format!(
+                "a catalog file has no place for {flag}: it is left out"
+            ));
         }
     }
 
     /// Whether the key in a slot comes from a variable that is not set here.
     pub(crate) fn is_unknown_key(&self, digest: &KeyDigest) -> bool {
-        self.file.as_ref().is_some_and(|edit| edit.unknown.contains(digest))
+        self.file
+            .as_ref()
+            .is_some_and(|edit| edit.unknown.contains(digest))
     }
 
     /// Writes new keys of the given digests as references, not as digests.
@@ -88,19 +92,25 @@ impl Session {
 
     /// The catalog as it is now.
     pub(crate) async fn catalog(&self) -> Result<Catalog> {
-        self.manage.export(&self.caller).await.map_err(plain_failure)
+        self.manage
+            .export(&self.caller)
+            .await
+            .map_err(plain_failure)
     }
 
     /// Writes what has changed back to the file.
     pub(crate) async fn commit(&self) -> Result {
-        let Some(edit) = &self.file else { return Ok(()) };
+        let Some(edit) = &self.file else {
+            return Ok(());
+        };
         let after = self.catalog().await?;
         let changes = edit::diff(&edit.before, &after, &edit.forms);
         if changes.is_empty() {
             return Ok(());
         }
-        let text = edit::apply(edit.file.format(), &edit.text, &changes)
-            .map_err(|error| Failure::refused(format_args!("{}: {error}", edit.file.path().display())))?;
+        let text = edit::apply(edit.file.format(), &edit.text, &changes).map_err(|error| {
+            Failure::refused(format_args!("{}: {error}", edit.file.path().display()))
+        })?;
         // Nothing is written that the reader would not take.
         read(&edit.file, &text)?;
         edit.file.replace(&edit.lock, &text)
@@ -178,7 +188,12 @@ pub(crate) fn near(catalog: &Catalog, record: &RecordRef) -> String {
 pub(crate) fn suggestion(id: &str, ids: impl IntoIterator<Item = String>) -> String {
     let mut near: Vec<(f64, String)> = ids
         .into_iter()
-        .map(|other| (strsim::jaro_winkler(&id.to_lowercase(), &other.to_lowercase()), other))
+        .map(|other| {
+            (
+                strsim::jaro_winkler(&id.to_lowercase(), &other.to_lowercase()),
+                other,
+            )
+        })
         .filter(|(likeness, _)| *likeness >= 0.8)
         .collect();
     near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
@@ -202,18 +217,26 @@ fn caller(common: &Common) -> Caller {
 impl FileEdit {
     async fn open(file: CatalogFile, missing: Missing) -> Result<(Manage, Self)> {
         // A file that cannot be edited is not locked.
-        let syntax = Syntax::of(file.format())
-            .map_err(|error| Failure::refused(format_args!("{}: {error}", file.path().display())))?;
+        let syntax = Syntax::of(file.format()).map_err(|error| {
+            Failure::refused(format_args!("{}: {error}", file.path().display()))
+        })?;
         if !file.exists() && missing == Missing::Refuse {
             file.read()?;
         }
         let lock = file.lock()?;
         let is_new = !file.exists();
-        let text = if is_new { new_text(file.format()).to_owned() } else { file.read()? };
+        let text = if is_new {
+            new_text(file.format()).to_owned()
+        } else {
+            file.read()?
+        };
         let manage = Manage::in_memory().map_err(plain_failure)?;
         let caller = Caller::publisher("file");
         let mut edit = Self {
-            before: Catalog::builder().allow_no_apis().build().map_err(Failure::refused)?,
+            before: Catalog::builder()
+                .allow_no_apis()
+                .build()
+                .map_err(Failure::refused)?,
             lock,
             text,
             forms: KeyForms::new(),
@@ -230,10 +253,15 @@ impl FileEdit {
                 ..ImportOptions::default()
             };
             let import = Import::from(&catalog);
-            manage.import(&caller, import, options).await.map_err(plain_failure)?;
+            manage
+                .import(&caller, import, options)
+                .await
+                .map_err(plain_failure)?;
         }
         if !has_master {
-            let deleted = manage.delete_subscription(&caller, MASTER, Expected::Anything).await;
+            let deleted = manage
+                .delete_subscription(&caller, MASTER, Expected::Anything)
+                .await;
             deleted.map_err(plain_failure)?;
         }
         edit.before = manage.export(&caller).await.map_err(plain_failure)?;
@@ -244,7 +272,10 @@ impl FileEdit {
     fn find_forms(&mut self, syntax: Syntax, catalog: &Catalog) -> Result {
         let outline = syntax.outline(&self.text).map_err(Failure::refused)?;
         for entry in outline.entries(Kind::Subscription) {
-            let slots = [(KeySlot::Primary, "primary_key"), (KeySlot::Secondary, "secondary_key")];
+            let slots = [
+                (KeySlot::Primary, "primary_key"),
+                (KeySlot::Secondary, "secondary_key"),
+            ];
             for (slot, field) in slots {
                 let env = entry.inner_text(field, "env");
                 let path = entry.inner_text(field, "file");
@@ -255,7 +286,9 @@ impl FileEdit {
                 };
                 let subscription = catalog.subscription(&entry.id);
                 let key = subscription.as_ref().and_then(|s| s.key(slot));
-                let Some(digest) = key.map(|key| *key.digest()) else { continue };
+                let Some(digest) = key.map(|key| *key.digest()) else {
+                    continue;
+                };
                 if env.is_some_and(|name| std::env::var_os(name).is_none()) {
                     self.unknown.push(digest);
                 }
@@ -277,8 +310,11 @@ fn read(file: &CatalogFile, text: &str) -> Result<Catalog> {
 pub(crate) fn stand_in(name: &str) -> OsString {
     use std::hash::{BuildHasher, RandomState};
     use std::sync::LazyLock;
-    static SEEDS: LazyLock<[RandomState; 4]> = LazyLock::new(|| std::array::from_fn(|_| RandomState::new()));
-    let parts = SEEDS.iter().map(|seed| format!("{:016x}", seed.hash_one(name)));
+    static SEEDS: LazyLock<[RandomState; 4]> =
+        LazyLock::new(|| std::array::from_fn(|_| RandomState::new()));
+    let parts = SEEDS
+        .iter()
+        .map(|seed| format!("{:016x}", seed.hash_one(name)));
     parts.collect::<String>().into()
 }
 

@@ -35,15 +35,24 @@ pub(crate) fn product(product: &Product) -> Value {
 }
 
 pub(crate) fn subscription(subscription: &Subscription) -> Value {
-    let scopes: Vec<String> = subscription.scopes().iter().map(ToString::to_string).collect();
+    let scopes: Vec<String> = subscription
+        .scopes()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let key = |retired: bool| {
-        move |(slot, key): (tower_subscription_key::catalog::KeySlot, &tower_subscription_key::catalog::SubscriptionKey)| {
+        move |(slot, key): (
+            tower_subscription_key::catalog::KeySlot,
+            &tower_subscription_key::catalog::SubscriptionKey,
+        )| {
             let expires_at = key.expires_at().map(format_time);
             json!({ "slot": slot.as_str(), "retired": retired, "expires_at": expires_at })
         }
     };
     let keys = subscription.keys().map(key(false));
-    let keys: Vec<Value> = keys.chain(subscription.retired_keys().map(key(true))).collect();
+    let keys: Vec<Value> = keys
+        .chain(subscription.retired_keys().map(key(true)))
+        .collect();
     json!({
         "id": subscription.id(),
         "display_name": subscription.display_name(),
@@ -60,7 +69,9 @@ pub(crate) fn subscription(subscription: &Subscription) -> Value {
 
 /// The state now: an active subscription that has ended is expired.
 pub(crate) fn state(subscription: &Subscription) -> State {
-    let has_ended = subscription.expires_at().is_some_and(|end| end <= SystemTime::now());
+    let has_ended = subscription
+        .expires_at()
+        .is_some_and(|end| end <= SystemTime::now());
     match subscription.state() {
         State::Active if has_ended => State::Expired,
         state => state,
@@ -68,7 +79,9 @@ pub(crate) fn state(subscription: &Subscription) -> State {
 }
 
 fn metadata<'m>(values: impl Iterator<Item = (&'m str, &'m Value)>) -> Value {
-    values.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    values
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .collect()
 }
 
 /// One record for people: a field in each line.
@@ -93,7 +106,10 @@ pub(crate) fn record(fields: &Value) -> String {
         "expires_at",
         "metadata",
     ];
-    let rest = object.keys().map(String::as_str).filter(|name| !ORDER.contains(name) && *name != "scope");
+    let rest = object
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !ORDER.contains(name) && *name != "scope");
     let rows = ORDER.into_iter().chain(rest).filter_map(|name| {
         let text = text(object.get(name)?);
         (!text.is_empty()).then(|| [name.to_owned(), text])
@@ -108,7 +124,9 @@ fn text(value: &Value) -> String {
         Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(", "),
         Value::Object(fields) => {
             let fields = fields.iter().filter(|(_, value)| !value.is_null());
-            let fields: Vec<String> = fields.map(|(name, value)| format!("{name}={}", text(value))).collect();
+            let fields: Vec<String> = fields
+                .map(|(name, value)| format!("{name}={}", text(value)))
+                .collect();
             fields.join(" ")
         }
         other => other.to_string(),

@@ -73,7 +73,8 @@ fn has_password(url: &str) -> bool {
     };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let user = rest.rsplit_once('@').map_or("", |(user, _)| user);
-    let in_user = user.contains(':') || (authority.contains('@') && authority.contains(':') && user.is_empty());
+    let in_user = user.contains(':')
+        || (authority.contains('@') && authority.contains(':') && user.is_empty());
     in_user || url.to_ascii_lowercase().contains("password")
 }
 
@@ -90,7 +91,12 @@ mod tests {
         ] {
             assert!(has_password(url), "{url}");
         }
-        for url in ["keys.db", "postgres://db:5432/keys", "postgres://jane@db:5432/keys", "a:b@c"] {
+        for url in [
+            "keys.db",
+            "postgres://db:5432/keys",
+            "postgres://jane@db:5432/keys",
+            "a:b@c",
+        ] {
             assert!(!has_password(url), "{url}");
         }
     }

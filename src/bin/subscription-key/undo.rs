@@ -9,7 +9,12 @@ use crate::session::Session;
 pub(crate) fn command(session: &Session, words: &[&str]) {
     let name = ["subscription-key".to_owned()];
     let flags = session.flags.iter().cloned();
-    let words = words.iter().map(|word| (*word).to_owned());
+    // `--` only matters before what looks like a flag.
+    let end = words.iter().position(|word| *word == "--");
+    let is_needed =
+        end.is_some_and(|end| words[end + 1..].iter().any(|word| word.starts_with('-')));
+    let words = words.iter().filter(|word| is_needed || **word != "--");
+    let words = words.map(|word| (*word).to_owned());
     let line = command_line(name.into_iter().chain(flags).chain(words));
     output::note(&format!("undo: {line}"));
 }

@@ -78,9 +78,9 @@ pub(crate) fn api_path(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn key_header(text: &str) -> Result<String, String> {
-    KeyHeader::new(text)
-        .map(|_| text.to_owned())
-        .map_err(|_| "a key cannot travel in a header of this name: use one like `X-Api-Key`".into())
+    KeyHeader::new(text).map(|_| text.to_owned()).map_err(|_| {
+        "a key cannot travel in a header of this name: use one like `X-Api-Key`".into()
+    })
 }
 
 pub(crate) fn key_query(text: &str) -> Result<String, String> {
@@ -143,10 +143,17 @@ fn field(text: &str, known: &[&str]) -> Result<String, String> {
         "not-before" => "not_before",
         other => other,
     };
-    if known.contains(&text) || text.strip_prefix("metadata.").is_some_and(|k| !k.is_empty()) {
+    if known.contains(&text)
+        || text
+            .strip_prefix("metadata.")
+            .is_some_and(|k| !k.is_empty())
+    {
         return Ok(text.to_owned());
     }
-    Err(format!("a field is one of {}, metadata.KEY", known.join(", ")))
+    Err(format!(
+        "a field is one of {}, metadata.KEY",
+        known.join(", ")
+    ))
 }
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -209,7 +216,18 @@ mod tests {
     fn duration_is_a_number_and_a_unit_of_at_most_a_year() {
         assert_eq!(duration("24h"), Ok(Duration::from_secs(86_400)));
         assert_eq!(duration("365d"), Ok(MAX_DURATION));
-        for text in ["", "d", "1", "366d", "-1d", "1w", "1.5h", "1 d", "99999999999999999999d", "1é"] {
+        for text in [
+            "",
+            "d",
+            "1",
+            "366d",
+            "-1d",
+            "1w",
+            "1.5h",
+            "1 d",
+            "99999999999999999999d",
+            "1é",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
     }
@@ -220,7 +238,14 @@ mod tests {
         assert_eq!(time("2027-06-30T00:00:00Z").unwrap(), date);
         let When(soon) = time("90d").unwrap();
         assert!(soon > SystemTime::now() + Duration::from_secs(89 * 86_400));
-        for text in ["", "tomorrow", "2027-02-30", "20270630", "2027-06-30T00:00:00", "2027-W01-1"] {
+        for text in [
+            "",
+            "tomorrow",
+            "2027-02-30",
+            "20270630",
+            "2027-06-30T00:00:00",
+            "2027-W01-1",
+        ] {
             assert!(time(text).is_err(), "{text}");
         }
     }

@@ -29,8 +29,16 @@ async fn list(common: &Common) -> Result {
     }
     let heads = ["ID", "DISPLAY NAME", "PATH", "SUBSCRIPTION"];
     let rows = catalog.apis().map(|api| {
-        let requires = if api.subscription_required() { "required" } else { "not required" };
-        let path = if api.path().is_empty() { "/" } else { api.path() };
+        let requires = if api.subscription_required() {
+            "required"
+        } else {
+            "not required"
+        };
+        let path = if api.path().is_empty() {
+            "/"
+        } else {
+            api.path()
+        };
         [api.id(), api.display_name(), path, requires].map(str::to_owned)
     });
     output::print(&output::table(heads, rows))
@@ -64,7 +72,10 @@ async fn add(common: &Common, id: &str, fields: Fields) -> Result {
 }
 
 async fn put(session: &Session, id: &str, fields: Fields, expected: Expected) -> Result {
-    let put = session.manage.put_api(&session.caller, id, fields, expected).await;
+    let put = session
+        .manage
+        .put_api(&session.caller, id, fields, expected)
+        .await;
     match put {
         Ok(_) => Ok(()),
         Err(error) => Err(session.failure(error).await),
@@ -83,7 +94,10 @@ async fn finish(common: &Common, session: &Session, id: &str) -> Result {
 async fn set(common: &Common, args: SetApi) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
     let before = session.catalog().await?.api(&args.id).cloned();
-    let metadata = before.as_ref().map(|api| api.metadata().clone()).unwrap_or_default();
+    let metadata = before
+        .as_ref()
+        .map(|api| api.metadata().clone())
+        .unwrap_or_default();
     let fields = fields(args.path, args.fields, &args.unset, &metadata);
     put(&session, &args.id, fields, Expected::Present).await?;
     finish(common, &session, &args.id).await?;
@@ -113,30 +127,62 @@ fn fields(path: Option<String>, given: ApiFields, unset: &[String], before: &Met
 }
 
 /// Metadata with single values set and cleared.
-pub(super) fn metadata(before: &Metadata, given: Vec<Assignment>, unset: &[String]) -> Set<Metadata> {
+pub(super) fn metadata(
+    before: &Metadata,
+    given: Vec<Assignment>,
+    unset: &[String],
+) -> Set<Metadata> {
     let clears_all = unset.iter().any(|field| field == "metadata");
-    let cleared: Vec<&str> = unset.iter().filter_map(|field| field.strip_prefix("metadata.")).collect();
+    let cleared: Vec<&str> = unset
+        .iter()
+        .filter_map(|field| field.strip_prefix("metadata."))
+        .collect();
     if given.is_empty() && cleared.is_empty() {
         return if clears_all { Set::Clear } else { Set::Keep };
     }
-    let kept = before.iter().filter(|(name, _)| !clears_all && !cleared.contains(name));
+    let kept = before
+        .iter()
+        .filter(|(name, _)| !clears_all && !cleared.contains(name));
     let kept = kept.map(|(name, value)| (name.to_owned(), value.clone()));
     let given = given.into_iter().map(|given| (given.key, given.value));
     // A later value replaces an earlier one.
     let values: serde_json::Map<String, Value> = kept.chain(given).collect();
-    if values.is_empty() { Set::Clear } else { Set::To(values.into()) }
+    if values.is_empty() {
+        Set::Clear
+    } else {
+        Set::To(values.into())
+    }
 }
 
 fn undo_set(session: &Session, before: &Api, after: &Api) {
     let mut flags = Flags::default();
     flags.text("--path", "path", Some(before.path()), Some(after.path()));
     let name = |api: &Api| (api.display_name() != api.id()).then(|| api.display_name().to_owned());
-    flags.text("--name", "display_name", name(before).as_deref(), name(after).as_deref());
-    flags.flag("--subscription-required", before.subscription_required(), after.subscription_required());
+    flags.text(
+        "--name",
+        "display_name",
+        name(before).as_deref(),
+        name(after).as_deref(),
+    );
+    flags.flag(
+        "--subscription-required",
+        before.subscription_required(),
+        after.subscription_required(),
+    );
     let header = |api: &Api| api.key_header().map(|header| header.spelling().to_owned());
-    flags.text("--header", "header", header(before).as_deref(), header(after).as_deref());
+    flags.text(
+        "--header",
+        "header",
+        header(before).as_deref(),
+        header(after).as_deref(),
+    );
     let query = |api: &Api| api.key_query().map(|query| query.name().to_owned());
-    flags.text("--query", "query", query(before).as_deref(), query(after).as_deref());
+    flags.text(
+        "--query",
+        "query",
+        query(before).as_deref(),
+        query(after).as_deref(),
+    );
     flags.metadata(before.metadata(), after.metadata());
     flags.undo(session, "apis", before.id());
 }
@@ -151,7 +197,13 @@ impl Flags {
         self.0.push(value.into());
     }
 
-    pub(super) fn text(&mut self, flag: &str, field: &str, before: Option<&str>, after: Option<&str>) {
+    pub(super) fn text(
+        &mut self,
+        flag: &str,
+        field: &str,
+        before: Option<&str>,
+        after: Option<&str>,
+    ) {
         match before {
             _ if before == after => {}
             // A value that looks like a flag stays with its own.
@@ -199,7 +251,11 @@ async fn remove(common: &Common, args: &Remove) -> Result {
         expected: Expected::Present,
         with_subscriptions: args.with_subscriptions,
     };
-    if let Err(error) = session.manage.delete_api(&session.caller, &args.id, deletion).await {
+    if let Err(error) = session
+        .manage
+        .delete_api(&session.caller, &args.id, deletion)
+        .await
+    {
         return Err(session.failure(error).await);
     }
     session.commit().await?;

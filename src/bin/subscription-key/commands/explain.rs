@@ -25,7 +25,9 @@ pub(super) async fn run(common: &Common, args: &Explain) -> Result {
     };
     let question = match (&args.path, &args.api) {
         (Some(path), _) => Question::for_path(Arc::clone(&catalog), path),
-        (None, Some(id)) if catalog.api(id).is_some() => Question::for_api(Arc::clone(&catalog), id),
+        (None, Some(id)) if catalog.api(id).is_some() => {
+            Question::for_api(Arc::clone(&catalog), id)
+        }
         (None, id) => {
             let record = RecordRef::api(id.as_deref().unwrap_or_default());
             let near = near(&catalog, &record);
@@ -52,7 +54,11 @@ pub(super) async fn run(common: &Common, args: &Explain) -> Result {
     } else {
         output::print(&explanation.to_string())?;
     }
-    if explanation.lets_in() { Ok(()) } else { Err(Failure::said(1)) }
+    if explanation.lets_in() {
+        Ok(())
+    } else {
+        Err(Failure::said(1))
+    }
 }
 
 /// The key as the layer would take it from a header.
@@ -68,7 +74,9 @@ fn presented(key: &str) -> Presented {
 }
 
 fn of_subscription(catalog: &Catalog, id: &str, slot: Option<KeySlot>) -> Result<Presented> {
-    let subscription = catalog.subscription(id).ok_or_else(|| unknown(catalog, id))?;
+    let subscription = catalog
+        .subscription(id)
+        .ok_or_else(|| unknown(catalog, id))?;
     let key = match slot {
         Some(slot) => subscription.key(slot),
         None => subscription.keys().next().map(|(_, key)| key),
@@ -78,6 +86,8 @@ fn of_subscription(catalog: &Catalog, id: &str, slot: Option<KeySlot>) -> Result
         (None, Some(slot)) => Err(Failure::refused(format_args!(
             "subscription {id:?} has no {slot} key: make one with `subscription-key regenerate`"
         ))),
-        (None, None) => Err(Failure::refused(format_args!("subscription {id:?} has no key"))),
+        (None, None) => Err(Failure::refused(format_args!(
+            "subscription {id:?} has no key"
+        ))),
     }
 }

@@ -36,7 +36,10 @@ pub(super) async fn create(common: &Common, args: Create) -> Result {
         state: Some(State::Active),
         ..SubscriptionFields::default()
     };
-    let put = session.manage.put_subscription(&session.caller, &id, fields, Expected::Absent).await;
+    let put = session
+        .manage
+        .put_subscription(&session.caller, &id, fields, Expected::Absent)
+        .await;
     let put = match put {
         Ok(put) => put.value,
         Err(error) => return Err(session.failure(error).await),
@@ -66,7 +69,8 @@ pub(super) async fn create(common: &Common, args: Create) -> Result {
         ];
         output::table(["", ""], rows.map(|row| row.map(str::to_owned)))
     };
-    let cure = format!("subscription {id:?} exists: get new ones with `subscription-key regenerate`");
+    let cure =
+        format!("subscription {id:?} exists: get new ones with `subscription-key regenerate`");
     output::print_keys(&text, &cure)?;
     undo::command(&session, &["subscriptions", "remove", "--yes", "--", &id]);
     Ok(())
@@ -98,7 +102,10 @@ pub(super) async fn regenerate(common: &Common, args: Regenerate) -> Result {
         prefix: args.prefix,
         ..Rotation::default()
     };
-    let regenerated = session.manage.regenerate(&session.caller, id, slot, rotation).await;
+    let regenerated = session
+        .manage
+        .regenerate(&session.caller, id, slot, rotation)
+        .await;
     let regenerated = match regenerated {
         Ok(regenerated) => regenerated.value,
         Err(error) => return Err(session.failure(error).await),
@@ -119,7 +126,8 @@ pub(super) async fn regenerate(common: &Common, args: Regenerate) -> Result {
         rows.extend(end.map(|end| ["replaced key ends".to_owned(), end]));
         output::table(["", ""], rows)
     };
-    let cure = format!("the new one is in force: run `subscription-key regenerate` for {id:?} again");
+    let cure =
+        format!("the new one is in force: run `subscription-key regenerate` for {id:?} again");
     output::print_keys(&text, &cure)?;
     undo::none("the replaced key does not come back");
     Ok(())
@@ -131,7 +139,10 @@ fn end(end: Option<End>) -> Set<std::time::SystemTime> {
 
 pub(super) async fn suspend(common: &Common, id: &str) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
-    let changed = session.manage.suspend(&session.caller, id, Transition::default()).await;
+    let changed = session
+        .manage
+        .suspend(&session.caller, id, Transition::default())
+        .await;
     finish(common, &session, changed).await?;
     undo::command(&session, &["activate", "--", id]);
     Ok(())
@@ -144,7 +155,10 @@ pub(super) async fn activate(common: &Common, args: &Activate) -> Result {
         expires_at: end(args.expires),
         ..Transition::default()
     };
-    let changed = session.manage.activate(&session.caller, &args.id, details).await;
+    let changed = session
+        .manage
+        .activate(&session.caller, &args.id, details)
+        .await;
     finish(common, &session, changed).await?;
     match before.map(|before| before.state()) {
         Some(State::Suspended) => undo::command(&session, &["suspend", "--", &args.id]),
@@ -156,7 +170,10 @@ pub(super) async fn activate(common: &Common, args: &Activate) -> Result {
 
 pub(super) async fn cancel(common: &Common, id: &str) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
-    let changed = session.manage.cancel(&session.caller, id, Transition::default()).await;
+    let changed = session
+        .manage
+        .cancel(&session.caller, id, Transition::default())
+        .await;
     finish(common, &session, changed).await?;
     undo::command(&session, &["activate", "--", id]);
     Ok(())
@@ -164,7 +181,10 @@ pub(super) async fn cancel(common: &Common, id: &str) -> Result {
 
 pub(super) async fn approve(common: &Common, id: &str) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
-    let changed = session.manage.approve(&session.caller, id, Transition::default()).await;
+    let changed = session
+        .manage
+        .approve(&session.caller, id, Transition::default())
+        .await;
     finish(common, &session, changed).await?;
     undo::command(&session, &["cancel", "--", id]);
     Ok(())
@@ -177,7 +197,10 @@ pub(super) async fn reject(common: &Common, args: Reject) -> Result {
         comment: args.comment.map_or(Set::Keep, Set::To),
         ..Transition::default()
     };
-    let changed = session.manage.reject(&session.caller, &args.id, details).await;
+    let changed = session
+        .manage
+        .reject(&session.caller, &args.id, details)
+        .await;
     finish(common, &session, changed).await?;
     undo::command(&session, &["activate", "--", &args.id]);
     Ok(())
@@ -186,18 +209,30 @@ pub(super) async fn reject(common: &Common, args: Reject) -> Result {
 pub(super) async fn grant(common: &Common, args: &IdAndScope) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
     check_scopes(&session.catalog().await?, std::slice::from_ref(&args.scope))?;
-    let changed = session.manage.grant(&session.caller, &args.id, &args.scope).await;
+    let changed = session
+        .manage
+        .grant(&session.caller, &args.id, &args.scope)
+        .await;
     if finish(common, &session, changed).await? {
-        undo::command(&session, &["revoke", "--", &args.id, &args.scope.to_string()]);
+        undo::command(
+            &session,
+            &["revoke", "--", &args.id, &args.scope.to_string()],
+        );
     }
     Ok(())
 }
 
 pub(super) async fn revoke(common: &Common, args: &IdAndScope) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
-    let changed = session.manage.revoke(&session.caller, &args.id, &args.scope).await;
+    let changed = session
+        .manage
+        .revoke(&session.caller, &args.id, &args.scope)
+        .await;
     if finish(common, &session, changed).await? {
-        undo::command(&session, &["grant", "--", &args.id, &args.scope.to_string()]);
+        undo::command(
+            &session,
+            &["grant", "--", &args.id, &args.scope.to_string()],
+        );
     }
     Ok(())
 }

@@ -59,7 +59,11 @@ fn completions(shell: clap_complete::Shell) -> Result {
 }
 
 pub(crate) fn style(common: &Common) -> Style {
-    if common.json { Style::Json } else { Style::People }
+    if common.json {
+        Style::Json
+    } else {
+        Style::People
+    }
 }
 
 /// The catalog to look at.

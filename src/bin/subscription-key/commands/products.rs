@@ -26,9 +26,20 @@ async fn list(common: &Common) -> Result {
     let heads = ["ID", "DISPLAY NAME", "APIS", "SUBSCRIPTION", "PUBLISHED"];
     let rows = catalog.products().map(|product| {
         let apis = product.apis().join(", ");
-        let requires = if product.is_open() { "not required" } else { "required" };
+        let requires = if product.is_open() {
+            "not required"
+        } else {
+            "required"
+        };
         let published = if product.is_published() { "yes" } else { "no" };
-        [product.id(), product.display_name(), &apis, requires, published].map(str::to_owned)
+        [
+            product.id(),
+            product.display_name(),
+            &apis,
+            requires,
+            published,
+        ]
+        .map(str::to_owned)
     });
     output::print(&output::table(heads, rows))
 }
@@ -51,10 +62,19 @@ async fn show_one(common: &Common, id: &str) -> Result {
 async fn add(common: &Common, id: &str, given: ProductFields) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
     if session.catalog().await?.product(id).is_some() {
-        let what = format!("product {id:?} exists: choose another id, or change it with `products set`");
+        let what =
+            format!("product {id:?} exists: choose another id, or change it with `products set`");
         return Err(Failure::refused(what));
     }
-    put(&session, id, given, &[], &Metadata::default(), Expected::Absent).await?;
+    put(
+        &session,
+        id,
+        given,
+        &[],
+        &Metadata::default(),
+        Expected::Absent,
+    )
+    .await?;
     finish(common, &session, id).await?;
     undo::command(&session, &["products", "remove", "--yes", "--", id]);
     Ok(())
@@ -75,7 +95,9 @@ async fn put(
     let catalog = session.catalog().await?;
     for api in given.api.iter().filter(|api| catalog.api(api).is_none()) {
         let near = suggestion(api, catalog.apis().map(|api| api.id().to_owned()));
-        return Err(Failure::refused(format_args!("there is no API {api:?}{near}")));
+        return Err(Failure::refused(format_args!(
+            "there is no API {api:?}{near}"
+        )));
     }
     let clears = |field: &str| unset.iter().any(|unset| unset == field);
     let text = |value: Option<String>, field: &str| match value {
@@ -100,7 +122,10 @@ async fn put(
         },
         ..Fields::default()
     };
-    let put = session.manage.put_product(&session.caller, id, fields, expected).await;
+    let put = session
+        .manage
+        .put_product(&session.caller, id, fields, expected)
+        .await;
     match put {
         Ok(_) => Ok(()),
         Err(error) => Err(session.failure(error).await),
@@ -119,8 +144,19 @@ async fn finish(common: &Common, session: &Session, id: &str) -> Result {
 async fn set(common: &Common, args: SetProduct) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
     let before = session.catalog().await?.product(&args.id).cloned();
-    let metadata = before.as_ref().map(|p| p.metadata().clone()).unwrap_or_default();
-    put(&session, &args.id, args.fields, &args.unset, &metadata, Expected::Present).await?;
+    let metadata = before
+        .as_ref()
+        .map(|p| p.metadata().clone())
+        .unwrap_or_default();
+    put(
+        &session,
+        &args.id,
+        args.fields,
+        &args.unset,
+        &metadata,
+        Expected::Present,
+    )
+    .await?;
     finish(common, &session, &args.id).await?;
     let after = session.catalog().await?.product(&args.id).cloned();
     if let (Some(before), Some(after)) = (before, after) {
@@ -132,8 +168,17 @@ async fn set(common: &Common, args: SetProduct) -> Result {
 fn undo_set(session: &Session, before: &Product, after: &Product) {
     let mut flags = Flags::default();
     let name = |p: &Product| (p.display_name() != p.id()).then(|| p.display_name().to_owned());
-    flags.text("--name", "display_name", name(before).as_deref(), name(after).as_deref());
-    flags.flag("--subscription-required", !before.is_open(), !after.is_open());
+    flags.text(
+        "--name",
+        "display_name",
+        name(before).as_deref(),
+        name(after).as_deref(),
+    );
+    flags.flag(
+        "--subscription-required",
+        !before.is_open(),
+        !after.is_open(),
+    );
     flags.flag("--published", before.is_published(), after.is_published());
     if before.apis() != after.apis() {
         for api in before.apis() {
@@ -155,7 +200,11 @@ async fn remove(common: &Common, args: &Remove) -> Result {
         expected: Expected::Present,
         with_subscriptions: args.with_subscriptions,
     };
-    if let Err(error) = session.manage.delete_product(&session.caller, &args.id, deletion).await {
+    if let Err(error) = session
+        .manage
+        .delete_product(&session.caller, &args.id, deletion)
+        .await
+    {
         return Err(session.failure(error).await);
     }
     session.commit().await?;

@@ -32,8 +32,13 @@ async fn list(common: &Common, args: &ListSubscriptions) -> Result {
     let fits = |subscription: &Subscription| {
         let owner = args.owner.as_deref();
         (owner.is_none() || subscription.owner() == owner)
-            && args.state.is_none_or(|state| show::state(subscription) == state)
-            && args.scope.as_ref().is_none_or(|scope| subscription.scopes().contains(scope))
+            && args
+                .state
+                .is_none_or(|state| show::state(subscription) == state)
+            && args
+                .scope
+                .as_ref()
+                .is_none_or(|scope| subscription.scopes().contains(scope))
     };
     let subscriptions = catalog.subscriptions().filter(fits);
     if style(common).is_json() {
@@ -42,8 +47,15 @@ async fn list(common: &Common, args: &ListSubscriptions) -> Result {
     }
     let heads = ["ID", "DISPLAY NAME", "SCOPE", "STATE", "OWNER", "EXPIRES"];
     let rows = subscriptions.map(|subscription| {
-        let scopes: Vec<String> = subscription.scopes().iter().map(ToString::to_string).collect();
-        let end = subscription.expires_at().map(format_time).unwrap_or_default();
+        let scopes: Vec<String> = subscription
+            .scopes()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let end = subscription
+            .expires_at()
+            .map(format_time)
+            .unwrap_or_default();
         let owner = subscription.owner().unwrap_or_default();
         let state = show::state(&subscription).as_str();
         [
@@ -81,7 +93,10 @@ pub(super) fn unknown(catalog: &Catalog, id: &str) -> Failure {
 
 async fn add(common: &Common, args: AddSubscription) -> Result {
     let what = if args.digests { "digest" } else { "key" };
-    let prompts = [format!("Primary {what}"), format!("Secondary {what} (or nothing)")];
+    let prompts = [
+        format!("Primary {what}"),
+        format!("Secondary {what} (or nothing)"),
+    ];
     // Wrong usage of the target comes before the question for a key.
     crate::target::Target::of(common)?;
     let texts = keys::read(&[&prompts[0], &prompts[1]])?;
@@ -108,7 +123,10 @@ async fn add(common: &Common, args: AddSubscription) -> Result {
     fields.leave_keys_out = true;
     put(&session, &args.id, fields, Expected::Absent).await?;
     finish(common, &session, &args.id).await?;
-    undo::command(&session, &["subscriptions", "remove", "--yes", "--", &args.id]);
+    undo::command(
+        &session,
+        &["subscriptions", "remove", "--yes", "--", &args.id],
+    );
     Ok(())
 }
 
@@ -124,21 +142,28 @@ pub(super) fn check_scopes(catalog: &Catalog, scopes: &[Scope]) -> Result {
         let near = match scope {
             Scope::Api(id) if catalog.api(id).is_none() => {
                 let near = suggestion(id, catalog.apis().map(|api| api.id().to_owned()));
-                near.replace('"', "`").replace("did you mean `", "did you mean `/apis/")
+                near.replace('"', "`")
+                    .replace("did you mean `", "did you mean `/apis/")
             }
             Scope::Product(id) if catalog.product(id).is_none() => {
                 let near = suggestion(id, catalog.products().map(|p| p.id().to_owned()));
-                near.replace('"', "`").replace("did you mean `", "did you mean `/products/")
+                near.replace('"', "`")
+                    .replace("did you mean `", "did you mean `/products/")
             }
             _ => continue,
         };
-        return Err(Failure::refused(format_args!("scope {scope} names nothing{near}")));
+        return Err(Failure::refused(format_args!(
+            "scope {scope} names nothing{near}"
+        )));
     }
     Ok(())
 }
 
 async fn put(session: &Session, id: &str, fields: Fields, expected: Expected) -> Result {
-    let put = session.manage.put_subscription(&session.caller, id, fields, expected).await;
+    let put = session
+        .manage
+        .put_subscription(&session.caller, id, fields, expected)
+        .await;
     match put {
         Ok(_) => Ok(()),
         Err(error) => Err(session.failure(error).await),
@@ -164,7 +189,9 @@ fn fields(
         None if clears(field) => Set::Clear,
         None => Set::Keep,
     };
-    let before = before.map(|before| before.metadata().clone()).unwrap_or_default();
+    let before = before
+        .map(|before| before.metadata().clone())
+        .unwrap_or_default();
     Fields {
         scopes: (!scopes.is_empty()).then_some(scopes),
         display_name: text(given.name, "display_name"),
@@ -192,7 +219,13 @@ async fn set(common: &Common, args: SetSubscription) -> Result {
     let catalog = session.catalog().await?;
     let before = catalog.subscription(&args.id);
     check_scopes(&catalog, &args.scope)?;
-    let fields = fields(&session, args.scope, args.fields, &args.unset, before.as_ref());
+    let fields = fields(
+        &session,
+        args.scope,
+        args.fields,
+        &args.unset,
+        before.as_ref(),
+    );
     put(&session, &args.id, fields, Expected::Present).await?;
     finish(common, &session, &args.id).await?;
     let after = session.catalog().await?.subscription(&args.id);
@@ -205,7 +238,12 @@ async fn set(common: &Common, args: SetSubscription) -> Result {
 fn undo_set(session: &Session, before: &Subscription, after: &Subscription) {
     let mut flags = Flags::default();
     let name = |s: &Subscription| (s.display_name() != s.id()).then(|| s.display_name().to_owned());
-    flags.text("--name", "display_name", name(before).as_deref(), name(after).as_deref());
+    flags.text(
+        "--name",
+        "display_name",
+        name(before).as_deref(),
+        name(after).as_deref(),
+    );
     flags.text("--owner", "owner", before.owner(), after.owner());
     if before.scopes() != after.scopes() {
         for scope in before.scopes() {
@@ -214,17 +252,33 @@ fn undo_set(session: &Session, before: &Subscription, after: &Subscription) {
     }
     let time = |time: Option<SystemTime>| time.map(format_time);
     let (start, end) = (time(before.not_before()), time(before.expires_at()));
-    flags.text("--not-before", "not_before", start.as_deref(), time(after.not_before()).as_deref());
-    flags.text("--expires", "expires_at", end.as_deref(), time(after.expires_at()).as_deref());
+    flags.text(
+        "--not-before",
+        "not_before",
+        start.as_deref(),
+        time(after.not_before()).as_deref(),
+    );
+    flags.text(
+        "--expires",
+        "expires_at",
+        end.as_deref(),
+        time(after.expires_at()).as_deref(),
+    );
     flags.metadata(before.metadata(), after.metadata());
     flags.undo(session, "subscriptions", before.id());
 }
 
 async fn remove(common: &Common, args: &RemoveSubscription) -> Result {
-    confirm(&format!("subscription {:?} and its keys", args.id), args.yes)?;
+    confirm(
+        &format!("subscription {:?} and its keys", args.id),
+        args.yes,
+    )?;
     let session = Session::open(common, Missing::Refuse).await?;
     let expected = Expected::Present;
-    let deleted = session.manage.delete_subscription(&session.caller, &args.id, expected).await;
+    let deleted = session
+        .manage
+        .delete_subscription(&session.caller, &args.id, expected)
+        .await;
     if let Err(error) = deleted {
         return Err(session.failure(error).await);
     }

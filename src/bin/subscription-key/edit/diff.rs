@@ -25,14 +25,22 @@ pub(crate) fn diff(old: &Catalog, new: &Catalog, forms: &KeyForms) -> Vec<EntryC
     let mut changes = Vec::new();
     compare(
         Kind::Api,
-        old.apis().map(|api| (api.id().to_owned(), api_fields(api))).collect(),
-        new.apis().map(|api| (api.id().to_owned(), api_fields(api))).collect(),
+        old.apis()
+            .map(|api| (api.id().to_owned(), api_fields(api)))
+            .collect(),
+        new.apis()
+            .map(|api| (api.id().to_owned(), api_fields(api)))
+            .collect(),
         &mut changes,
     );
     compare(
         Kind::Product,
-        old.products().map(|p| (p.id().to_owned(), product_fields(p))).collect(),
-        new.products().map(|p| (p.id().to_owned(), product_fields(p))).collect(),
+        old.products()
+            .map(|p| (p.id().to_owned(), product_fields(p)))
+            .collect(),
+        new.products()
+            .map(|p| (p.id().to_owned(), product_fields(p)))
+            .collect(),
         &mut changes,
     );
     let of = |s: Subscription| (s.id().to_owned(), subscription_fields(&s, forms));
@@ -96,7 +104,9 @@ pub(crate) fn api_fields(api: &Api) -> Fields {
     }
     let header = api.key_header().map(|header| ("header", header.spelling()));
     let query = api.key_query().map(|query| ("query", query.name()));
-    let names: Vec<_> = header.into_iter().chain(query)
+    let names: Vec<_> = header
+        .into_iter()
+        .chain(query)
         .map(|(name, value)| (name.to_owned(), Literal::text(value)))
         .collect();
     if !names.is_empty() {
@@ -183,7 +193,9 @@ fn named(id: &str, display_name: &str) -> Fields {
 
 fn metadata(fields: &mut Fields, metadata: &Metadata) {
     if !metadata.is_empty() {
-        let values = metadata.iter().map(|(name, value)| (name.to_owned(), value.clone()));
+        let values = metadata
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.clone()));
         let values = serde_json::Value::Object(values.collect());
         fields.push(("metadata", Literal::Json(values)));
     }

@@ -2,9 +2,7 @@ use std::ops::Range;
 
 use super::literal::{Literal, name};
 use super::outline::{Braces, Entry, Kind, List, Outline, Place, Shape};
-use super::splice::{
-    Splices, content_end_before, cut_elements, line_break, line_start,
-};
+use super::splice::{Splices, content_end_before, cut_elements, line_break, line_start};
 use super::{EditError, EntryChange, Syntax};
 
 type Fields = [(&'static str, Literal)];
@@ -23,7 +21,10 @@ pub(super) fn removals(
                 |change| matches!(change, EntryChange::Remove(of, id) if *of == kind && *id == entry.id),
             )
         };
-        let Some(list) = outline.list(kind).filter(|list| list.entries.iter().any(is_removed)) else {
+        let Some(list) = outline
+            .list(kind)
+            .filter(|list| list.entries.iter().any(is_removed))
+        else {
             continue;
         };
         let Some(inner) = &list.inner else {
@@ -106,16 +107,21 @@ pub(super) fn additions(
 ) -> Result<Splices, EditError> {
     let mut splices = Splices::default();
     for kind in Kind::ALL {
-        let new: Vec<&Fields> = changes.iter().filter_map(|change| match change {
-            EntryChange::Add(of, fields) if *of == kind => Some(fields.as_slice()),
-            _ => None,
-        }).collect();
+        let new: Vec<&Fields> = changes
+            .iter()
+            .filter_map(|change| match change {
+                EntryChange::Add(of, fields) if *of == kind => Some(fields.as_slice()),
+                _ => None,
+            })
+            .collect();
         if new.is_empty() {
             continue;
         }
         match (outline.list(kind), syntax) {
             (Some(list), _) => match &list.inner {
-                Some(inner) => add_elements(&mut splices, syntax, text, outline, list, inner, &new)?,
+                Some(inner) => {
+                    add_elements(&mut splices, syntax, text, outline, list, inner, &new)?
+                }
                 None => add_blocks(&mut splices, text, outline, kind, list.entries.last(), &new)?,
             },
             (None, Syntax::Toml) => add_blocks(&mut splices, text, outline, kind, None, &new)?,
@@ -153,17 +159,25 @@ impl BlockStyle {
                 || above.ends_with("\n\n")
                 || above.ends_with("\n\r\n");
         }
-        let pairs = entry.members.iter().filter_map(|member| match &member.place {
-            Place::Pair(pair) => Some((pair.name.clone(), pair.value.start)),
-            _ => None,
-        });
+        let pairs = entry
+            .members
+            .iter()
+            .filter_map(|member| match &member.place {
+                Place::Pair(pair) => Some((pair.name.clone(), pair.value.start)),
+                _ => None,
+            });
         let pairs: Vec<_> = pairs.collect();
         if let Some((name, value)) = pairs.first() {
             style.indent = indent(text, line_start(text, name.start)).to_owned();
             style.equals = text[name.end..*value].to_owned();
         }
-        let columns: Vec<usize> = pairs.iter().map(|(name, value)| value - name.start).collect();
-        let is_padded = pairs.iter().any(|(name, value)| text[name.end..*value].starts_with("  "));
+        let columns: Vec<usize> = pairs
+            .iter()
+            .map(|(name, value)| value - name.start)
+            .collect();
+        let is_padded = pairs
+            .iter()
+            .any(|(name, value)| text[name.end..*value].starts_with("  "));
         if is_padded && columns.windows(2).all(|two| two[0] == two[1]) {
             style.equals = " = ".to_owned();
             style.value_column = columns.first().copied();
@@ -198,10 +212,12 @@ fn add_blocks(
     last: Option<&Entry>,
     new: &[&Fields],
 ) -> Result<(), EditError> {
-    let model = last.or_else(|| Kind::ALL.iter().rev().find_map(|kind| {
-        let entry = outline.entries(*kind).last()?;
-        matches!(entry.shape, Shape::Blocks(_)).then_some(entry)
-    }));
+    let model = last.or_else(|| {
+        Kind::ALL.iter().rev().find_map(|kind| {
+            let entry = outline.entries(*kind).last()?;
+            matches!(entry.shape, Shape::Blocks(_)).then_some(entry)
+        })
+    });
     let style = BlockStyle::of(text, model);
     let end = match last.map(|entry| &entry.shape) {
         Some(Shape::Blocks(blocks)) => blocks.iter().map(|block| block.end).max().unwrap_or(0),
@@ -254,8 +270,12 @@ impl Style {
             Some(&text[root.whole.start + 1..first.start])
         });
         let step = open.filter(|open| open.contains('\n'));
-        let step = step.and_then(|open| open.rsplit('\n').next()).map(str::to_owned);
-        let colon = root.and_then(|root| root.between.clone()).map(|between| text[between].to_owned());
+        let step = step
+            .and_then(|open| open.rsplit('\n').next())
+            .map(str::to_owned);
+        let colon = root
+            .and_then(|root| root.between.clone())
+            .map(|between| text[between].to_owned());
         Self {
             step,
             newline: line_break(text),
@@ -299,9 +319,18 @@ impl ObjectStyle {
             (false, Syntax::Toml) => (" ".to_owned(), " ".to_owned()),
             (false, Syntax::Json) => (String::new(), String::new()),
         };
-        let gap = if style.is_pretty() { open.clone() } else { style.blank().to_owned() };
+        let gap = if style.is_pretty() {
+            open.clone()
+        } else {
+            style.blank().to_owned()
+        };
         let colon = style.colon.clone();
-        Self { open, gap, close, colon }
+        Self {
+            open,
+            gap,
+            close,
+            colon,
+        }
     }
 
     /// The style of an object that is there.
@@ -322,9 +351,17 @@ impl ObjectStyle {
             None => style.blank().to_owned(),
         };
         let close = space_before(text, last.end, inner.end);
-        let colon = braces.between.clone().map(|between| text[between].to_owned());
+        let colon = braces
+            .between
+            .clone()
+            .map(|between| text[between].to_owned());
         let colon = colon.unwrap_or_else(|| style.colon.clone());
-        Self { open, gap, close, colon }
+        Self {
+            open,
+            gap,
+            close,
+            colon,
+        }
     }
 
     fn write(&self, syntax: Syntax, fields: &Fields) -> Result<String, EditError> {
@@ -378,7 +415,11 @@ fn add_elements(
             if at > 0 {
                 added.push(',');
             }
-            added.push_str(&if at > 0 && !style.is_pretty() { style.blank().to_owned() } else { style.space(2) });
+            added.push_str(&if at > 0 && !style.is_pretty() {
+                style.blank().to_owned()
+            } else {
+                style.space(2)
+            });
             added.push_str(&object.write(syntax, fields)?);
         }
         added.push_str(&style.space(1));
@@ -393,7 +434,11 @@ fn add_elements(
         1 => space_before(text, inner.start, last.start),
         n => space_before(text, elements[n - 2].end, last.start),
     };
-    let gap = if gap.is_empty() { style.blank().to_owned() } else { gap };
+    let gap = if gap.is_empty() {
+        style.blank().to_owned()
+    } else {
+        gap
+    };
     let mut added = String::new();
     for fields in new {
         added.push(',');

@@ -65,7 +65,9 @@ impl EntryEdit<'_> {
         };
         match (value, &pair.elements) {
             (Literal::List(new), Some(old)) if self.edit_list(pair, old, new)? => {}
-            _ => self.splices.replace(pair.value.clone(), value.write(self.syntax)?),
+            _ => self
+                .splices
+                .replace(pair.value.clone(), value.write(self.syntax)?),
         }
         Ok(())
     }
@@ -73,7 +75,11 @@ impl EntryEdit<'_> {
     /// Removes a field. One with a default that someone has written out keeps
     /// being written out; the tool's own additions are last in their entry.
     fn unset(&mut self, name: &'static str) -> Result<(), EditError> {
-        let is_last = self.entry.members.last().is_some_and(|member| member.name == name);
+        let is_last = self
+            .entry
+            .members
+            .last()
+            .is_some_and(|member| member.name == name);
         let default = match name {
             "state" => Some("\"active\""),
             "subscription_required" | "published" => Some("true"),
@@ -126,13 +132,23 @@ impl EntryEdit<'_> {
         old: &[(Range<usize>, Option<String>)],
         new: &[Literal],
     ) -> Result<bool, EditError> {
-        let new: Option<Vec<&str>> = new.iter().map(|literal| match literal {
-            Literal::Text(text) => Some(text.as_str()),
-            _ => None,
-        }).collect();
-        let Some(new) = new.filter(|_| !old.is_empty()) else { return Ok(false) };
-        let is_kept = |text: &Option<String>| text.as_deref().is_some_and(|text| new.contains(&text));
-        let kept: Vec<&str> = old.iter().filter(|(_, text)| is_kept(text)).filter_map(|(_, text)| text.as_deref()).collect();
+        let new: Option<Vec<&str>> = new
+            .iter()
+            .map(|literal| match literal {
+                Literal::Text(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        let Some(new) = new.filter(|_| !old.is_empty()) else {
+            return Ok(false);
+        };
+        let is_kept =
+            |text: &Option<String>| text.as_deref().is_some_and(|text| new.contains(&text));
+        let kept: Vec<&str> = old
+            .iter()
+            .filter(|(_, text)| is_kept(text))
+            .filter_map(|(_, text)| text.as_deref())
+            .collect();
         if kept.is_empty() || kept.len() > new.len() || kept[..] != new[..kept.len()] {
             return Ok(false);
         }
@@ -145,7 +161,11 @@ impl EntryEdit<'_> {
             n => space_before(self.text, ranges[n - 2].end, last.start),
         };
         let is_spaced = Style::of(self.text, self.outline).colon.ends_with(' ');
-        let gap = if gap.is_empty() && is_spaced { " ".to_owned() } else { gap };
+        let gap = if gap.is_empty() && is_spaced {
+            " ".to_owned()
+        } else {
+            gap
+        };
         let mut added = String::new();
         for text in &new[kept.len()..] {
             let text = Literal::text(*text).write(self.syntax)?;
@@ -166,7 +186,9 @@ impl EntryEdit<'_> {
             Shape::Braces(braces) => {
                 let is_cut = |at: usize| self.cut.contains(&at);
                 cut_elements(self.splices, braces.inner(), &braces.members, is_cut);
-                let Some(last) = braces.members.last() else { return };
+                let Some(last) = braces.members.last() else {
+                    return;
+                };
                 let style = Style::of(self.text, self.outline);
                 let style = ObjectStyle::like(self.text, braces, &style);
                 let mut added = String::new();
@@ -190,10 +212,12 @@ impl EntryEdit<'_> {
                 }
                 let style = BlockStyle::of(self.text, Some(self.entry));
                 let newline = line_break(self.text);
-                let added = self.added.iter().map(|(name, value)| {
-                    format!("{newline}{}", style.line(name, value))
-                });
-                self.splices.insert(blocks[0].end, added.collect::<String>());
+                let added = self
+                    .added
+                    .iter()
+                    .map(|(name, value)| format!("{newline}{}", style.line(name, value)));
+                self.splices
+                    .insert(blocks[0].end, added.collect::<String>());
             }
         }
     }
@@ -202,6 +226,10 @@ impl EntryEdit<'_> {
 /// The lines of a range, with the line break before them.
 fn lines(text: &str, range: &Range<usize>) -> Range<usize> {
     let start = line_start(text, range.start).saturating_sub(1);
-    let start = if text[..start].ends_with('\r') { start - 1 } else { start };
+    let start = if text[..start].ends_with('\r') {
+        start - 1
+    } else {
+        start
+    };
     start..line_end(text, range.end)
 }

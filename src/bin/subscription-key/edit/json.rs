@@ -70,7 +70,11 @@ fn braces(object: &Object<'_>) -> Braces {
     let first = object.properties.first();
     Braces {
         whole: range(object),
-        members: object.properties.iter().map(|p| p.start()..p.end()).collect(),
+        members: object
+            .properties
+            .iter()
+            .map(|p| p.start()..p.end())
+            .collect(),
         between: first.map(|first| first.name.end()..first.value.start()),
     }
 }

@@ -95,7 +95,10 @@ fn json(value: &Value, syntax: Syntax, text: &mut String) -> Result<(), EditErro
         Value::String(value) => string(value, text),
         Value::Array(values) => list(values.iter(), syntax, text, json)?,
         Value::Object(fields) => {
-            let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value)).collect();
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|(name, value)| (name.as_str(), value))
+                .collect();
             table(fields.into_iter(), syntax, text, json)?;
         }
         // Both languages write the rest alike.
@@ -131,5 +134,4 @@ fn string(value: &str, text: &mut String) {
         }
     }
     text.push('"');
-
 }

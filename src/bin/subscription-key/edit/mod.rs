@@ -39,9 +39,13 @@ pub(crate) struct FieldChange {
 /// A text that cannot be edited in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EditError {
-    #[error("YAML files are only read: `subscription-key export --format toml` makes a file that can be edited")]
+    #[error(
+        "YAML files are only read: `subscription-key export --format toml` makes a file that can be edited"
+    )]
     Yaml,
-    #[error("the file has a shape that cannot be edited in place: `subscription-key export` writes one that can")]
+    #[error(
+        "the file has a shape that cannot be edited in place: `subscription-key export` writes one that can"
+    )]
     Shape,
     #[error("TOML has no null: give the metadata another value")]
     Null,

@@ -48,7 +48,11 @@ pub(super) fn line_start(text: &str, at: usize) -> usize {
 /// Where the line of `at` ends, before its line break.
 pub(super) fn line_end(text: &str, at: usize) -> usize {
     let end = text[at..].find('\n').map_or(text.len(), |n| at + n);
-    if text[at..end].ends_with('\r') { end - 1 } else { end }
+    if text[at..end].ends_with('\r') {
+        end - 1
+    } else {
+        end
+    }
 }
 
 /// Where the last line before `at` that is not blank ends, before its line

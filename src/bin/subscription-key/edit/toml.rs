@@ -15,12 +15,18 @@ pub(super) fn outline(text: &str) -> Result<Outline, EditError> {
         lists[kind as usize] = match root.get(kind.list()) {
             None => None,
             Some(Item::ArrayOfTables(tables)) => Some(List {
-                entries: tables.iter().map(|table| block_entry(text, table)).collect::<Option<_>>().ok_or(EditError::Shape)?,
+                entries: tables
+                    .iter()
+                    .map(|table| block_entry(text, table))
+                    .collect::<Option<_>>()
+                    .ok_or(EditError::Shape)?,
                 inner: None,
             }),
             Some(Item::Value(Value::Array(array))) => {
                 let span = array.span().ok_or(EditError::Shape)?;
-                let entries = array.iter().map(|value| inline_entry(text, value.as_inline_table()?));
+                let entries = array
+                    .iter()
+                    .map(|value| inline_entry(text, value.as_inline_table()?));
                 Some(List {
                     entries: entries.collect::<Option<_>>().ok_or(EditError::Shape)?,
                     inner: Some(span.start + 1..span.end - 1),
@@ -41,14 +47,20 @@ fn block_entry(text: &str, table: &Table) -> Option<Entry> {
             Item::Value(value) => {
                 let (key, _) = table.get_key_value(&name)?;
                 let pair = pair(key.span()?, value)?;
-                members.push(Member { name, place: Place::Pair(pair) });
+                members.push(Member {
+                    name,
+                    place: Place::Pair(pair),
+                });
             }
             Item::Table(inner) if inner.is_dotted() => {
                 for value in leaves(inner) {
                     let start = line_start(text, value.start);
                     let indent = text[start..].len() - text[start..].trim_start().len();
                     let place = Place::Dotted(start + indent..value.end);
-                    members.push(Member { name: name.clone(), place });
+                    members.push(Member {
+                        name: name.clone(),
+                        place,
+                    });
                 }
             }
             Item::Table(inner) => sub_blocks(text, &name, inner, &mut blocks, &mut members),
@@ -62,7 +74,11 @@ fn block_entry(text: &str, table: &Table) -> Option<Entry> {
     }
     members.sort_by_key(|member| position(member, &blocks));
     Some(Entry {
-        id: table.get("id").and_then(Item::as_str).unwrap_or_default().to_owned(),
+        id: table
+            .get("id")
+            .and_then(Item::as_str)
+            .unwrap_or_default()
+            .to_owned(),
         members,
         shape: Shape::Blocks(blocks),
     })
@@ -86,7 +102,10 @@ fn sub_blocks(
 ) {
     if let Some(block) = block(text, table) {
         let place = Place::Block(blocks.len());
-        members.push(Member { name: name.to_owned(), place });
+        members.push(Member {
+            name: name.to_owned(),
+            place,
+        });
         blocks.push(block);
     }
     for (_, item) in table.iter() {
@@ -108,20 +127,27 @@ fn sub_blocks(
 /// table without a header has none.
 fn block(text: &str, table: &Table) -> Option<Range<usize>> {
     let header = table.span().filter(|_| !table.is_implicit())?;
-    let last = leaves(table).map(|value| value.end).max().unwrap_or(header.start);
+    let last = leaves(table)
+        .map(|value| value.end)
+        .max()
+        .unwrap_or(header.start);
     let last = last.max(line_end(text, header.start));
     Some(line_start(text, header.start)..line_end(text, last))
 }
 
 /// The values that are written in the table's own lines.
 fn leaves(table: &Table) -> Box<dyn Iterator<Item = Range<usize>> + '_> {
-    Box::new(table.iter().flat_map(|(_, item)| -> Box<dyn Iterator<Item = Range<usize>>> {
-        match item {
-            Item::Value(value) => Box::new(value.span().into_iter()),
-            Item::Table(inner) if inner.is_dotted() => leaves(inner),
-            _ => Box::new(std::iter::empty()),
-        }
-    }))
+    Box::new(
+        table
+            .iter()
+            .flat_map(|(_, item)| -> Box<dyn Iterator<Item = Range<usize>>> {
+                match item {
+                    Item::Value(value) => Box::new(value.span().into_iter()),
+                    Item::Table(inner) if inner.is_dotted() => leaves(inner),
+                    _ => Box::new(std::iter::empty()),
+                }
+            }),
+    )
 }
 
 fn inline_entry(text: &str, table: &InlineTable) -> Option<Entry> {
@@ -136,13 +162,19 @@ fn inline_entry(text: &str, table: &InlineTable) -> Option<Entry> {
                     let start = text[..value.start].rfind([',', '{']).map_or(0, |at| at + 1);
                     let blank = text[start..].len() - text[start..].trim_start().len();
                     let place = Place::Dotted(start + blank..value.end);
-                    members.push(Member { name: name.clone(), place });
+                    members.push(Member {
+                        name: name.clone(),
+                        place,
+                    });
                 }
             }
             _ => {
                 let pair = pair(key.span()?, value)?;
                 between.get_or_insert(pair.name.end..pair.value.start);
-                members.push(Member { name, place: Place::Pair(pair) });
+                members.push(Member {
+                    name,
+                    place: Place::Pair(pair),
+                });
             }
         }
     }
@@ -158,7 +190,11 @@ fn inline_entry(text: &str, table: &InlineTable) -> Option<Entry> {
         between,
     };
     Some(Entry {
-        id: table.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        id: table
+            .get("id")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
         members,
         shape: Shape::Braces(braces),
     })
