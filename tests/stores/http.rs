@@ -336,10 +336,15 @@ async fn snapshot_that_does_not_fit_is_not_used() {
     drop(store);
     remote.stop().await;
 
-    let of_another = HttpStore::builder(&remote.uri("/other"))
-        .timeout(PATIENCE)
-        .keep_snapshot(&path);
-    assert!(of_another.open().await.is_err());
+    let with = |path_and_query: &str| HttpStore::builder(&remote.uri(path_and_query));
+    for of_another in [
+        with("/other"),
+        with("/catalog?tenant=2"),
+        with("/catalog").authorization("Bearer other"),
+    ] {
+        let of_another = of_another.timeout(PATIENCE).keep_snapshot(&path);
+        assert!(of_another.open().await.is_err());
+    }
     let too_old = keeping().max_staleness(Duration::from_nanos(1));
     assert!(too_old.open().await.is_err());
     assert!(keeping().open().await.is_ok());
@@ -391,6 +396,7 @@ async fn remote_server_that_does_not_hold_is_asked_at_intervals() {
     let store = HttpStore::builder("https://keys.example/catalog")
         .poll_interval(HOUR)
         .long_poll(HOUR)
+        .full_reload_interval(100 * HOUR)
         .open_with(impatient(Arc::clone(&asked_to_hold)))
         .await
         .unwrap();
@@ -482,4 +488,144 @@ async fn a_lookup_can_take_its_definitions_from_a_catalog() {
             .unwrap()
             .is_none()
     );
+}
+
+/// Answers with the content and the `ETag` that are set, as a server with a counter
+/// would.
+#[derive(Clone)]
+struct Counting(Arc<Mutex<(State, &'static str)>>);
+
+impl Counting {
+    fn new(state: State, etag: &'static str) -> Self {
+        Self(Arc::new(Mutex::new((state, etag))))
+    }
+
+    fn set(&self, state: State, etag: &'static str) {
+        *self.0.lock().unwrap() = (state, etag);
+    }
+
+    async fn open(&self) -> HttpStore {
+        let this = self.clone();
+        let client = service_fn(move |request: Request<RequestBody>| {
+            let (state, etag) = *this.0.lock().unwrap();
+            let is_known = request.headers().get("if-none-match");
+            let is_known = is_known.is_some_and(|known| known == etag);
+            let answer = Response::builder().header("etag", etag);
+            let answer = match is_known {
+                true => answer.status(304).body(Full::default()),
+                false => answer.body(Full::from(catalog(state))),
+            };
+            async { Ok::<Response<Full<bytes::Bytes>>, Infallible>(answer.unwrap()) }
+        });
+        let builder = HttpStore::builder("https://keys.example/catalog");
+        builder.open_with(client).await.unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn etag_used_again_for_other_content_is_noticed_and_reported() {
+    let server = Counting::new(State::Active, "\"v2\"");
+    let store = server.open().await;
+    server.set(State::Suspended, "\"v2\"");
+    store.reload().await.unwrap();
+    assert_eq!(state(&store), State::Active);
+    tokio::time::sleep(HOUR + Duration::from_secs(20)).await;
+    assert_eq!(state(&store), State::Suspended);
+    assert!(store.status().went_back_at().is_some());
+}
+
+#[tokio::test]
+async fn version_that_goes_back_is_used_and_reported() {
+    let server = Counting::new(State::Active, "\"v2\"");
+    let store = server.open().await;
+    server.set(State::Suspended, "\"v3\"");
+    store.reload().await.unwrap();
+    assert_eq!(store.status().went_back_at(), None);
+    server.set(State::Active, "\"v2\"");
+    store.reload().await.unwrap();
+    assert_eq!(state(&store), State::Active);
+    assert!(store.status().went_back_at().is_some());
+}
+
+#[tokio::test]
+async fn catalog_after_a_failure_is_asked_for_as_a_whole() {
+    let remote = RemoteServer::start(active()).await;
+    let store = builder(&remote).open().await.unwrap();
+    remote.behave(Manner::Raw(answer("503 Later", "", "")));
+    store.reload().await.unwrap_err();
+    remote.behave(active());
+    store.reload().await.unwrap();
+    store.reload().await.unwrap();
+    let conditional = remote.requests().into_iter();
+    let conditional = conditional.map(|head| head.contains("if-none-match"));
+    assert!(conditional.eq([false, true, false, true]));
+}
+
+#[tokio::test]
+async fn catalog_of_an_object_store_is_accepted() {
+    for content_type in ["application/octet-stream", "text/plain; charset=utf-8", ""] {
+        let headers = match content_type {
+            "" => String::new(),
+            _ => format!("content-type: {content_type}\r\n"),
+        };
+        let answer = answer("200 OK", &headers, &catalog(State::Active));
+        let remote = RemoteServer::start(Manner::Raw(answer)).await;
+        let store = builder(&remote).open().await.unwrap();
+        assert_eq!(state(&store), State::Active);
+    }
+}
+
+#[tokio::test]
+async fn endless_durations_count_as_long_ones() {
+    let remote = RemoteServer::start(active()).await;
+    let endless = Duration::MAX;
+    let store = HttpStore::builder(&remote.uri("/catalog"))
+        .poll_interval(endless)
+        .long_poll(endless)
+        .full_reload_interval(endless)
+        .backoff(endless, endless)
+        .timeout(endless)
+        .max_staleness(endless)
+        .snapshot_after(endless);
+    let store = store.open().await.unwrap();
+    assert_eq!(within(store.reload()).await.unwrap().version(), 1);
+}
+
+#[tokio::test]
+async fn snapshot_that_could_not_be_written_is_written_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("later/catalog.snapshot");
+    let remote = RemoteServer::start(active()).await;
+    let store = builder(&remote).keep_snapshot(&path).open().await.unwrap();
+    until(&store, |status| status.snapshot_error().is_some()).await;
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    let status = until(&store, |status| status.saved_at().is_some()).await;
+    assert_eq!(status.snapshot_error(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn store_of_a_runtime_that_is_gone_says_so_and_starts_again() {
+    let remote = RemoteServer::start(active()).await;
+    let open = builder(&remote).open();
+    let store = tokio::task::spawn_blocking(|| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        // The runtime is gone after this.
+        runtime.block_on(open).unwrap()
+    });
+    let store = store.await.unwrap();
+    let status = store.status();
+    assert!(!status.is_running());
+    assert!(status.last_error().unwrap().contains("has ended"));
+    remote.behave(suspended());
+    // A request in this runtime starts it, though not at once.
+    let started = async {
+        while store.status().last_error().is_some() {
+            store.holdings().unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(started).await;
+    assert!(store.status().is_running());
+    assert_eq!(state(&store), State::Suspended);
 }

@@ -5,5 +5,6 @@ mod conformance;
 mod faults;
 mod file;
 mod http;
+mod lookups;
 mod remote;
 mod secrets;

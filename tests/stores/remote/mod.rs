@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod certificates;
+pub mod wire;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -255,7 +256,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     stream.shutdown().await.ok()
 }
 
-async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
