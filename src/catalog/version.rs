@@ -53,6 +53,14 @@ impl Catalog {
         CatalogBuilder::default()
     }
 
+    /// A catalog without anything, which denies every request.
+    pub(super) fn empty() -> Self {
+        let no_issues = &mut Issues::default();
+        let definitions = Definitions::default();
+        let packed = Packer::default().finish(&definitions, &Unread::default(), no_issues);
+        Self::new(definitions, packed, true)
+    }
+
     pub(super) fn new(
         definitions: Definitions,
         packed: Subscriptions,
