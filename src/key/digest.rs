@@ -19,10 +19,7 @@ use sha2::{Digest, Sha256};
 /// assert_eq!(digest, digest.to_hex().parse()?);
 /// # Ok::<(), tower_subscription_key::key::DigestParseError>(())
 /// ```
-// Aligned, so that it is moved as it was stored: parts that overlap would make
-// the processor wait, on every move of every request.
 #[derive(Clone, Copy)]
-#[repr(align(16))]
 pub struct KeyDigest([u8; 32]);
 
 /// The initial hash value of SHA-256 (FIPS 180-4, section 5.3.3).
@@ -89,10 +86,11 @@ impl KeyDigest {
 /// general case: keys are short, and this takes half the time.
 #[inline]
 fn one_block(key: &[u8]) -> [u8; 32] {
-    let block = match key.try_into() {
-        Ok(key) => padded_32(key),
-        Err(_) => padded(key),
-    };
+    let mut block = [0; 64];
+    block[..key.len()].copy_from_slice(key);
+    block[key.len()] = 0x80;
+    let bits = 8 * key.len() as u64;
+    block[56..].copy_from_slice(&bits.to_be_bytes());
     let mut state = INITIAL;
     compress256(&mut state, &[block]);
 
@@ -101,30 +99,6 @@ fn one_block(key: &[u8]) -> [u8; 32] {
         bytes.copy_from_slice(&word.to_be_bytes());
     }
     digest
-}
-
-fn padded(key: &[u8]) -> [u8; 64] {
-    let mut block = [0; 64];
-    block[..key.len()].copy_from_slice(key);
-    block[key.len()] = 0x80;
-    let bits = 8 * key.len() as u64;
-    block[56..].copy_from_slice(&bits.to_be_bytes());
-    block
-}
-
-/// The same for keys as gateways generate them, of a length that is known.
-fn padded_32(key: &[u8; 32]) -> [u8; 64] {
-    const END: [u8; 32] = {
-        let mut end = [0; 32];
-        end[0] = 0x80;
-        // 256 bits.
-        end[30] = 1;
-        end
-    };
-    let mut block = [0; 64];
-    block[..32].copy_from_slice(key);
-    block[32..].copy_from_slice(&END);
-    block
 }
 
 impl PartialEq for KeyDigest {
