@@ -1,7 +1,7 @@
 use crate::catalog::Metadata;
 use crate::key::{KeyHeader, KeyQuery};
 
-/// A published interface: what a request is for.
+/// A published interface, chosen by the path of a request.
 ///
 /// ```
 /// use tower_subscription_key::catalog::Api;
@@ -28,9 +28,11 @@ pub struct Api {
 impl Api {
     /// An API that requires a subscription, served below `path`.
     ///
-    /// `path` is a URL prefix on segment borders: `/echo` takes `/echo` and
-    /// `/echo/x`, not `/echoes`. The longest prefix wins. It is empty (takes
-    /// everything) or begins with `/`; slashes at its end mean nothing.
+    /// `path` is a literal URL prefix on segment borders: `/echo` takes `/echo` and
+    /// `/echo/x`, but not `/echoes`. The longest prefix wins. It is empty, which
+    /// takes everything, or begins with `/`. Slashes at its end mean nothing. A
+    /// catalog refuses patterns such as `/orders/{id}` or `/orders/*`, queries,
+    /// white space, and characters beyond ASCII that are not percent-encoded.
     #[must_use]
     pub fn new(id: impl Into<String>, path: impl Into<String>) -> Self {
         Self {
@@ -44,37 +46,39 @@ impl Api {
         }
     }
 
-    /// A name for people. Default: the id.
+    /// Sets a name for people. Default: the id.
     #[must_use]
     pub fn with_display_name(mut self, name: impl Into<String>) -> Self {
         self.display_name = Some(name.into());
         self
     }
 
-    /// Whether a caller needs a subscription. Default: `true`.
+    /// Sets whether a caller needs a subscription. Default: `true`.
     ///
-    /// With `false`, everyone gets in; a key that fits still names its caller.
+    /// With `false`, everybody may call it. A key that fits still identifies the
+    /// caller.
     #[must_use]
     pub fn with_subscription_required(mut self, required: bool) -> Self {
         self.subscription_required = required;
         self
     }
 
-    /// The header that carries this API's keys, unless the layer names one.
+    /// Sets the header that carries this API's keys, unless the layer sets one.
     #[must_use]
     pub fn with_key_header(mut self, header: KeyHeader) -> Self {
         self.key_header = Some(header);
         self
     }
 
-    /// The query parameter that carries this API's keys, unless the layer names one.
+    /// Sets the query parameter that carries this API's keys, unless the layer sets
+    /// one.
     #[must_use]
     pub fn with_key_query(mut self, query: KeyQuery) -> Self {
         self.key_query = Some(query);
         self
     }
 
-    /// Values for later layers.
+    /// Sets the values for later layers.
     #[must_use]
     pub fn with_metadata(mut self, metadata: impl Into<Metadata>) -> Self {
         self.metadata = metadata.into();
@@ -93,7 +97,7 @@ impl Api {
         self.display_name.as_deref().unwrap_or(&self.id)
     }
 
-    /// The name for people, where one was given.
+    /// The name for people, if one was set.
     #[cfg(feature = "document")]
     pub(crate) fn given_display_name(&self) -> Option<&str> {
         self.display_name.as_deref()

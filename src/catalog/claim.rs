@@ -10,7 +10,7 @@ pub(crate) struct Claim<'a> {
     pub(crate) scopes: Scopes<'a>,
 }
 
-/// The scopes of a subscription, as they lie in memory.
+/// The scopes of a subscription, as memory holds them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Scopes<'a> {
     One(Target),

@@ -1,8 +1,9 @@
 //! APIs, products and subscriptions, and the [`Catalog`]: all of them as one
 //! consistent, validated version.
 //!
-//! This room knows no HTTP requests and no stores. What it refuses, it refuses
-//! with every issue at once ([`CatalogError`]).
+//! A changed catalog is a new version: see [`Catalog::apply`]. What breaks a rule is
+//! refused with all issues at once ([`CatalogError`]). This module knows nothing of
+//! HTTP requests and stores.
 
 mod api;
 mod build;
@@ -11,6 +12,7 @@ mod claim;
 mod definitions;
 mod error;
 mod issue;
+mod key;
 pub(crate) mod live;
 mod metadata;
 mod near;
@@ -35,12 +37,13 @@ pub use build::CatalogBuilder;
 pub use change::Change;
 pub use error::CatalogError;
 pub use issue::{Entity, Field, Issue, IssueKind};
+pub use key::{KeySlot, SubscriptionKey};
 pub use metadata::Metadata;
 pub use owner::KeyOwner;
 pub use product::Product;
 pub use scope::{Scope, ScopeParseError, ScopeRef};
 pub use state::{State, StateParseError};
-pub use subscription::{KeySlot, Subscription, SubscriptionKey};
+pub use subscription::Subscription;
 pub use validate::{
     IdError, KeyTextError, MAX_ID_CHARS, MAX_METADATA_BYTES, MAX_METADATA_DEPTH, MetadataError,
     PathError,

@@ -7,7 +7,7 @@ use crate::catalog::Metadata;
 ///
 /// let starter = Product::new("starter")
 ///     .with_apis(["echo", "orders"])
-///     .with_metadata([("calls_per_minute", 5)].into_iter().collect::<tower_subscription_key::catalog::Metadata>());
+///     .with_metadata([("calls_per_minute", 5)]);
 /// assert!(!starter.is_open());
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,7 @@ impl Product {
         }
     }
 
-    /// A name for people. Default: the id.
+    /// Sets a name for people. Default: the id.
     #[must_use]
     pub fn with_display_name(mut self, name: impl Into<String>) -> Self {
         self.display_name = Some(name.into());
@@ -48,24 +48,39 @@ impl Product {
         self
     }
 
-    /// Whether a caller needs a subscription. Default: `true`.
+    /// Removes an API.
+    #[must_use]
+    pub fn without_api(mut self, id: &str) -> Self {
+        self.apis.retain(|api| api != id);
+        self
+    }
+
+    /// Removes all APIs, so that others can replace them.
+    #[must_use]
+    pub fn without_apis(mut self) -> Self {
+        self.apis.clear();
+        self
+    }
+
+    /// Sets whether a caller needs a subscription. Default: `true`.
     ///
-    /// `false` makes it an *open* product: everyone gets into its APIs. An API
-    /// is in at most one open product.
+    /// `false` makes it an *open* product: everybody may call its APIs. An API is
+    /// in at most one open product.
     #[must_use]
     pub fn with_subscription_required(mut self, required: bool) -> Self {
         self.subscription_required = required;
         self
     }
 
-    /// Whether the product is on show. Default: `true`. Changes nothing about access.
+    /// Sets whether the product is shown to customers. Default: `true`. It has no
+    /// effect on access.
     #[must_use]
     pub fn with_published(mut self, published: bool) -> Self {
         self.published = published;
         self
     }
 
-    /// Values for later layers.
+    /// Sets the values for later layers.
     #[must_use]
     pub fn with_metadata(mut self, metadata: impl Into<Metadata>) -> Self {
         self.metadata = metadata.into();
@@ -84,7 +99,7 @@ impl Product {
         self.display_name.as_deref().unwrap_or(&self.id)
     }
 
-    /// The name for people, where one was given.
+    /// The name for people, if one was set.
     #[cfg(feature = "document")]
     pub(crate) fn given_display_name(&self) -> Option<&str> {
         self.display_name.as_deref()
@@ -96,13 +111,13 @@ impl Product {
         &self.apis
     }
 
-    /// Whether callers get in without a subscription.
+    /// Whether everybody may call its APIs without a subscription.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.subscription_required
     }
 
-    /// Whether the product is on show.
+    /// Whether the product is shown to customers.
     #[must_use]
     pub fn is_published(&self) -> bool {
         self.published

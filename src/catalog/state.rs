@@ -1,21 +1,24 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Where a subscription stands. Only [`State::Active`] opens anything.
+use crate::catalog::nearest;
+
+/// The state of a subscription. Only [`State::Active`] opens anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum State {
     /// In use.
     #[default]
     Active,
-    /// Stopped for a while.
+    /// Temporarily disabled.
     Suspended,
-    /// Asked for, not yet decided.
+    /// Requested and waiting for approval.
     Submitted,
-    /// Asked for, and refused.
+    /// Requested and not approved.
     Rejected,
-    /// Given up.
+    /// Cancelled by its owner or an administrator.
     Cancelled,
-    /// Over.
+    /// Past its end date.
     Expired,
 }
 
@@ -30,7 +33,7 @@ impl State {
         Self::Expired,
     ];
 
-    /// The word for it, as catalogs write it.
+    /// The state as catalogs write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,16 +55,62 @@ impl fmt::Display for State {
 
 /// A word that is not a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a state is one of active, suspended, submitted, rejected, cancelled, expired")]
-pub struct StateParseError;
+#[error(
+    "a state is one of active, suspended, submitted, rejected, cancelled, expired{}",
+    meant(*suggestion)
+)]
+pub struct StateParseError {
+    suggestion: Option<State>,
+}
+
+fn meant(suggestion: Option<State>) -> String {
+    match suggestion {
+        Some(state) => format!(": did you mean `{state}`?"),
+        None => String::new(),
+    }
+}
+
+impl StateParseError {
+    /// The state that was probably meant.
+    #[must_use]
+    pub fn suggestion(self) -> Option<State> {
+        self.suggestion
+    }
+}
 
 impl FromStr for State {
     type Err = StateParseError;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.as_str() == word)
-            .ok_or(StateParseError)
+        let find = |word: &str| Self::ALL.into_iter().find(|state| state.as_str() == word);
+        find(word).ok_or_else(|| {
+            let near = nearest(word, Self::ALL.map(Self::as_str));
+            let suggestion = near.and_then(find);
+            StateParseError { suggestion }
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_is_read_and_another_word_refused_with_the_state_that_was_meant() {
+        for state in State::ALL {
+            assert_eq!(state.to_string().parse(), Ok(state));
+        }
+        for (word, meant) in [
+            ("Suspended", Some(State::Suspended)),
+            ("canceled", Some(State::Cancelled)),
+            ("actve", Some(State::Active)),
+            ("on", None),
+        ] {
+            let error = word.parse::<State>().unwrap_err();
+            assert_eq!(error.suggestion(), meant, "{word}");
+        }
+        let text = "Active".parse::<State>().unwrap_err().to_string();
+        assert!(text.ends_with("expired: did you mean `active`?"), "{text}");
     }
 }

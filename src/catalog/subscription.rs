@@ -1,132 +1,16 @@
-use std::fmt;
 use std::time::SystemTime;
 
-use crate::catalog::validate::check_key;
 #[cfg(feature = "document")]
 use crate::catalog::{Entity, Issue, validate};
-use crate::catalog::{HeldKey, KeyTextError, Metadata, Scope, State};
-use crate::key::KeyDigest;
+use crate::catalog::{HeldKey, KeySlot, Metadata, Scope, ScopeParseError, State, SubscriptionKey};
 
-/// Which of a subscription's two keys. Both work at all times, so that one can
-/// be replaced while the other serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeySlot {
-    /// The first.
-    Primary,
-    /// The second.
-    Secondary,
-}
-
-impl KeySlot {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Primary => "primary",
-            Self::Secondary => "secondary",
-        }
-    }
-}
-
-impl fmt::Display for KeySlot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// One key of a subscription: its digest, and perhaps the time at which it ends.
-///
-/// ```
-/// use std::time::{Duration, SystemTime};
-/// use tower_subscription_key::catalog::SubscriptionKey;
-///
-/// let key = SubscriptionKey::new("264a41411c0b43e782f483eb6f3eaeab");
-/// let replaced = key.with_expiry(SystemTime::now() + Duration::from_secs(3600));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubscriptionKey {
-    digest: KeyDigest,
-    expires_at: Option<SystemTime>,
-    /// What is wrong with the text that it was made of.
-    fault: Option<KeyTextError>,
-}
-
-impl SubscriptionKey {
-    /// The key with the given text, of which only the digest is kept.
-    ///
-    /// A catalog refuses a key that no client could send (1 to 256 bytes, without
-    /// outer white space and control characters), and an unresolved placeholder
-    /// such as `${KEY}`.
-    #[must_use]
-    pub fn new(key: impl AsRef<[u8]>) -> Self {
-        let key = key.as_ref();
-        Self {
-            digest: KeyDigest::of(key),
-            expires_at: None,
-            fault: check_key(key).err(),
-        }
-    }
-
-    /// The key of that digest.
-    #[must_use]
-    pub fn from_digest(digest: KeyDigest) -> Self {
-        Self {
-            digest,
-            expires_at: None,
-            fault: None,
-        }
-    }
-
-    /// The moment from which the key no longer works. Default: none.
-    #[must_use]
-    pub fn with_expiry(mut self, expires_at: SystemTime) -> Self {
-        self.expires_at = Some(expires_at);
-        self
-    }
-
-    /// The digest.
-    #[must_use]
-    pub fn digest(&self) -> &KeyDigest {
-        &self.digest
-    }
-
-    /// The moment from which the key no longer works.
-    #[must_use]
-    pub fn expires_at(&self) -> Option<SystemTime> {
-        self.expires_at
-    }
-
-    /// Whether the text that it was made of can be a key.
-    pub(crate) fn check(&self) -> Result<(), KeyTextError> {
-        self.fault.map_or(Ok(()), Err)
-    }
-}
-
-impl From<KeyDigest> for SubscriptionKey {
-    fn from(digest: KeyDigest) -> Self {
-        Self::from_digest(digest)
-    }
-}
-
-impl From<&str> for SubscriptionKey {
-    fn from(key: &str) -> Self {
-        Self::new(key)
-    }
-}
-
-impl From<String> for SubscriptionKey {
-    fn from(key: String) -> Self {
-        Self::new(key)
-    }
-}
-
-/// A named container for a pair of keys, and what they open.
+/// A named container for a pair of keys, with the scopes that they open.
 ///
 /// ```
 /// use tower_subscription_key::catalog::{Scope, Subscription};
 ///
 /// let contoso = Subscription::new("contoso")
-///     .with_scope(Scope::Product("starter".into()))
+///     .with_scope(Scope::product("starter"))
 ///     .with_owner("jane@contoso.example")
 ///     .with_primary_key("264a41411c0b43e782f483eb6f3eaeab");
 /// ```
@@ -147,7 +31,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// An active, standalone subscription, still without scopes and keys.
+    /// An active, standalone subscription, without scopes and keys yet.
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         Self {
@@ -165,14 +49,14 @@ impl Subscription {
         }
     }
 
-    /// A name for people. Default: the id.
+    /// Sets a name for people. Default: the id.
     #[must_use]
     pub fn with_display_name(mut self, name: impl Into<String>) -> Self {
         self.display_name = Some(name.into());
         self
     }
 
-    /// Adds a scope. When several fit a request, the most specific names its
+    /// Adds a scope. If several fit a request, the most specific one names its
     /// context: API, then product, then all APIs, then service.
     #[must_use]
     pub fn with_scope(mut self, scope: Scope) -> Self {
@@ -180,35 +64,88 @@ impl Subscription {
         self
     }
 
-    /// Who it belongs to. Default: nobody (*standalone*).
+    /// Adds scopes, as text.
+    ///
+    /// # Errors
+    ///
+    /// [`ScopeParseError`] if a text is not a scope.
+    ///
+    /// ```
+    /// use tower_subscription_key::catalog::Subscription;
+    ///
+    /// let contoso = Subscription::new("contoso").with_scopes(["/products/starter", "/apis/orders"])?;
+    /// # Ok::<(), tower_subscription_key::catalog::ScopeParseError>(())
+    /// ```
+    pub fn with_scopes<T: AsRef<str>>(
+        mut self,
+        scopes: impl IntoIterator<Item = T>,
+    ) -> Result<Self, ScopeParseError> {
+        for scope in scopes {
+            self.scopes.push(scope.as_ref().parse()?);
+        }
+        Ok(self)
+    }
+
+    /// Removes a scope.
+    #[must_use]
+    pub fn without_scope(mut self, scope: &Scope) -> Self {
+        self.scopes.retain(|other| other != scope);
+        self
+    }
+
+    /// Removes all scopes, so that others can replace them.
+    #[must_use]
+    pub fn without_scopes(mut self) -> Self {
+        self.scopes.clear();
+        self
+    }
+
+    /// Sets the owner. Default: none, a *standalone* subscription.
     #[must_use]
     pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = Some(owner.into());
         self
     }
 
-    /// Where it stands. Default: [`State::Active`].
+    /// Removes the owner: the subscription is standalone.
+    #[must_use]
+    pub fn without_owner(mut self) -> Self {
+        self.owner = None;
+        self
+    }
+
+    /// Sets the state. Default: [`State::Active`].
     #[must_use]
     pub fn with_state(mut self, state: State) -> Self {
         self.state = state;
         self
     }
 
-    /// The primary key.
+    /// Sets the primary key.
     #[must_use]
     pub fn with_primary_key(mut self, key: impl Into<SubscriptionKey>) -> Self {
         self.primary_key = Some(key.into());
         self
     }
 
-    /// The secondary key.
+    /// Sets the secondary key.
     #[must_use]
     pub fn with_secondary_key(mut self, key: impl Into<SubscriptionKey>) -> Self {
         self.secondary_key = Some(key.into());
         self
     }
 
-    /// A replaced key that still works for a while, as the key of its slot.
+    /// Removes the key in a slot, but not a retired one.
+    #[must_use]
+    pub fn without_key(mut self, slot: KeySlot) -> Self {
+        match slot {
+            KeySlot::Primary => self.primary_key = None,
+            KeySlot::Secondary => self.secondary_key = None,
+        }
+        self
+    }
+
+    /// Sets a replaced key that works for a grace period, as the key of its slot.
     ///
     /// It needs an [expiry](SubscriptionKey::with_expiry). A slot has at most one:
     /// a second one replaces the first.
@@ -233,21 +170,36 @@ impl Subscription {
         self
     }
 
-    /// The moment from which it opens anything. Default: always.
+    /// Removes the retired key of a slot.
+    #[must_use]
+    pub fn without_retired_key(mut self, slot: KeySlot) -> Self {
+        self.retired_keys[slot as usize] = None;
+        self
+    }
+
+    /// Sets the time from which it is valid. Default: always.
     #[must_use]
     pub fn with_not_before(mut self, not_before: SystemTime) -> Self {
         self.not_before = Some(not_before);
         self
     }
 
-    /// The moment from which it opens nothing more. Default: never.
+    /// Sets the time from which it is no longer valid. Default: never.
     #[must_use]
     pub fn with_expiry(mut self, expires_at: SystemTime) -> Self {
         self.expires_at = Some(expires_at);
         self
     }
 
-    /// Values for later layers.
+    /// Removes both ends of its validity.
+    #[must_use]
+    pub fn without_validity(mut self) -> Self {
+        self.not_before = None;
+        self.expires_at = None;
+        self
+    }
+
+    /// Sets the values for later layers.
     #[must_use]
     pub fn with_metadata(mut self, metadata: impl Into<Metadata>) -> Self {
         self.metadata = metadata.into();
@@ -266,31 +218,31 @@ impl Subscription {
         self.display_name.as_deref().unwrap_or(&self.id)
     }
 
-    /// The name for people, where one was given.
+    /// The name for people, if one was set.
     #[cfg(feature = "document")]
     pub(crate) fn given_display_name(&self) -> Option<&str> {
         self.display_name.as_deref()
     }
 
-    /// What it opens.
+    /// Its scopes.
     #[must_use]
     pub fn scopes(&self) -> &[Scope] {
         &self.scopes
     }
 
-    /// Who it belongs to.
+    /// The owner. `None`: it is standalone.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
         self.owner.as_deref()
     }
 
-    /// Where it stands.
+    /// The state.
     #[must_use]
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// The key in that slot.
+    /// The key in a slot.
     #[must_use]
     pub fn key(&self, slot: KeySlot) -> Option<&SubscriptionKey> {
         match slot {
@@ -299,20 +251,20 @@ impl Subscription {
         }
     }
 
-    /// The keys it has, with their slots.
+    /// Its keys with their slots, without retired ones.
     pub fn keys(&self) -> impl Iterator<Item = (KeySlot, &SubscriptionKey)> {
         [KeySlot::Primary, KeySlot::Secondary]
             .into_iter()
             .filter_map(|slot| Some((slot, self.key(slot)?)))
     }
 
-    /// The replaced key of that slot that still works for a while.
+    /// The replaced key of a slot that works for a grace period.
     #[must_use]
     pub fn retired_key(&self, slot: KeySlot) -> Option<&SubscriptionKey> {
         self.retired_keys[slot as usize].as_deref()
     }
 
-    /// The replaced keys that still work for a while, with their slots.
+    /// The replaced keys that work for a grace period, with their slots.
     pub fn retired_keys(&self) -> impl Iterator<Item = (KeySlot, &SubscriptionKey)> {
         [KeySlot::Primary, KeySlot::Secondary]
             .into_iter()
@@ -334,13 +286,13 @@ impl Subscription {
         all.filter_map(|held| Some((held, self.held_key(held)?)))
     }
 
-    /// The moment from which it opens anything.
+    /// The time from which it is valid.
     #[must_use]
     pub fn not_before(&self) -> Option<SystemTime> {
         self.not_before
     }
 
-    /// The moment from which it opens nothing more.
+    /// The time from which it is no longer valid.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.expires_at
@@ -352,7 +304,7 @@ impl Subscription {
         &self.metadata
     }
 
-    /// Everything that is wrong with it by itself.
+    /// What is wrong with it by itself.
     #[cfg(feature = "document")]
     pub(crate) fn issues(&self) -> Vec<Issue> {
         let issue = |(field, kind)| Issue::new(Entity::subscription(0, &self.id), field, kind);

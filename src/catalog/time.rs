@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A moment in microseconds of Unix time: eight bytes, and wide enough for
-/// `9999-12-31`, which catalogs use for "never".
+/// A time in microseconds of Unix time: eight bytes, enough for `9999-12-31`, which
+/// catalogs use for "never".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Timestamp(i64);
 
@@ -14,8 +14,8 @@ impl Timestamp {
     }
 }
 
-/// Rounds down to a microsecond. Moments that no `i64` holds become the
-/// nearest that one does.
+/// Rounds down to a microsecond. Times beyond the range of an `i64` become the
+/// nearest one within it.
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         match time.duration_since(UNIX_EPOCH) {
@@ -29,8 +29,7 @@ impl From<SystemTime> for Timestamp {
 }
 
 impl Timestamp {
-    /// The moment for people and public definitions. `None` where the platform's
-    /// clock cannot tell it.
+    /// The time as the platform represents it, if it can.
     pub(crate) fn to_system_time(self) -> Option<SystemTime> {
         let distance = Duration::from_micros(self.0.unsigned_abs());
         if self.0 >= 0 {
@@ -41,7 +40,7 @@ impl Timestamp {
     }
 }
 
-/// From when, and until before when.
+/// The time from which, and the time until which, something is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Validity {
     from: Timestamp,
@@ -69,7 +68,7 @@ impl Validity {
         self == Self::ALWAYS
     }
 
-    /// The first moment at which it holds no more is its end.
+    /// Whether the end has passed. The end itself is no longer valid.
     pub(crate) fn is_over_at(self, now: Timestamp) -> bool {
         self.until != Timestamp::MAX && now >= self.until
     }
@@ -92,28 +91,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_down_on_both_sides_of_the_epoch() {
+    fn time_on_either_side_of_the_epoch_is_rounded_down() {
         let nanos = Duration::from_nanos(1_500);
         assert_eq!(Timestamp::from(UNIX_EPOCH + nanos), Timestamp(1));
         assert_eq!(Timestamp::from(UNIX_EPOCH - nanos), Timestamp(-2));
     }
 
     #[test]
-    fn a_validity_holds_from_its_start_until_just_before_its_end() {
+    fn validity_includes_its_start_and_not_its_end() {
         let at = |secs| UNIX_EPOCH + Duration::from_secs(secs);
         let validity = Validity::new(Some(at(10)), Some(at(20)));
-        let standing = |secs| {
+        let limits = |secs| {
             let now = at(secs).into();
             (validity.begins_after(now), validity.is_over_at(now))
         };
-        assert_eq!(standing(9), (true, false));
-        assert_eq!(standing(10), (false, false));
-        assert_eq!(standing(19), (false, false));
-        assert_eq!(standing(20), (false, true));
+        assert_eq!(limits(9), (true, false));
+        assert_eq!(limits(10), (false, false));
+        assert_eq!(limits(19), (false, false));
+        assert_eq!(limits(20), (false, true));
     }
 
     #[test]
-    fn gives_back_what_it_was_given() {
+    fn validity_returns_the_ends_that_it_was_made_of() {
         let at = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
         let validity = Validity::new(Some(UNIX_EPOCH), Some(at));
         assert_eq!(

@@ -12,8 +12,8 @@ use crate::key::KeyDigest;
 
 /// APIs, products and subscriptions as one consistent, immutable version.
 ///
-/// A changed catalog is another one; a request is decided on one, never on two.
-/// Cloning is cheap and copies nothing.
+/// A change makes another version ([`apply`](Self::apply)). A request is decided on
+/// one version, never on two. Cloning is cheap and copies nothing.
 ///
 /// ```
 /// use tower_subscription_key::catalog::{Api, Catalog, Product, Scope, Subscription};
@@ -23,7 +23,7 @@ use crate::key::KeyDigest;
 ///     .product(Product::new("starter").with_apis(["echo"]))
 ///     .subscription(
 ///         Subscription::new("contoso")
-///             .with_scope(Scope::Product("starter".into()))
+///             .with_scope(Scope::product("starter"))
 ///             .with_primary_key("264a41411c0b43e782f483eb6f3eaeab"),
 ///     )
 ///     .build()?;
@@ -40,7 +40,7 @@ pub struct Catalog {
     pub(super) allows_no_apis: bool,
 }
 
-/// A key that the catalog knows.
+/// A known key.
 #[derive(Debug)]
 pub(crate) struct Found<'a> {
     pub(crate) claim: Claim<'a>,
@@ -75,14 +75,14 @@ impl Catalog {
         }
     }
 
-    /// The API with that id.
+    /// The API with the given id.
     #[must_use]
     pub fn api(&self, id: &str) -> Option<&Api> {
         Some(self.definitions.api(self.definitions.api_by_id(id)?))
     }
 
-    /// The API that serves that path: the longest prefix on segment borders,
-    /// compared byte for byte.
+    /// The API with the longest path that is a prefix of the given one on segment
+    /// borders, compared byte by byte.
     #[must_use]
     pub fn api_for_path(&self, path: &str) -> Option<&Api> {
         Some(self.definitions.api(self.definitions.api_by_path(path)?))
@@ -93,7 +93,7 @@ impl Catalog {
         self.definitions.apis()
     }
 
-    /// The product with that id.
+    /// The product with the given id.
     #[must_use]
     pub fn product(&self, id: &str) -> Option<&Product> {
         Some(
@@ -107,7 +107,7 @@ impl Catalog {
         self.definitions.products()
     }
 
-    /// The subscription with that id, unpacked.
+    /// The subscription with the given id.
     #[must_use]
     pub fn subscription(&self, id: &str) -> Option<Subscription> {
         match self.overlay.by_id(id) {
@@ -120,13 +120,13 @@ impl Catalog {
         }
     }
 
-    /// How many subscriptions there are.
+    /// The number of subscriptions.
     #[must_use]
     pub fn subscription_count(&self) -> usize {
         self.len
     }
 
-    /// All subscriptions, unpacked one after the other.
+    /// All subscriptions, in no particular order, each made when it is its turn.
     pub fn subscriptions(&self) -> impl Iterator<Item = Subscription> + '_ {
         let unchanged = (0..self.packed.len() as u32)
             .filter(|at| matches!(self.overlay.by_id(self.packed.id(*at)), Overlaid::Unchanged))
@@ -139,7 +139,7 @@ impl Catalog {
         &self.definitions
     }
 
-    /// Whether its APIs and products are the very same as those of the other.
+    /// Whether both catalogs share one definitions value.
     pub(crate) fn has_definitions_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.definitions, &other.definitions)
     }
@@ -148,7 +148,7 @@ impl Catalog {
         &self.packed
     }
 
-    /// Whose key that is.
+    /// Looks up a key.
     #[inline]
     pub(crate) fn find(&self, digest: &KeyDigest) -> Option<Found<'_>> {
         match self.overlay.by_key(digest) {

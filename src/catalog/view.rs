@@ -3,18 +3,16 @@ use std::time::SystemTime;
 
 use crate::catalog::{Catalog, Metadata, Scope, Scopes, Subscription};
 
-/// Whose a key is, held for as long as the context lives.
+/// The subscription of a key, for as long as the request lives.
 #[derive(Debug, Clone)]
 pub(crate) enum Holder {
-    /// By its place among the packed subscriptions of a catalog.
+    /// By its place among the packed subscriptions of the catalog.
     Packed(u32),
-    /// A subscription that stands by itself.
+    /// A subscription that is not packed.
     Shared(Arc<Subscription>),
 }
 
-/// A subscription as later layers see it: who is calling.
-///
-/// It shows no key and no digest.
+/// The subscription of a caller, as later layers see it, without keys and digests.
 #[derive(Debug, Clone, Copy)]
 pub struct SubscriptionView<'a> {
     catalog: &'a Catalog,
@@ -44,7 +42,7 @@ impl<'a> SubscriptionView<'a> {
         }
     }
 
-    /// Who it belongs to; `None` for a standalone one.
+    /// The owner. `None`: it is standalone.
     #[must_use]
     pub fn owner(&self) -> Option<&'a str> {
         match self.holder {
@@ -53,7 +51,7 @@ impl<'a> SubscriptionView<'a> {
         }
     }
 
-    /// Its metadata.
+    /// Its values for later layers.
     #[must_use]
     pub fn metadata(&self) -> &'a Metadata {
         match self.holder {
@@ -62,13 +60,13 @@ impl<'a> SubscriptionView<'a> {
         }
     }
 
-    /// Everything that it opens.
+    /// Its scopes.
     #[must_use]
     pub fn scopes(&self) -> Vec<Scope> {
         self.raw_scopes().to_scopes(self.catalog.definitions())
     }
 
-    /// The moment from which it opens nothing more.
+    /// The time from which it is no longer valid.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         match self.holder {

@@ -1,7 +1,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use crate::catalog::{Api, Catalog, CatalogError, Change, KeyOwner, Live, Product, Subscription};
+use crate::catalog::{
+    Api, Catalog, CatalogError, Change, KeyOwner, Live, Product, Scope, Subscription,
+    SubscriptionKey,
+};
 use crate::key::KeyDigest;
 use crate::store::{Holdings, SubscriptionStore};
 
@@ -19,7 +22,7 @@ use crate::store::{Holdings, SubscriptionStore};
 /// let store = MemoryStore::new(Catalog::builder().api(Api::new("echo", "/echo")).build()?);
 /// store.put_subscription(
 ///     Subscription::new("contoso")
-///         .with_scope(Scope::Api("echo".into()))
+///         .with_scope(Scope::api("echo"))
 ///         .with_primary_key("264a41411c0b43e782f483eb6f3eaeab"),
 /// )?;
 /// store.update_subscription("contoso", |contoso| contoso.with_state(State::Suspended))?;
@@ -37,6 +40,38 @@ impl MemoryStore {
     pub fn new(catalog: Catalog) -> Self {
         let live = Arc::new(Live::new(catalog));
         Self { live }
+    }
+
+    /// A store for one service that is one API, with a subscription to it for each
+    /// name and key.
+    ///
+    /// The API has the id `api` and takes every path. The subscriptions have the
+    /// scope `/apis`.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError`] if two names or keys are equal, or one is invalid.
+    ///
+    /// ```
+    /// use tower_subscription_key::MemoryStore;
+    ///
+    /// let store = MemoryStore::of_keys([
+    ///     ("contoso", "264a41411c0b43e782f483eb6f3eaeab"),
+    ///     ("fabrikam", "8c1d3a0de5b14b6a9a6f2f7a4d7e9b10"),
+    /// ])?;
+    /// # Ok::<(), tower_subscription_key::catalog::CatalogError>(())
+    /// ```
+    pub fn of_keys<N, K>(keys: impl IntoIterator<Item = (N, K)>) -> Result<Self, CatalogError>
+    where
+        N: Into<String>,
+        K: Into<SubscriptionKey>,
+    {
+        let mut builder = Catalog::builder().api(Api::new("api", ""));
+        for (name, key) in keys {
+            let subscription = Subscription::new(name).with_scope(Scope::AllApis);
+            builder.push_subscription(subscription.with_primary_key(key));
+        }
+        Ok(Self::new(builder.build()?))
     }
 
     /// The current version.

@@ -12,10 +12,13 @@ pub const MAX_METADATA_DEPTH: usize = 32;
 /// as JSON.
 pub const MAX_METADATA_BYTES: usize = 64 * 1024;
 
-/// Metadata beyond its limits.
+/// Invalid metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetadataError {
+    /// It is not an object of names and values.
+    #[error("metadata is an object of names and values, such as {{\"tier\": \"public\"}}")]
+    NotAnObject,
     /// It nests deeper than [`MAX_METADATA_DEPTH`].
     #[error("metadata nests at most 32 levels deep: flatten it")]
     TooDeep,
