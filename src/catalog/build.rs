@@ -113,6 +113,15 @@ impl CatalogBuilder {
         self.apis.len() + self.products.len() + self.subscriptions.len()
     }
 
+    /// The ids of the APIs and of the products.
+    #[cfg(feature = "document")]
+    pub(crate) fn definition_ids(&self) -> [Vec<String>; 2] {
+        let apis = self.apis.in_order().map(|(_, api)| api.id().to_owned());
+        let products = self.products.in_order();
+        let products = products.map(|(_, product)| product.id().to_owned());
+        [apis.collect(), products.collect()]
+    }
+
     /// Adds everything that is in another builder.
     #[cfg(feature = "document")]
     pub(crate) fn append(&mut self, other: Self) {

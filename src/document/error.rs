@@ -1,64 +1,140 @@
 use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::document::position;
-
-/// A document that is refused, with everything that is wrong with it.
+/// Why a document is refused: everything that is wrong with it.
 ///
-/// `Display` writes one line for each issue: `LINE:COLUMN: message`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `Display` and `Debug` write one line for each issue, in the order of the
+/// document: `FILE:LINE:COLUMN: message`, without the file if the document has no
+/// name. No message holds a key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct DocumentError {
-    issues: Vec<DocumentIssue>,
+    pub(super) issues: Vec<DocumentIssue>,
+    pub(super) more: usize,
 }
 
-/// One thing that is wrong with a document, and where. It never tells a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One thing that is wrong with a document, and where.
+///
+/// `Display` and `Debug` write it as one line.
+#[derive(Clone, PartialEq, Eq)]
 pub struct DocumentIssue {
-    line: usize,
-    column: usize,
-    message: String,
+    pub(super) file: Option<Arc<Path>>,
+    pub(super) position: Position,
+    pub(super) subject: String,
+    pub(super) field: String,
+    pub(super) message: String,
+    pub(super) advice: Option<String>,
+}
+
+/// A position in a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Position {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// The bytes of the name or value that begins there.
+    pub span: Range<usize>,
 }
 
 impl DocumentError {
-    pub(super) fn not_utf8(document: &[u8], valid_up_to: usize) -> Self {
-        let valid = String::from_utf8_lossy(&document[..valid_up_to]);
-        let mut issues = Issues::default();
-        issues.push(
-            valid_up_to,
-            "this is not UTF-8: save the file in that encoding",
-        );
-        issues.locate(&valid)
-    }
-
-    /// Everything that is wrong, in the order of the document.
+    /// Everything that is wrong, in the order of the document. At most 1,000 issues
+    /// are described.
     #[must_use]
     pub fn issues(&self) -> &[DocumentIssue] {
         &self.issues
     }
+
+    /// How many more issues there are, which are not described.
+    #[must_use]
+    pub fn more(&self) -> usize {
+        self.more
+    }
+
+    /// The first issue and the number of the others, as one line for logs.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let first = self
+            .issues
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        match (self.issues.len() + self.more).saturating_sub(1) {
+            0 => first,
+            1 => format!("{first} (and 1 more problem)"),
+            others => format!("{first} (and {others} more problems)"),
+        }
+    }
 }
 
 impl DocumentIssue {
+    /// The name of the document, if it has one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// The line, from 1.
     #[must_use]
     pub fn line(&self) -> usize {
-        self.line
+        self.position.line
     }
 
     /// The column, from 1, in characters.
     #[must_use]
     pub fn column(&self) -> usize {
-        self.column
+        self.position.column
     }
 
-    /// What is wrong and what to do.
+    /// The bytes of the name or value that is wrong.
+    #[must_use]
+    pub fn span(&self) -> Range<usize> {
+        self.position.span.clone()
+    }
+
+    /// The entry that is wrong, like `subscription "contoso"`. `None`: the document.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        Some(self.subject.as_str()).filter(|subject| !subject.is_empty())
+    }
+
+    /// The field that is wrong, like `primary_key, sha256`. `None`: all of the entry.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        Some(self.field.as_str()).filter(|field| !field.is_empty())
+    }
+
+    /// What is wrong.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// What to do, if the message does not say it.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
     }
 }
 
 impl fmt::Display for DocumentIssue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.message)
+        if let Some(file) = &self.file {
+            write!(f, "{}:", file.display())?;
+        }
+        write!(f, "{}:{}: ", self.position.line, self.position.column)?;
+        match (self.subject(), self.field()) {
+            (Some(subject), Some(field)) => write!(f, "{subject}, {field}: ")?,
+            (Some(one), None) | (None, Some(one)) => write!(f, "{one}: ")?,
+            (None, None) => {}
+        }
+        f.write_str(&self.message)?;
+        match &self.advice {
+            Some(advice) => write!(f, ": {advice}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -68,56 +144,64 @@ impl fmt::Display for DocumentError {
             let separator = if at == 0 { "" } else { "\n" };
             write!(f, "{separator}{issue}")?;
         }
-        Ok(())
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
+    }
+}
+
+impl fmt::Debug for DocumentIssue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for DocumentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
 impl std::error::Error for DocumentError {}
 
-/// A file whose name does not tell what language it is in.
+/// A file name that does not name a format that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[cfg_attr(
-    feature = "file",
-    error("a catalog file ends in `.toml`, `.json`, `.yaml` or `.yml`")
-)]
-#[cfg_attr(
-    not(feature = "file"),
-    error(
-        "a catalog file ends in `.json` (or `.toml`, `.yaml` and `.yml`, with the feature `file`)"
-    )
-)]
-pub struct UnknownFormat;
-
-/// Issues on their way: by byte offset, in the order in which they were found.
-#[derive(Debug, Default)]
-pub(super) struct Issues {
-    found: Vec<(usize, String)>,
+#[non_exhaustive]
+pub enum UnknownFormat {
+    /// The extension is of no format.
+    #[error("a catalog file ends in `.toml`, `.json`, `.yaml` or `.yml`")]
+    Extension,
+    /// The feature for the format is not enabled.
+    #[error("reading this format needs the feature `{feature}` of tower-subscription-key")]
+    Disabled {
+        /// The feature.
+        feature: &'static str,
+    },
 }
 
-impl Issues {
-    pub(super) fn push(&mut self, at: usize, message: impl Into<String>) {
-        self.found.push((at, message.into()));
-    }
+/// Why a catalog cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// TOML has no null, and the metadata of the catalog has one.
+    #[error("TOML cannot express null in metadata: write JSON or YAML")]
+    NullInToml,
+    /// Writing failed.
+    #[error("writing the catalog failed")]
+    Io(#[source] std::io::Error),
+}
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty()
-    }
-
-    /// The error that tells them all, by line and column of that text.
-    pub(super) fn locate(mut self, text: &str) -> DocumentError {
-        self.found.sort_by_key(|(at, _)| *at);
-        let offsets = self.found.iter().map(|(at, _)| *at);
-        let places = position::line_columns(text, offsets);
-        let located = |(place, (_, message)): (position::LineColumn, (usize, String))| {
-            let position::LineColumn { line, column } = place;
-            DocumentIssue {
-                line,
-                column,
-                message,
-            }
-        };
-        DocumentError {
-            issues: places.into_iter().zip(self.found).map(located).collect(),
+impl From<WriteError> for std::io::Error {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Io(error) => error,
+            error => Self::new(std::io::ErrorKind::Unsupported, error),
         }
     }
+}
+
+/// A document by name.
+pub(super) fn file_name(name: &Path) -> Option<Arc<Path>> {
+    (!name.as_os_str().is_empty()).then(|| PathBuf::from(name).into())
 }

@@ -1,144 +1,204 @@
-//! Catalog documents: text in JSON, TOML or YAML that becomes a [`Catalog`], or
-//! all that is wrong with it at once.
+//! Catalog documents: JSON, TOML or YAML text that becomes a
+//! [`Catalog`](crate::catalog::Catalog), or an error with everything that is wrong.
 //!
-//! ```
+#![cfg_attr(feature = "json", doc = "```")]
+#![cfg_attr(not(feature = "json"), doc = "```ignore")]
 //! use tower_subscription_key::document::{self, Format};
 //!
 //! let text = r#"{
 //!   "apis": [{ "id": "echo", "path": "/echo" }],
 //!   "subscriptions": [{ "id": "contoso", "scope": "/apis/ecko", "primary_key": "264a4141", "stat": "active" }]
 //! }"#;
-//! let error = document::parse(Format::Json, text).unwrap_err();
-//! let told: Vec<String> = error.issues().iter().map(ToString::to_string).collect();
-//! assert!(told[0].starts_with(r#"3:49: subscription "contoso", scope: /apis/ecko does not exist"#));
-//! assert_eq!(told[1], r#"3:90: subscription "contoso": unknown field `stat`: did you mean `state`?"#);
+//! let error = document::parse(text, Format::Json).unwrap_err();
+//! let issues: Vec<String> = error.issues().iter().map(ToString::to_string).collect();
+//! assert!(issues[0].starts_with(r#"3:49: subscription "contoso", scope: /apis/ecko does not exist"#));
+//! assert_eq!(issues[1], r#"3:90: subscription "contoso": unknown field `stat`: did you mean `state`?"#);
 //! ```
 //!
 //! Names and rules are the same in every format:
 //!
-//! 1. A document is one table with `apis`, `products` and `subscriptions`, each a
-//!    list. Unknown fields are refused, and a name that stands twice in one table.
-//! 2. Every problem is told with the line and column where it stands, in their
-//!    order. Only a document that is no JSON, TOML or YAML at all is told about
-//!    that alone.
-//! 3. No message holds a key or a part of one. Source lines are therefore never
-//!    quoted, and values never repeated, but for ids, which are no secrets.
-//! 4. Only digests of keys stay in memory. What was read on the way is wiped,
-//!    as far as the parsers let it.
+//! 1. A document is a table with the lists `apis`, `products` and `subscriptions`.
+//!    Unknown fields are refused, and so are names that occur twice in one table.
+//!    A field that is `null` is absent.
+//! 2. Every problem is reported with its line and column, in the order of the
+//!    document, up to 1,000 of them. If the syntax is broken, only that is reported.
+//! 3. No message holds a key or a part of one. Lines of the document are never
+//!    quoted, and values are not repeated, except for ids.
+//! 4. Only digests of keys stay in memory.
+//! 5. Several documents can be one catalog ([`parse_all`]): the APIs from one file,
+//!    the keys from another.
 //!
-//! [`write()`] is the way back. This room opens no files and knows nothing of
-//! requests.
+//! Documents that machines exchange have the field `format`, which is 1. They are
+//! read more tolerantly: fields that are not known are ignored and reported to
+//! `tracing`, so that a newer service can add some. A higher `format` is refused.
+//!
+//! Parsing needs the feature of the format (`json`, `toml`, `yaml`). Writing
+//! ([`write()`]) needs none of them.
 
+mod entry;
 mod error;
+mod explain;
+mod findings;
+mod free_form;
 mod json;
+mod key;
 mod limits;
-mod names;
-mod position;
-mod read;
-mod stream;
-#[cfg(feature = "file")]
-mod toml;
-mod tree;
+mod owner;
+mod positions;
+mod reader;
+mod schema;
+mod time;
 mod write;
-#[cfg(feature = "file")]
-mod yaml;
 
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::catalog::{Catalog, CatalogBuilder, KeySlot, Subscription};
-use crate::document::error::Issues;
-use crate::document::tree::Node;
+use crate::catalog::Catalog;
 
-use read::key_field;
+use explain::{Node, Note, Notes};
+use findings::{Document, Findings};
+use reader::{Broken, Read, Reader, Rules};
+
+pub use error::{DocumentError, DocumentIssue, Position, UnknownFormat, WriteError};
+pub use key::{HostKeys, KeySources};
+pub use owner::parse_owner;
+pub use positions::Positions;
+pub use write::{owner_to_json, to_json, write, write_to};
 
 #[cfg(feature = "file")]
-pub(crate) use stream::{PART_BYTES, last_cut};
-
-pub use error::{DocumentError, DocumentIssue, UnknownFormat};
-pub use write::{owner_to_json, to_json, write};
+pub(crate) use json::{PART_BYTES, last_cut};
 
 /// The language of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
-    /// JSON as RFC 8259 has it: no comments, no trailing commas.
+    /// JSON (RFC 8259): no comments, no trailing commas.
     Json,
     /// TOML 1.
-    #[cfg(feature = "file")]
     Toml,
     /// YAML 1.2 with its core schema, one document.
-    #[cfg(feature = "file")]
     Yaml,
 }
 
 impl Format {
-    /// The format that a file's extension tells, in any case: `.json`, `.toml`,
+    /// Returns the format of a file by its extension, in any case: `.json`, `.toml`,
     /// `.yaml` or `.yml`.
     ///
     /// # Errors
     ///
-    /// [`UnknownFormat`] for every other extension, and for none.
+    /// [`UnknownFormat`] for any other extension, and if the feature for the format
+    /// is not enabled.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, UnknownFormat> {
         let extension = path.as_ref().extension().unwrap_or_default();
         let extension = extension.to_str().unwrap_or_default().to_ascii_lowercase();
-        match extension.as_str() {
-            "json" => Ok(Self::Json),
-            #[cfg(feature = "file")]
-            "toml" => Ok(Self::Toml),
-            #[cfg(feature = "file")]
-            "yaml" | "yml" => Ok(Self::Yaml),
-            _ => Err(UnknownFormat),
+        let format = match extension.as_str() {
+            "json" => Self::Json,
+            "toml" => Self::Toml,
+            "yaml" | "yml" => Self::Yaml,
+            _ => return Err(UnknownFormat::Extension),
+        };
+        format.check_enabled().map(|()| format)
+    }
+
+    fn check_enabled(self) -> Result<(), UnknownFormat> {
+        let (feature, is_enabled) = match self {
+            Self::Json => ("json", cfg!(feature = "json")),
+            Self::Toml => ("toml", cfg!(feature = "toml")),
+            Self::Yaml => ("yaml", cfg!(feature = "yaml")),
+        };
+        match is_enabled {
+            true => Ok(()),
+            false => Err(UnknownFormat::Disabled { feature }),
         }
     }
 }
 
-/// Where the values of environment variables come from. `None`: the document is
-/// not of this machine, and its environment is none of the document's business.
-type Environment<'e> = Option<&'e (dyn Fn(&str) -> Option<OsString> + Sync)>;
+/// One of the documents of a catalog.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    name: &'a Path,
+    format: Format,
+    text: &'a [u8],
+}
 
-/// The fields of an answer about one key.
-const OWNER: &str = "subscription";
-const SLOT: &str = "slot";
+impl<'a> Source<'a> {
+    /// A document by the path of its file, which begins its issues and to whose
+    /// folder key files are relative. An empty path is no name.
+    #[must_use]
+    pub fn new(name: &'a (impl AsRef<Path> + ?Sized), format: Format, text: &'a [u8]) -> Self {
+        let name = name.as_ref();
+        Self { name, format, text }
+    }
+}
+
+/// Prints no text: it may hold keys.
+impl std::fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("Source");
+        debug
+            .field("name", &self.name)
+            .field("format", &self.format);
+        debug.finish_non_exhaustive()
+    }
+}
 
 /// Reads a document. A byte order mark at its beginning is ignored.
 ///
-/// Keys that are given as `env` are read from this process's environment.
+/// Keys given as `env` or `file` are refused; [`parse_all`] reads them.
 ///
 /// # Errors
 ///
 /// [`DocumentError`] with everything that is wrong.
-pub fn parse(format: Format, document: impl AsRef<[u8]>) -> Result<Catalog, DocumentError> {
-    let environment = |name: &str| std::env::var_os(name);
-    parse_with(format, document.as_ref(), Some(&environment))
+pub fn parse(document: impl AsRef<[u8]>, format: Format) -> Result<Catalog, DocumentError> {
+    parse_sources(&[Source::new("", format, document.as_ref())], None)
 }
 
-/// Reads a document with the given environment variables.
+/// Reads one or several documents as one catalog. Keys given as `env` or `file` come
+/// from `keys`.
+///
+/// Entries of one document can refer to those of the others.
+///
+/// ```
+/// use tower_subscription_key::document::{self, Format, HostKeys, Source};
+///
+/// let apis = Source::new("apis.json", Format::Json, br#"{"apis": [{"id": "echo", "path": "/echo"}]}"#);
+/// let keys = Source::new("keys.json", Format::Json, br#"{"subscriptions": [
+///     {"id": "contoso", "scope": "/apis/echo", "primary_key": {"env": "NO_SUCH_KEY"}}]}"#);
+/// # #[cfg(feature = "json")] {
+/// let error = document::parse_all(&[apis, keys], &HostKeys::new()).unwrap_err();
+/// assert!(error.to_string().starts_with("keys.json:2:71: subscription \"contoso\", primary_key, env: "));
+/// # }
+/// ```
 ///
 /// # Errors
 ///
-/// [`DocumentError`] with everything that is wrong.
-pub fn parse_with_environment(
-    format: Format,
-    document: impl AsRef<[u8]>,
-    environment: &(dyn Fn(&str) -> Option<OsString> + Sync),
-) -> Result<Catalog, DocumentError> {
-    parse_with(format, document.as_ref(), Some(environment))
+/// [`DocumentError`] with everything that is wrong, in the order of the documents.
+pub fn parse_all(sources: &[Source<'_>], keys: &dyn KeySources) -> Result<Catalog, DocumentError> {
+    parse_sources(sources, Some(keys))
 }
 
-/// Reads a JSON document that came from elsewhere: a key given as `env` is
-/// refused.
-pub(crate) fn parse_foreign(document: &[u8]) -> Result<Catalog, DocumentError> {
-    parse_with(Format::Json, document, None)
+/// Reads a JSON document that another machine wrote.
+pub(crate) fn parse_machine(document: &[u8]) -> Result<Catalog, DocumentError> {
+    let (catalog, ignored) = read_machine(document)?;
+    if !ignored.is_empty() {
+        let fields = Vec::from_iter(ignored).join(", ");
+        tracing::warn!(
+            fields,
+            "a catalog document has fields that this version does not know and ignores; \
+             a newer version wrote it"
+        );
+    }
+    Ok(catalog)
 }
 
-/// A time as documents write it, and back.
-pub(crate) fn time_to_text(time: SystemTime) -> String {
-    write::Rfc3339(time).to_string()
+/// The catalog and the fields that were ignored.
+fn read_machine(document: &[u8]) -> Result<(Catalog, BTreeSet<String>), DocumentError> {
+    let source = Source::new("", Format::Json, document);
+    parse_by(&[source], Rules::of_machine())
 }
 
 /// Writes a time as documents do: RFC 3339, in UTC.
@@ -146,37 +206,110 @@ pub(crate) fn time_to_text(time: SystemTime) -> String {
 /// A time outside the years 0 to 9999 becomes the nearest one inside.
 #[must_use]
 pub fn format_time(time: SystemTime) -> String {
-    time_to_text(time)
+    time::Rfc3339(time).to_string()
 }
 
 /// Reads a time as documents write it: RFC 3339, with an offset.
 #[must_use]
 pub fn parse_time(text: &str) -> Option<SystemTime> {
-    time_from_text(text)
+    time::parse(text).ok()
 }
 
-pub(crate) fn time_from_text(text: &str) -> Option<SystemTime> {
-    read::time(text).ok()
+fn parse_sources(
+    sources: &[Source<'_>],
+    keys: Option<&dyn KeySources>,
+) -> Result<Catalog, DocumentError> {
+    parse_by(sources, Rules::of_files(keys)).map(|(catalog, _)| catalog)
 }
 
-/// Reads what [`owner_to_json`] writes: the owner of a key and the key's slot, or
-/// `None` where the document says that no subscription has the key.
-///
-/// Held to the same rules as a catalog, as far as one subscription by itself can
-/// be; a key given as `env` is refused. The slot has a key.
-///
-/// # Errors
-///
-/// [`DocumentError`] with everything that is wrong.
-pub fn parse_owner(
-    document: impl AsRef<[u8]>,
-) -> Result<Option<(Subscription, KeySlot)>, DocumentError> {
-    explained(Format::Json, utf8(document.as_ref())?, read::owner)
+fn parse_by(
+    sources: &[Source<'_>],
+    rules: Rules<'_>,
+) -> Result<(Catalog, BTreeSet<String>), DocumentError> {
+    let mut documents = Vec::with_capacity(sources.len());
+    let mut reads = Vec::with_capacity(sources.len());
+    for source in sources {
+        let text = utf8(source)?;
+        let path = source.name;
+        let (read, tree) = read(source.format, text, Rules { path, ..rules });
+        reads.push(read);
+        documents.push(Document {
+            name: source.name,
+            text,
+            tree,
+        });
+    }
+    findings::build(reads).map_err(|findings| findings.explain(&documents))
 }
 
-/// The quick way through a long JSON document that comes in parts: what is in it,
-/// before the rules between its entries are looked at. `told` learns of the
-/// entries and bytes so far. `None` where only [`parse`] can tell what it is.
+/// Reads a document, and returns its tree if it was read by way of one.
+fn read(format: Format, text: &str, rules: Rules<'_>) -> (Read, Option<Node>) {
+    if let Err(error) = format.check_enabled() {
+        return (Read::broken(Note::new(0, error.to_string())), None);
+    }
+    let mut reader = Reader::new(rules);
+    let tree = match format {
+        Format::Json => {
+            let read = json::read(text.as_bytes(), rules);
+            return (read.unwrap_or_else(|Broken| json::broken(text)), None);
+        }
+        #[cfg(feature = "toml")]
+        Format::Toml => explain::toml::tree(text, &mut reader.read.notes),
+        #[cfg(feature = "yaml")]
+        Format::Yaml => explain::yaml::tree(text, &mut reader.read.notes),
+        #[allow(unreachable_patterns)]
+        _ => None,
+    };
+    let Some(mut tree) = tree else {
+        reader.read.lacks_everything();
+        return (reader.read, None);
+    };
+    reader.tree(&mut tree);
+    (reader.read, Some(tree))
+}
+
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+fn utf8<'s>(source: &Source<'s>) -> Result<&'s str, DocumentError> {
+    let error = match std::str::from_utf8(source.text) {
+        Ok(text) => return Ok(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)),
+        Err(error) => error,
+    };
+    let valid = source.text.get(..error.valid_up_to()).unwrap_or_default();
+    let valid = String::from_utf8_lossy(valid);
+    let text = valid.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&valid);
+    let what = match source.text {
+        [0x1f, 0x8b, ..] => "this is compressed (gzip), not text",
+        _ => "this is not UTF-8",
+    };
+    Err(one_note(source, text, Note::new(text.len(), what)))
+}
+
+fn one_note(source: &Source<'_>, text: &str, note: Note) -> DocumentError {
+    let mut notes = Notes::default();
+    notes.add(note);
+    explain_notes(source, text, notes)
+}
+
+fn explain_notes(source: &Source<'_>, text: &str, notes: Notes) -> DocumentError {
+    let document = Document {
+        name: source.name,
+        text,
+        tree: None,
+    };
+    Findings::of(notes).explain(&[document])
+}
+
+/// What was read of a long JSON document that came in parts.
+#[cfg(feature = "file")]
+pub(crate) struct LongRead(Result<Read, Broken>);
+
+/// A long document that is refused, and is explained with its text.
+#[cfg(feature = "file")]
+pub(crate) struct LongError(Option<Box<Findings>>);
+
+/// Reads a long JSON document that comes in parts, without ever holding its text.
+/// `progress` is called with the numbers of entries and bytes so far.
 ///
 /// A part begins where the document does or where [`last_cut`] says.
 ///
@@ -184,72 +317,48 @@ pub fn parse_owner(
 ///
 /// The first error of `parts`.
 #[cfg(feature = "file")]
-pub(crate) fn builder_of_parts<T, E>(
+pub(crate) fn read_parts<T, E>(
     parts: impl Iterator<Item = Result<T, E>>,
-    told: impl FnMut(u64, u64),
-) -> Result<Option<CatalogBuilder>, E>
+    path: &Path,
+    keys: &dyn KeySources,
+    progress: impl FnMut(u64, u64),
+) -> Result<LongRead, E>
 where
     T: AsRef<[u8]> + Send,
 {
-    let environment = |name: &str| std::env::var_os(name);
-    stream::builder_of_parts(parts, Some(&environment), told)
-}
-
-fn parse_with(
-    format: Format,
-    document: &[u8],
-    environment: Environment<'_>,
-) -> Result<Catalog, DocumentError> {
-    let quick = match format {
-        Format::Json => stream::builder(document, environment),
-        #[cfg(feature = "file")]
-        Format::Toml | Format::Yaml => None,
+    let rules = Rules {
+        path,
+        ..Rules::of_files(Some(keys))
     };
-    match quick.map(CatalogBuilder::build) {
-        Some(Ok(catalog)) => Ok(catalog),
-        Some(Err(_)) | None => explain_with(format, utf8(document)?, environment),
+    json::read_parts(parts, rules, progress).map(LongRead)
+}
+
+#[cfg(feature = "file")]
+impl LongRead {
+    /// Builds the catalog.
+    pub(crate) fn build(self) -> Result<Catalog, LongError> {
+        let read = self.0.map_err(|Broken| LongError(None))?;
+        let built = findings::build(vec![read]).map_err(|findings| LongError(Some(findings)));
+        built.map(|(catalog, _)| catalog)
     }
 }
 
-fn utf8(document: &[u8]) -> Result<&str, DocumentError> {
-    match std::str::from_utf8(document) {
-        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
-        Err(error) => Err(DocumentError::not_utf8(document, error.valid_up_to())),
-    }
-}
-
-/// The thorough way, which knows where everything stands.
-fn explain_with(
-    format: Format,
-    text: &str,
-    environment: Environment<'_>,
-) -> Result<Catalog, DocumentError> {
-    explained(format, text, |root, issues| {
-        read::catalog(root, environment, issues)
-    })
-}
-
-/// Reads a document by way of a tree, which knows where everything stands.
-fn explained<T>(
-    format: Format,
-    text: &str,
-    read: impl FnOnce(&Node, &mut Issues) -> Option<T>,
-) -> Result<T, DocumentError> {
-    let mut issues = Issues::default();
-    let read = tree(format, text, &mut issues).and_then(|root| read(&root, &mut issues));
-    match read {
-        Some(read) if issues.is_empty() => Ok(read),
-        _ => Err(issues.locate(text)),
-    }
-}
-
-/// The document as a tree. `None` where it is not of that format.
-fn tree(format: Format, text: &str, issues: &mut Issues) -> Option<Node> {
-    match format {
-        Format::Json => json::tree(text, issues),
-        #[cfg(feature = "file")]
-        Format::Toml => toml::tree(text, issues),
-        #[cfg(feature = "file")]
-        Format::Yaml => yaml::tree(text, issues),
+#[cfg(feature = "file")]
+impl LongError {
+    /// Explains what is wrong with the same document, which is now given as a whole.
+    ///
+    /// # Errors
+    ///
+    /// [`DocumentError`], unless the document was only cut at a wrong place.
+    pub(crate) fn explain(
+        self,
+        sources: &[Source<'_>],
+        keys: &dyn KeySources,
+    ) -> Result<Catalog, DocumentError> {
+        let (Some(findings), [source]) = (self.0, sources) else {
+            return parse_all(sources, keys);
+        };
+        let (name, text, tree) = (source.name, utf8(source)?, None);
+        Err(findings.explain(&[Document { name, text, tree }]))
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use tower_subscription_key::catalog::Catalog;
-use tower_subscription_key::document::{self, Format};
+use tower_subscription_key::document::{self, Format, HostKeys, KeySources, Source};
 
 use crate::failure::{Failure, Result};
 
@@ -66,15 +66,10 @@ impl CatalogFile {
         text: &str,
         environment: &(dyn Fn(&str) -> Option<OsString> + Sync),
     ) -> Result<Catalog> {
-        document::parse_with_environment(self.format, text, environment).map_err(|error| {
-            let path = self.path.display();
-            let lines = error.issues().iter().map(|issue| {
-                let (line, column) = (issue.line(), issue.column());
-                format!("{path}:{line}:{column}: {}", issue.message())
-            });
-            let lines: Vec<String> = lines.collect();
-            Failure::refused(format_args!("the catalog is refused\n{}", lines.join("\n")))
-        })
+        let source = Source::new(&self.path, self.format, text.as_bytes());
+        let keys = Environment(environment);
+        document::parse_all(&[source], &keys)
+            .map_err(|error| Failure::refused(format_args!("the catalog is refused\n{error}")))
     }
 
     /// The file behind links.
@@ -126,6 +121,19 @@ impl CatalogFile {
     /// Replaces the content: written beside, then renamed.
     pub(crate) fn replace(&self, lock: &Lock, text: &str) -> Result {
         replace(&lock.path, text).map_err(|error| self.unwritable(&error))
+    }
+}
+
+/// Environment variables as given, and the key files of this machine.
+struct Environment<'e>(&'e (dyn Fn(&str) -> Option<OsString> + Sync));
+
+impl KeySources for Environment<'_> {
+    fn env(&self, name: &str) -> Option<OsString> {
+        (self.0)(name)
+    }
+
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        HostKeys::new().file(path)
     }
 }
 

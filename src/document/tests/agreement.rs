@@ -1,9 +1,51 @@
-//! The quick way through JSON takes exactly what the tree takes.
+//! The reader of JSON accepts exactly what the reader of trees accepts, also if it
+//! reads in parts.
 
-use super::*;
-use crate::catalog::Scope;
-use crate::document::{explain_with, stream};
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use crate::catalog::{Catalog, Scope};
+use crate::document::explain::{Notes, json as json_tree};
+use crate::document::reader::{Broken, Reader, Rules};
+use crate::document::{KeySources, findings, json};
 use proptest::prelude::*;
+
+struct Machine;
+
+impl KeySources for Machine {
+    fn env(&self, name: &str) -> Option<OsString> {
+        match name {
+            "CONTOSO_KEY" => Some("from-the-environment".into()),
+            "EMPTY_KEY" => Some("".into()),
+            _ => None,
+        }
+    }
+
+    fn file(&self, _: &Path) -> io::Result<Vec<u8>> {
+        Ok(b"from-a-file".to_vec())
+    }
+}
+
+fn quick(text: &str, bytes: usize) -> Option<Catalog> {
+    let read = json::read_by(text.as_bytes(), bytes, Rules::of_files(Some(&Machine)));
+    let read = read.map_err(|Broken| ()).ok()?;
+    findings::build(vec![read]).ok().map(|(catalog, _)| catalog)
+}
+
+fn by_tree(text: &str) -> Option<Catalog> {
+    if json_tree::syntax_error(text).is_some() {
+        return None;
+    }
+    let mut notes = Notes::default();
+    let mut tree = json_tree::tree(text, 0, 1, &mut notes)?;
+    let mut reader = Reader::new(Rules::of_files(Some(&Machine)));
+    reader.read.notes = notes;
+    reader.tree(&mut tree);
+    findings::build(vec![reader.read])
+        .ok()
+        .map(|(catalog, _)| catalog)
+}
 
 /// Whether both take it; that they make the same of it, where they do.
 #[track_caller]
@@ -14,11 +56,10 @@ fn is_taken(text: &str) -> bool {
 /// The same, cut into parts of about that many bytes.
 #[track_caller]
 fn is_taken_in_parts(text: &str, bytes: usize) -> bool {
-    let quick = stream::builder_by(text.as_bytes(), bytes, Some(&environment));
-    let quick = quick.and_then(|builder| builder.build().ok());
-    let explained = explain_with(Format::Json, text, Some(&environment));
+    let quick = quick(text, bytes);
+    let explained = by_tree(text);
     match (&quick, &explained) {
-        (Some(quick), Ok(explained)) => {
+        (Some(quick), Some(explained)) => {
             assert!(quick.apis().eq(explained.apis()), "{text}");
             assert!(quick.products().eq(explained.products()), "{text}");
             assert!(
@@ -26,7 +67,7 @@ fn is_taken_in_parts(text: &str, bytes: usize) -> bool {
                 "{text}"
             );
         }
-        (None, Err(_)) => {}
+        (None, None) => {}
         _ => panic!("quick: {quick:?}, explained: {explained:?}\n{text}"),
     }
     quick.is_some()
@@ -197,16 +238,17 @@ fn a_document_in_parts_is_read_in_order() {
         r#"{{"subscriptions": [{}], "apis": [{{"id": "1", "path": "/1"}}, {{"id": "0", "path": "/0"}}]}}"#,
         subscriptions.join(",\n")
     );
-    let parts: Vec<&[u8]> = stream::cut(text.as_bytes(), 1_000).collect();
+    let parts: Vec<&[u8]> = json::cut(text.as_bytes(), 1_000).collect();
     assert!(parts.len() > 20);
     assert_eq!(parts.concat(), text.as_bytes());
     let parts = parts.into_iter().map(Ok::<_, std::convert::Infallible>);
     let (mut most, mut last) = (0, 0);
-    let builder = stream::builder_of_parts(parts, None, |entries, bytes| {
+    let read = json::read_parts(parts, Rules::of_files(None), |entries, bytes| {
         most = entries.max(most);
         last = bytes;
     });
-    let catalog = builder.unwrap().unwrap().build().unwrap();
+    let read = read.unwrap().map_err(|Broken| ()).unwrap();
+    let (catalog, _) = findings::build(vec![read]).map_err(drop).unwrap();
     let ids: Vec<String> = catalog.subscriptions().map(|s| s.id().to_owned()).collect();
     let expected: Vec<String> = (0..500).map(|n| format!("s-{n}")).collect();
     assert_eq!(ids, expected);
@@ -225,8 +267,8 @@ fn parts_that_do_not_fit_together_are_not_taken() {
     let begins = format!(r#"{{{API}, "subscriptions": [{ONE},"#);
     let is_taken = |parts: &[&str]| {
         let parts = parts.iter().map(Ok::<_, std::convert::Infallible>);
-        let builder = stream::builder_of_parts(parts, None, |_, _| {});
-        builder.unwrap().is_some()
+        let read = json::read_parts(parts, Rules::of_files(None), |_, _| {});
+        read.unwrap().is_ok()
     };
     assert!(is_taken(&[&begins, &format!("{ONE}]}}")]));
     for parts in [

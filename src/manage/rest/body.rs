@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 use std::time::SystemTime;
 
-use crate::document::time_from_text;
+use crate::document::parse_time;
 use crate::manage::rest::refusal::Refusal;
 use crate::manage::{FieldIssue, Set};
 
@@ -180,7 +180,7 @@ pub(super) fn flag(value: &Value) -> Result<bool, String> {
 
 pub(super) fn time(value: &Value) -> Result<SystemTime, String> {
     const EXPECTED: &str = "expected a time such as `2027-06-30T00:00:00Z`";
-    time_from_text(&text(value)?).ok_or_else(|| EXPECTED.to_owned())
+    parse_time(&text(value)?).ok_or_else(|| EXPECTED.to_owned())
 }
 
 pub(super) fn texts(value: &Value) -> Result<Vec<String>, String> {

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::document::time_from_text;
+use crate::document::parse_time;
 use crate::manage::rest::call::{Answer, Call, json};
 use crate::manage::rest::filter;
 use crate::manage::rest::refusal::Refusal;
@@ -96,7 +96,7 @@ fn narrow(
 }
 
 fn time(text: &str) -> Result<std::time::SystemTime, String> {
-    time_from_text(text).ok_or_else(|| "a time is written like `2027-06-30T00:00:00Z`".to_owned())
+    parse_time(text).ok_or_else(|| "a time is written like `2027-06-30T00:00:00Z`".to_owned())
 }
 
 /// A record by its full id, its short id, or its bare id of whatever kind.

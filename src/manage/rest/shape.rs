@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::catalog::{KeySlot, Metadata};
-use crate::document::time_to_text;
+use crate::document::format_time;
 use crate::manage::rest::fields::json_name;
 use crate::manage::rest::resource::Place;
 use crate::manage::{
@@ -207,7 +207,7 @@ pub(super) type AuditEvent = Resource<AuditProperties>;
 pub(super) fn subscription(place: &Place, record: SubscriptionRecord) -> Subscription {
     let last_used = |slot| {
         let key = record.key(slot)?;
-        key.last_used_at.map(time_to_text)
+        key.last_used_at.map(format_time)
     };
     let scopes: Vec<String> = record.scopes.iter().map(|scope| place.id(scope)).collect();
     let properties = SubscriptionProperties {
@@ -223,7 +223,7 @@ pub(super) fn subscription(place: &Place, record: SubscriptionRecord) -> Subscri
         description: record.description.clone(),
         allow_tracing: record.allow_tracing,
         metadata: values(&record.metadata),
-        created_date: time_to_text(record.created_at),
+        created_date: format_time(record.created_at),
         start_date: time(record.started_at),
         end_date: time(record.ended_at),
         expiration_date: time(record.expires_at),
@@ -261,8 +261,8 @@ pub(super) fn product(place: &Place, record: ProductRecord) -> Product {
             "notPublished"
         },
         metadata: values(&record.metadata),
-        created_date: time_to_text(record.created_at),
-        updated_date: time_to_text(record.updated_at),
+        created_date: format_time(record.created_at),
+        updated_date: format_time(record.updated_at),
     };
     Resource::new(place, "products", &record.id, properties)
 }
@@ -285,8 +285,8 @@ pub(super) fn api(place: &Place, record: ApiRecord) -> Api {
         api_revision: record.api_revision.unwrap_or_else(|| "1".to_owned()),
         is_current: true,
         metadata: values(&record.metadata),
-        created_date: time_to_text(record.created_at),
-        updated_date: time_to_text(record.updated_at),
+        created_date: format_time(record.created_at),
+        updated_date: format_time(record.updated_at),
         provisioning_state: None,
     };
     Resource::new(place, "apis", &record.id, properties)
@@ -323,7 +323,7 @@ pub(super) fn audit_event(place: &Place, entry: AuditEntry) -> AuditEvent {
         after: change.after,
     });
     let properties = AuditProperties {
-        time: time_to_text(entry.time),
+        time: format_time(entry.time),
         caller: caller(&entry.caller),
         operation: entry.operation.as_str(),
         outcome: entry.outcome.as_str(),
@@ -365,7 +365,7 @@ fn record_id(place: &Place, record: &RecordRef) -> String {
 }
 
 fn time(time: Option<SystemTime>) -> Option<String> {
-    time.map(time_to_text)
+    time.map(format_time)
 }
 
 fn values(metadata: &Metadata) -> Map<String, Value> {

@@ -82,9 +82,9 @@ pub enum FileError {
         path: PathBuf,
     },
     /// The document is not valid.
-    #[error("{}", Lines(path, issues))]
+    #[error("{issues}")]
     Document {
-        /// The file.
+        /// The file, or the first of several.
         path: PathBuf,
         /// Everything that is wrong.
         issues: Box<DocumentError>,
@@ -139,19 +139,5 @@ impl FileError {
 impl fmt::Debug for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// The issues of a file, each on a line of its own.
-struct Lines<'e>(&'e Path, &'e DocumentError);
-
-impl fmt::Display for Lines<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(path, error) = self;
-        for (at, issue) in error.issues().iter().enumerate() {
-            let separator = if at == 0 { "" } else { "\n" };
-            write!(f, "{separator}{}:{issue}", path.display())?;
-        }
-        Ok(())
     }
 }

@@ -40,7 +40,8 @@ impl<'f> Parts<'f> {
         let mut part = with_room(&self.rest);
         loop {
             let read = part.len();
-            self.file.take(PART_BYTES as u64).read_to_end(&mut part)?;
+            let more = part.capacity() - read - 1;
+            self.file.take(more as u64).read_to_end(&mut part)?;
             if part.len() == read {
                 self.rest = Zeroizing::default();
                 return Ok(part);
@@ -67,10 +68,11 @@ impl Iterator for Parts<'_> {
     }
 }
 
-/// The same bytes with room for the next ones: a buffer that grows leaves copies of
-/// keys behind.
+/// The same bytes with room for as many more, so that a text without a place to cut
+/// is not copied again and again. A buffer that grows leaves copies of keys behind.
 fn with_room(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut copy = Zeroizing::new(Vec::with_capacity(bytes.len() + PART_BYTES + 1));
+    let room = bytes.len().max(PART_BYTES);
+    let mut copy = Zeroizing::new(Vec::with_capacity(bytes.len() + room + 1));
     copy.extend_from_slice(bytes);
     copy
 }

@@ -3,14 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ffi::OsString;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::catalog::{Catalog, CatalogBuilder};
-use crate::document::{self, Format};
+use crate::catalog::Catalog;
+use crate::document::{self, Format, HostKeys, KeySources, LongRead};
 use crate::store::file::FileError;
 use crate::store::file::parts::Parts;
 use crate::store::file::progress::{LoadProgress, OnProgress, Reporter};
@@ -31,13 +34,13 @@ pub(super) struct Content {
     bodies: Vec<Body>,
     pub(super) hash: Hash,
     pub(super) seen: Seen,
+    keys: Keys,
 }
 
 enum Body {
     Text(Zeroizing<Vec<u8>>),
-    /// What was made of a long text while it was read. `None`: only the whole text
-    /// can say what is wrong with it.
-    Read(Option<Box<CatalogBuilder>>),
+    /// What was read of a long text.
+    Read(Box<LongRead>),
 }
 
 /// The files that a version depends on, by absolute path, each with its stamp
@@ -85,13 +88,14 @@ impl Source {
             bodies: Vec::new(),
             hash: Hash::default(),
             seen: Seen::new(),
+            keys: Keys::default(),
         };
         let mut all = Sha256::new();
         for (path, format) in &self.files {
             let read = || {
                 path.read_by(|file, length| {
                     if self.files.len() == 1 && *format == Format::Json && length > LONG {
-                        return self.read_in_parts(path, file, length);
+                        return self.read_in_parts(path, file, length, &content.keys);
                     }
                     let text = read_whole(file, length)?;
                     let hash = hash(&text);
@@ -116,42 +120,92 @@ impl Source {
         path: &FilePath,
         file: &std::fs::File,
         length: u64,
+        keys: &Keys,
     ) -> std::io::Result<(Body, Hash)> {
         let mut parts = Parts::of(file);
         let mut reporter = Reporter::new(&path.given, &self.progress);
-        let builder = document::builder_of_parts(parts.by_ref(), |entries, read| {
+        let read = document::read_parts(parts.by_ref(), &path.given, keys, |entries, read| {
             reporter.report(LoadProgress {
                 entries,
                 read,
                 length,
             });
         })?;
-        Ok((Body::Read(builder.map(Box::new)), parts.hash()?))
+        Ok((Body::Read(Box::new(read)), parts.hash()?))
     }
 
     /// The catalog, and the key files that were asked for, also if it fails.
     pub(super) fn parse(&self, content: Content) -> (Result<Catalog, FileError>, KeyFiles) {
-        let (Some((path, format)), Some(body)) =
-            (self.files.first(), content.bodies.into_iter().next())
-        else {
-            return (Err(FileError::NoFile), KeyFiles::default());
+        let Content { bodies, keys, .. } = content;
+        let catalog = match self.files.first() {
+            Some((path, _)) => guarded(path, || self.parse_bodies(path, bodies, &keys)),
+            None => Err(FileError::NoFile),
         };
-        let catalog = guarded(path, || match body {
-            Body::Text(text) => parse_text(path, *format, &text),
-            Body::Read(builder) => match builder.map(|builder| builder.build()) {
-                Some(Ok(catalog)) => Ok(catalog),
-                Some(Err(_)) | None => parse_text(path, *format, &path.read()?.content),
-            },
-        });
-        (catalog, KeyFiles::default())
+        (catalog, keys.into_files())
+    }
+
+    fn parse_bodies(
+        &self,
+        first: &FilePath,
+        bodies: Vec<Body>,
+        keys: &Keys,
+    ) -> Result<Catalog, FileError> {
+        let mut texts = Vec::new();
+        let mut long = None;
+        for (body, (path, _)) in bodies.into_iter().zip(&self.files) {
+            texts.push(match body {
+                Body::Text(text) => text,
+                Body::Read(read) => match read.build() {
+                    Ok(catalog) => return Ok(catalog),
+                    Err(error) => {
+                        long = Some(error);
+                        path.read()?.content
+                    }
+                },
+            });
+        }
+        let sources = self.files.iter().zip(&texts);
+        let sources = sources
+            .map(|((path, format), text)| document::Source::new(&path.given, *format, text))
+            .collect::<Vec<_>>();
+        let catalog = match long {
+            Some(error) => error.explain(&sources, keys),
+            None => document::parse_all(&sources, keys),
+        };
+        catalog.map_err(|issues| FileError::Document {
+            path: first.given.clone(),
+            issues: Box::new(issues),
+        })
     }
 }
 
-fn parse_text(path: &FilePath, format: Format, text: &[u8]) -> Result<Catalog, FileError> {
-    document::parse(format, text).map_err(|issues| FileError::Document {
-        path: path.given.clone(),
-        issues: Box::new(issues),
-    })
+/// The environment and the key files of this machine. Remembers the files.
+#[derive(Default)]
+struct Keys {
+    host: HostKeys,
+    files: Mutex<BTreeMap<PathBuf, Option<Hash>>>,
+}
+
+impl KeySources for Keys {
+    fn env(&self, name: &str) -> Option<OsString> {
+        self.host.env(name)
+    }
+
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let content = self.host.file(path);
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let files = self.files.lock();
+        let mut files = files.unwrap_or_else(PoisonError::into_inner);
+        files.insert(absolute, content.as_deref().ok().map(hash));
+        content
+    }
+}
+
+impl Keys {
+    fn into_files(self) -> KeyFiles {
+        let files = self.files.into_inner();
+        KeyFiles(files.unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A bug in a parser must not end the watching.

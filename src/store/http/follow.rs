@@ -291,7 +291,7 @@ impl<C: Exchange> Follower<C> {
                 Some((known, error)) if known == hash => return Err((hash, error)),
                 _ => {}
             }
-            match document::parse_foreign(&body) {
+            match document::parse_machine(&body) {
                 Ok(catalog) => Ok(Version::New(Box::new(catalog), hash)),
                 Err(error) => Err((hash, Arc::new(HttpError::from(error)))),
             }

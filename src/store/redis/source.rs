@@ -233,7 +233,7 @@ pub(super) fn parse_definitions(digest: &str, document: &[u8]) -> Result<Catalog
     if KeyDigest::of(document).to_hex() != digest {
         return Err(RedisStoreError::Definitions { source: None });
     }
-    document::parse_foreign(document).map_err(|error| RedisStoreError::Definitions {
+    document::parse_machine(document).map_err(|error| RedisStoreError::Definitions {
         source: Some(error),
     })
 }

@@ -42,7 +42,7 @@ pub(super) fn write(writer: impl Write, header: &Header, catalog: &Catalog) -> i
         writer,
         hash: Sha256::new(),
     };
-    let time = |time: &SystemTime| Value::from(document::time_to_text(*time));
+    let time = |time: &SystemTime| Value::from(document::format_time(*time));
     let mut fields = json!({
         "snapshot": MAGIC,
         "format": FORMAT,
@@ -56,7 +56,7 @@ pub(super) fn write(writer: impl Write, header: &Header, catalog: &Catalog) -> i
         fields["confirmed"] = Value::Object(times.collect());
     }
     writeln!(hashing, "{fields}")?;
-    document::write(catalog, &mut hashing)?;
+    document::write_to(catalog, document::Format::Json, &mut hashing)?;
     writeln!(hashing)?;
     let Hashing { mut writer, hash } = hashing;
     writeln!(writer, "{}", json!({ "sha256": hex(hash) }))
@@ -92,13 +92,13 @@ fn read_header(header: &Value) -> Option<Header> {
         Some(confirmed) => confirmed
             .as_object()?
             .iter()
-            .map(|(id, at)| Some((id.clone(), document::time_from_text(at.as_str()?)?)))
+            .map(|(id, at)| Some((id.clone(), document::parse_time(at.as_str()?)?)))
             .collect::<Option<_>>()?,
     };
     Some(Header {
         kind: SnapshotKind::from_text(text("kind")?)?,
         source: text("source")?.to_owned(),
-        saved_at: document::time_from_text(text("saved_at")?)?,
+        saved_at: document::parse_time(text("saved_at")?)?,
         confirmed,
     })
 }

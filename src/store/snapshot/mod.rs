@@ -255,7 +255,7 @@ impl SnapshotFile {
         if self.max_age.is_some_and(|most| distance(saved_at) > most) {
             return Err(SnapshotError::TooOld { path, saved_at });
         }
-        match crate::document::parse_foreign(document) {
+        match crate::document::parse_machine(document) {
             Ok(catalog) => Ok(Some(Snapshot {
                 catalog,
                 saved_at,

@@ -1,0 +1,370 @@
+//! Reads a tree into the structs of the schema, and says what does not fit.
+
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
+
+use crate::document::explain::node::{Member, Node, Value};
+use crate::document::explain::{Note, Subject, names};
+use crate::document::schema::MOMENT;
+
+/// What kind of table or list surrounds a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Context {
+    /// A table of the schema.
+    Schema,
+    /// The table of a key: names in it may be the key itself.
+    Key,
+    /// Metadata.
+    Free,
+}
+
+/// A node as a source of values.
+#[derive(Clone, Copy)]
+pub(in crate::document) struct Reading<'n> {
+    node: &'n Node,
+    context: Context,
+}
+
+impl<'n> Reading<'n> {
+    pub(in crate::document) fn of(node: &'n Node) -> Self {
+        let context = Context::Schema;
+        Self { node, context }
+    }
+}
+
+/// A value that does not fit the schema.
+#[derive(Debug)]
+pub(in crate::document) struct Misfit {
+    pub(in crate::document) at: Option<usize>,
+    /// The names of the tables around it, the innermost first.
+    pub(in crate::document) names: Vec<String>,
+    /// Its place in each of the tables and lists around it, the innermost first.
+    pub(in crate::document) path: Vec<usize>,
+    pub(in crate::document) message: String,
+    pub(in crate::document) advice: Option<String>,
+    /// The field that is unknown, if that is the problem.
+    pub(in crate::document) unknown: Option<Unknown>,
+}
+
+#[derive(Debug)]
+pub(in crate::document) struct Unknown {
+    pub(in crate::document) name: String,
+    known: &'static [&'static str],
+    context: Context,
+}
+
+/// The message and the advice about a field that is not known.
+pub(in crate::document) fn unknown_field(
+    name: &str,
+    known: &[&str],
+    may_show: bool,
+) -> (String, String) {
+    let (shown, advice) = match names::meant(name, known.iter().copied()) {
+        // So near to a field, it is not a key.
+        Some(meant) => (
+            Some(format!("`{name}`")),
+            format!("did you mean `{meant}`?"),
+        ),
+        None => {
+            let advice = format!("the fields here are {}", known.join(", "));
+            (names::quoted(name).filter(|_| may_show), advice)
+        }
+    };
+    let name = shown.map_or(String::new(), |name| format!(" {name}"));
+    (format!("unknown field{name}"), advice)
+}
+
+impl Misfit {
+    fn new(message: impl Into<String>, advice: Option<&str>) -> Self {
+        Self {
+            at: None,
+            names: Vec::new(),
+            path: Vec::new(),
+            message: message.into(),
+            advice: advice.map(Into::into),
+            unknown: None,
+        }
+    }
+
+    pub(in crate::document) fn note(&self, subject: Subject, at: usize) -> Note {
+        let (message, advice) = match &self.unknown {
+            Some(Unknown {
+                name,
+                known,
+                context,
+            }) => {
+                let (message, advice) = unknown_field(name, known, *context != Context::Key);
+                (message, Some(advice))
+            }
+            None => (self.message.clone(), self.advice.clone()),
+        };
+        let names: Vec<&str> = self.names.iter().rev().map(String::as_str).collect();
+        Note {
+            subject,
+            field: names.join(", "),
+            advice,
+            ..Note::new(at, message)
+        }
+    }
+
+    fn within(mut self, at: usize, index: usize, name: Option<&str>) -> Self {
+        self.at.get_or_insert(at);
+        self.path.push(index);
+        self.names.extend(name.map(Into::into));
+        self
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Misfit {}
+
+impl de::Error for Misfit {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(message.to_string(), None)
+    }
+
+    /// The default would repeat the value, which may be a key.
+    fn invalid_type(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::custom(format!("must be {expected}"))
+    }
+
+    fn invalid_value(value: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::invalid_type(value, expected)
+    }
+
+    fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
+        let unknown = Unknown {
+            name: name.to_owned(),
+            known,
+            context: Context::Schema,
+        };
+        Self {
+            unknown: Some(unknown),
+            ..Self::new("unknown field", None)
+        }
+    }
+}
+
+impl<'n> Reading<'n> {
+    /// What to say if the value is not of the expected kind.
+    fn misfit(self, expected: &str) -> Misfit {
+        let value = &self.node.value;
+        let advice = match value {
+            Value::Bool(_) | Value::Number(_) | Value::Unbounded | Value::Time(_)
+                if expected.starts_with("text") =>
+            {
+                Some("put it in quotes")
+            }
+            Value::Text(text)
+                if expected == "true or false" && matches!(text.as_str(), "true" | "false") =>
+            {
+                Some("write it without quotes")
+            }
+            Value::Table(_) if expected == "a list" => Some("put it in brackets"),
+            _ => None,
+        };
+        Misfit::new(format!("must be {expected}, not {}", value.kind()), advice)
+    }
+
+    fn visit_table<V: Visitor<'n>>(
+        self,
+        members: &'n [Member],
+        context: Context,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        visitor.visit_map(Members {
+            rest: members.iter().enumerate(),
+            value: None,
+            context,
+        })
+    }
+}
+
+impl<'de> Deserializer<'de> for Reading<'de> {
+    type Error = Misfit;
+
+    /// Keys and values of metadata can be of several kinds.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        let is_free = self.context == Context::Free;
+        match &self.node.value {
+            Value::Text(text) => visitor.visit_borrowed_str(text),
+            Value::Table(members) => {
+                let context = if is_free { Context::Free } else { Context::Key };
+                self.visit_table(members, context, visitor)
+            }
+            Value::Unbounded if is_free => Err(Misfit::new(
+                "this number is too large, or not a number",
+                None,
+            )),
+            _ if !is_free => {
+                Err(self.misfit("text, or a table with one of value, sha256, env and file"))
+            }
+            Value::Refused | Value::Null | Value::Unbounded => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Number(number) => {
+                if let Some(number) = number.as_u64() {
+                    visitor.visit_u64(number)
+                } else if let Some(number) = number.as_i64() {
+                    visitor.visit_i64(number)
+                } else {
+                    visitor.visit_f64(number.as_f64().unwrap_or_default())
+                }
+            }
+            Value::Time(time) => visitor.visit_borrowed_str(time),
+            Value::List(_) => self.deserialize_seq(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self.node.value {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self.node.value {
+            Value::Bool(value) => visitor.visit_bool(value),
+            _ => Err(self.misfit("true or false")),
+        }
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match &self.node.value {
+            Value::Number(number) if number.is_u64() => {
+                visitor.visit_u64(number.as_u64().unwrap_or_default())
+            }
+            _ => Err(self.misfit("a whole number")),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match &self.node.value {
+            Value::Text(text) => visitor.visit_borrowed_str(text),
+            _ => Err(self.misfit("text")),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        match &self.node.value {
+            Value::Text(text) if name == MOMENT => visitor.visit_borrowed_str(text),
+            Value::Time(time) if name == MOMENT => visitor.visit_borrowed_str(time),
+            _ if name == MOMENT => Err(self.misfit("text with a time")),
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match &self.node.value {
+            Value::List(nodes) => visitor.visit_seq(Elements {
+                rest: nodes.iter().enumerate(),
+                context: self.context,
+            }),
+            _ => Err(self.misfit("a list")),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match &self.node.value {
+            Value::Table(members) => self.visit_table(members, Context::Free, visitor),
+            _ => Err(self.misfit("a table")),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        match &self.node.value {
+            Value::Table(members) => self.visit_table(members, Context::Schema, visitor),
+            _ => Err(self.misfit("a table")),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char string bytes byte_buf unit
+        unit_struct tuple tuple_struct enum identifier ignored_any
+    }
+}
+
+/// The members of a table. Those that were refused before are skipped.
+struct Members<'n> {
+    rest: std::iter::Enumerate<std::slice::Iter<'n, Member>>,
+    value: Option<(usize, &'n Member)>,
+    context: Context,
+}
+
+impl<'n> MapAccess<'n> for Members<'n> {
+    type Error = Misfit;
+
+    fn next_key_seed<K: DeserializeSeed<'n>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Misfit> {
+        let next = self.rest.find(|(_, member)| !member.node.is_refused());
+        let Some((index, member)) = next else {
+            return Ok(None);
+        };
+        self.value = next;
+        let name = de::value::BorrowedStrDeserializer::new(&member.name);
+        let key = seed.deserialize(name).map_err(|mut misfit: Misfit| {
+            if let Some(unknown) = &mut misfit.unknown {
+                unknown.context = self.context;
+            }
+            misfit.within(member.at, index, None)
+        });
+        key.map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'n>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
+        let (index, member) = self
+            .value
+            .take()
+            .ok_or_else(|| Misfit::new("no value", None))?;
+        let reading = Reading {
+            node: &member.node,
+            context: self.context,
+        };
+        // Names in metadata are not the schema's.
+        let name = (self.context != Context::Free).then_some(member.name.as_str());
+        let value = seed.deserialize(reading);
+        value.map_err(|misfit| misfit.within(member.node.at, index, name))
+    }
+}
+
+/// The elements of a list. Those that were refused before are skipped.
+struct Elements<'n> {
+    rest: std::iter::Enumerate<std::slice::Iter<'n, Node>>,
+    context: Context,
+}
+
+impl<'n> SeqAccess<'n> for Elements<'n> {
+    type Error = Misfit;
+
+    fn next_element_seed<T: DeserializeSeed<'n>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Misfit> {
+        let Some((index, node)) = self.rest.find(|(_, node)| !node.is_refused()) else {
+            return Ok(None);
+        };
+        let context = self.context;
+        let element = seed.deserialize(Reading { node, context });
+        element
+            .map(Some)
+            .map_err(|misfit| misfit.within(node.at, index, None))
+    }
+}

@@ -1,0 +1,156 @@
+use std::collections::HashSet;
+
+use serde_json::Number;
+use zeroize::Zeroizing;
+
+use crate::document::explain::Notes;
+use crate::document::explain::quoted;
+
+/// Text of a document. Any of it may be a key, so that all of it is wiped.
+pub(in crate::document) type Text = Zeroizing<String>;
+
+/// A value of any format, and the byte offset at which it stands.
+#[derive(Debug, Clone)]
+pub(in crate::document) struct Node {
+    pub(in crate::document) at: usize,
+    pub(in crate::document) value: Value,
+}
+
+#[derive(Clone)]
+pub(in crate::document) enum Value {
+    /// Something that was complained about already: say no more.
+    Refused,
+    Null,
+    Bool(bool),
+    Number(Number),
+    /// A number that no JSON number stands for: too large, infinite, or none.
+    Unbounded,
+    /// A date, a time or both, where a format has them (TOML).
+    #[cfg_attr(not(feature = "toml"), allow(dead_code))]
+    Time(String),
+    Text(Text),
+    List(Vec<Node>),
+    Table(Vec<Member>),
+}
+
+/// A name and its value in a table.
+#[derive(Debug, Clone)]
+pub(in crate::document) struct Member {
+    pub(in crate::document) at: usize,
+    pub(in crate::document) name: Text,
+    pub(in crate::document) node: Node,
+}
+
+impl Node {
+    pub(in crate::document) fn new(at: usize, value: Value) -> Self {
+        Self { at, value }
+    }
+
+    /// A table of those members. Of those with one name the first stays.
+    pub(in crate::document) fn table(at: usize, members: Vec<Member>, notes: &mut Notes) -> Self {
+        let mut seen = HashSet::with_capacity(members.len());
+        let are_first: Vec<bool> = members
+            .iter()
+            .map(|member| seen.insert(member.name.as_str()))
+            .collect();
+        let mut kept = Vec::with_capacity(members.len());
+        for (member, is_first) in members.into_iter().zip(are_first) {
+            if is_first {
+                kept.push(member);
+            } else {
+                notes.push(member.at, duplicate(&member.name));
+            }
+        }
+        Self::new(at, Value::Table(kept))
+    }
+
+    /// The value of that name, where this is a table.
+    pub(in crate::document) fn get(&self, name: &str) -> Option<&Node> {
+        self.member(name).map(|member| &member.node)
+    }
+
+    pub(in crate::document) fn member(&self, name: &str) -> Option<&Member> {
+        self.members().iter().find(|member| *member.name == name)
+    }
+
+    pub(in crate::document) fn members(&self) -> &[Member] {
+        match &self.value {
+            Value::Table(members) => members,
+            _ => &[],
+        }
+    }
+
+    pub(in crate::document) fn list(&self) -> &[Node] {
+        match &self.value {
+            Value::List(nodes) => nodes,
+            _ => &[],
+        }
+    }
+
+    pub(in crate::document) fn is_null(&self) -> bool {
+        matches!(self.value, Value::Null)
+    }
+
+    /// Whether a problem with it was already reported, so that it is left out.
+    pub(in crate::document) fn is_refused(&self) -> bool {
+        matches!(self.value, Value::Refused)
+    }
+
+    /// Leaves out the value at the end of the path, whose steps are places in
+    /// tables and lists, the last one first.
+    pub(in crate::document) fn refuse(&mut self, path: &[usize]) {
+        let Some((step, inner)) = path.split_last() else {
+            self.value = Value::Refused;
+            return;
+        };
+        let node = match &mut self.value {
+            Value::List(nodes) => nodes.get_mut(*step),
+            Value::Table(members) => members.get_mut(*step).map(|member| &mut member.node),
+            _ => None,
+        };
+        if let Some(node) = node {
+            node.refuse(inner);
+        }
+    }
+
+    pub(in crate::document) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+pub(in crate::document) fn duplicate(name: &str) -> String {
+    match quoted(name) {
+        Some(name) => format!("{name} stands in this table twice: remove one"),
+        None => "this name stands in its table twice: remove one".into(),
+    }
+}
+
+impl Value {
+    pub(in crate::document) fn number(number: Option<Number>) -> Self {
+        number.map_or(Self::Unbounded, Self::Number)
+    }
+
+    /// What it is, for "must be …, not …".
+    pub(in crate::document) fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused => "nothing",
+            Self::Null => "null",
+            Self::Bool(_) => "true or false",
+            Self::Number(_) | Self::Unbounded => "a number",
+            Self::Time(_) => "a date or time",
+            Self::Text(_) => "text",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+/// Prints no text: it may be a key.
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.kind())
+    }
+}

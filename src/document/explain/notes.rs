@@ -1,0 +1,131 @@
+use std::fmt;
+
+use crate::document::explain::node::Node;
+use crate::document::reader::List;
+use crate::document::schema::FORMAT;
+
+/// What a problem is about.
+#[derive(Debug, Clone, Default)]
+pub(in crate::document) enum Subject {
+    /// The syntax, or a field that is named instead.
+    #[default]
+    Nothing,
+    Document,
+    /// An entry, by its place in the list, from 0.
+    Entry {
+        list: List,
+        place: usize,
+        id: Option<String>,
+    },
+}
+
+impl Subject {
+    pub(in crate::document) fn entry(list: List, place: usize, entry: &Node) -> Self {
+        let id = entry.get("id").and_then(Node::text).map(str::to_owned);
+        Self::Entry { list, place, id }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A text that is far too long for an id is cut.
+        const LONGEST: usize = 300;
+        let (list, place, id) = match self {
+            Self::Nothing => return Ok(()),
+            Self::Document => return f.write_str("the document"),
+            Self::Entry { list, place, id } => (list, place, id),
+        };
+        let entry = match list {
+            List::Apis => "API",
+            List::Products => "product",
+            List::Subscriptions => "subscription",
+        };
+        match id {
+            None => write!(f, "{entry} number {}", place + 1),
+            Some(id) => match id.char_indices().nth(LONGEST) {
+                None => write!(f, "{entry} {id:?}"),
+                Some((end, _)) => write!(f, "{entry} {:?}…", &id[..end]),
+            },
+        }
+    }
+}
+
+/// The most problems of a document that are described. The others are counted.
+pub(in crate::document) const MAX_NOTES: usize = 1_000;
+
+/// A problem and where it is.
+#[derive(Debug)]
+pub(in crate::document) struct Note {
+    /// The document, if there are several.
+    pub(in crate::document) source: usize,
+    /// The byte in the document.
+    pub(in crate::document) at: usize,
+    pub(in crate::document) subject: Subject,
+    /// The field in it, like `key_names, header`. Empty: all of it.
+    pub(in crate::document) field: String,
+    pub(in crate::document) message: String,
+    pub(in crate::document) advice: Option<String>,
+    /// A text that was given where a scope should be. It may be the id of a product
+    /// or an API, and is never shown otherwise.
+    pub(in crate::document) scope: Option<String>,
+}
+
+impl Note {
+    pub(in crate::document) fn new(at: usize, message: impl Into<String>) -> Self {
+        Self {
+            source: 0,
+            at,
+            subject: Subject::Nothing,
+            field: String::new(),
+            message: message.into(),
+            advice: None,
+            scope: None,
+        }
+    }
+
+    /// The document is newer than this reader.
+    pub(in crate::document) fn newer(format: u64) -> Self {
+        let what = format!(
+            "format: this document has format {format}, and {FORMAT} is the highest that can be read"
+        );
+        Self {
+            advice: Some("update this service".into()),
+            ..Self::new(0, what)
+        }
+    }
+}
+
+/// Problems in the order in which they were found.
+#[derive(Debug, Default)]
+pub(in crate::document) struct Notes {
+    pub(in crate::document) list: Vec<Note>,
+    pub(in crate::document) more: usize,
+}
+
+impl Notes {
+    pub(in crate::document) fn push(&mut self, at: usize, message: impl Into<String>) {
+        self.add(Note::new(at, message));
+    }
+
+    pub(in crate::document) fn add(&mut self, note: Note) {
+        if self.is_full() {
+            self.more += 1;
+        } else {
+            self.list.push(note);
+        }
+    }
+
+    pub(in crate::document) fn extend(&mut self, note: Option<Note>) {
+        if let Some(note) = note {
+            self.add(note);
+        }
+    }
+
+    pub(in crate::document) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_NOTES
+    }
+
+    pub(in crate::document) fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.more == 0
+    }
+}

@@ -1,0 +1,100 @@
+use std::borrow::Cow;
+
+use serde_json::Number;
+use toml::Spanned;
+use toml::de::{DeFloat, DeInteger, DeTable, DeValue, Error};
+
+use crate::document::explain::Notes;
+use crate::document::explain::node::{Member, Node, Text, Value, duplicate};
+use crate::document::limits::{MAX_DEPTH, TOO_DEEP};
+
+pub(in crate::document) fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
+    let (root, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().unwrap_or_default().start);
+    if !tell(text, &errors, notes) {
+        return None;
+    }
+    let table = DeValue::Table(root.into_inner());
+    Some(node(Spanned::new(0..0, table), 1, notes))
+}
+
+/// Tells the parser's complaints, and whether the tree can still be read.
+///
+/// Its descriptions are fixed texts. Its `Display` quotes the source, and with
+/// it keys, so that it is never used. Only the first complaint of a line is
+/// told: after that the parser guesses.
+fn tell(text: &str, errors: &[Error], notes: &mut Notes) -> bool {
+    let mut last_line = None;
+    let mut readable = true;
+    for error in errors {
+        let span = error.span().unwrap_or_default();
+        let before = text.get(..span.start).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let is_header = text[line_start..].trim_start().starts_with('[');
+        let is_duplicate = error.message() == "duplicate key";
+        let is_guess = last_line.replace(line_start) == Some(line_start);
+        if is_guess && !is_duplicate {
+            continue;
+        }
+        // A table that was opened twice takes the place of the first.
+        readable &= is_duplicate && !is_header;
+        let message = if is_duplicate {
+            duplicate(text.get(span.clone()).unwrap_or_default())
+        } else if error.message().contains("recursion") {
+            TOO_DEEP.into()
+        } else {
+            let message = error.message();
+            let message = message
+                .strip_suffix(", expected nothing")
+                .unwrap_or(message);
+            format!("this is not TOML: {message}")
+        };
+        notes.push(span.start, message);
+    }
+    readable
+}
+
+fn node(value: Spanned<DeValue<'_>>, depth: usize, notes: &mut Notes) -> Node {
+    let at = value.span().start;
+    let value = match value.into_inner() {
+        DeValue::Boolean(value) => Value::Bool(value),
+        DeValue::Integer(value) => Value::number(integer(&value)),
+        DeValue::Float(value) => Value::number(float(&value)),
+        DeValue::String(text) => Value::Text(owned(text)),
+        DeValue::Datetime(time) => Value::Time(time.to_string()),
+        DeValue::Array(_) | DeValue::Table(_) if depth > MAX_DEPTH => {
+            notes.push(at, TOO_DEEP);
+            Value::Refused
+        }
+        DeValue::Array(array) => {
+            let element = |value| node(value, depth + 1, notes);
+            Value::List(array.into_iter().map(element).collect())
+        }
+        DeValue::Table(table) => {
+            let member = |(name, value): (Spanned<Cow<'_, str>>, _)| Member {
+                at: name.span().start,
+                name: owned(name.into_inner()),
+                node: node(value, depth + 1, notes),
+            };
+            Value::Table(table.into_iter().map(member).collect())
+        }
+    };
+    Node::new(at, value)
+}
+
+fn owned(text: Cow<'_, str>) -> Text {
+    Text::new(text.into_owned())
+}
+
+fn integer(value: &DeInteger<'_>) -> Option<Number> {
+    let (digits, radix) = (value.as_str(), value.radix());
+    if let Ok(value) = i64::from_str_radix(digits, radix) {
+        return Some(value.into());
+    }
+    let value = u64::from_str_radix(digits, radix).ok()?;
+    Some(value.into())
+}
+
+fn float(value: &DeFloat<'_>) -> Option<Number> {
+    Number::from_f64(value.as_str().parse().ok()?)
+}

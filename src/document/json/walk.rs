@@ -1,0 +1,272 @@
+use std::borrow::Cow;
+
+use serde::de::{Deserialize, IgnoredAny};
+
+use crate::catalog::{Api, Product, Subscription};
+use crate::document::BYTE_ORDER_MARK;
+use crate::document::explain::duplicate;
+use crate::document::reader::{Broken, List, Read, Reader, Rules, skip};
+use crate::document::schema::{DOCUMENT, Text};
+
+/// Where a part of a document may begin and end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Border {
+    /// Where the document itself does.
+    Document,
+    /// Between two subscriptions, after the comma.
+    Subscription,
+}
+
+/// What a part of a document holds.
+pub(super) struct Part {
+    pub(super) read: Read,
+    ends: Border,
+    /// The fields of the document that begin in it.
+    begun: [bool; DOCUMENT.len()],
+}
+
+impl Part {
+    /// Reads a part that begins at such a border, and at that byte of the document.
+    pub(super) fn read(
+        text: &[u8],
+        start: usize,
+        begins: Border,
+        rules: Rules<'_>,
+    ) -> Result<Self, Broken> {
+        let mut text = std::str::from_utf8(text).map_err(|_| Broken)?;
+        if begins == Border::Document {
+            text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        }
+        let mut walk = Walk {
+            text,
+            start,
+            at: 0,
+            reader: Reader::new(rules),
+            begun: [false; DOCUMENT.len()],
+        };
+        let ends = match begins {
+            Border::Document => walk.document(),
+            Border::Subscription => walk.subscriptions(),
+        }?;
+        Ok(Self {
+            read: walk.reader.read,
+            ends,
+            begun: walk.begun,
+        })
+    }
+
+    /// Appends what was read of the text after this part. Fails if this part does
+    /// not end between two subscriptions, so that the text was cut at a wrong place.
+    pub(super) fn append(&mut self, next: Self) -> Result<(), Broken> {
+        let again = self.begun.iter().zip(next.begun).any(|(a, b)| *a && b);
+        if self.ends != Border::Subscription || again {
+            return Err(Broken);
+        }
+        self.ends = next.ends;
+        for (begun, there) in self.begun.iter_mut().zip(next.begun) {
+            *begun |= there;
+        }
+        self.read.append(next.read);
+        Ok(())
+    }
+
+    /// All that the document holds, if this is all of it.
+    pub(super) fn whole(self) -> Result<Read, Broken> {
+        match self.ends {
+            Border::Document => Ok(self.read),
+            Border::Subscription => Err(Broken),
+        }
+    }
+}
+
+/// Walks the table and the lists of a document by hand, so that it can stop
+/// between two entries. The entries themselves are left to `serde_json`.
+struct Walk<'t, 'k> {
+    text: &'t str,
+    /// Where in the document the text begins.
+    start: usize,
+    at: usize,
+    reader: Reader<'k>,
+    begun: [bool; DOCUMENT.len()],
+}
+
+impl<'t> Walk<'t, '_> {
+    fn document(&mut self) -> Result<Border, Broken> {
+        if self.next() != Some(b'{') {
+            let (kind, at) = (self.kind(), self.place());
+            skip(self.rest())?;
+            self.reader.not_a_document(kind, at);
+            return Ok(Border::Document);
+        }
+        self.expect(b'{')?;
+        if self.finds(b'}') {
+            return self.end();
+        }
+        self.fields()
+    }
+
+    fn fields(&mut self) -> Result<Border, Broken> {
+        loop {
+            self.next();
+            let name_at = self.place();
+            let Text(name) = self.value()?;
+            self.expect(b':')?;
+            let known = DOCUMENT.iter().position(|known| *known == name);
+            let again = known.is_some_and(|field| std::mem::replace(&mut self.begun[field], true));
+            if again {
+                self.reader.read.notes.push(name_at, duplicate(&name));
+                self.skip()?;
+            } else if self.field(known, name, name_at)? == Border::Subscription {
+                return Ok(Border::Subscription);
+            }
+            if self.finds(b'}') {
+                return self.end();
+            }
+            self.expect(b',')?;
+        }
+    }
+
+    fn field(
+        &mut self,
+        known: Option<usize>,
+        name: Cow<'_, str>,
+        name_at: usize,
+    ) -> Result<Border, Broken> {
+        let (first, at) = (self.next(), self.place());
+        let list = List::ALL
+            .into_iter()
+            .find(|list| Some(*list as usize) == known);
+        match (list, first) {
+            (_, Some(b'n')) if known.is_some() => self.skip()?,
+            (Some(list), Some(b'[')) => {
+                self.expect(b'[')?;
+                if !self.finds(b']') {
+                    return self.entries(list);
+                }
+            }
+            (Some(list), _) => {
+                let kind = self.kind();
+                self.reader.not_a_list(list, kind, at);
+                self.skip()?;
+            }
+            (None, Some(b'0'..=b'9')) if known.is_some() => {
+                let text = self.rest();
+                let length = skip(text)?;
+                self.at += length;
+                self.reader.format(text[..length].parse().ok(), at);
+            }
+            (None, _) => {
+                match known {
+                    Some(_) => self.reader.format(None, at),
+                    None => self.reader.unknown_list(&name, name_at),
+                }
+                self.skip()?;
+            }
+        }
+        Ok(Border::Document)
+    }
+
+    /// From between two subscriptions on.
+    fn subscriptions(&mut self) -> Result<Border, Broken> {
+        if self.entries(List::Subscriptions)? == Border::Subscription {
+            return Ok(Border::Subscription);
+        }
+        if self.finds(b'}') {
+            return self.end();
+        }
+        self.expect(b',')?;
+        self.fields()
+    }
+
+    /// The entries of a list, to its end or to that of the text.
+    fn entries(&mut self, list: List) -> Result<Border, Broken> {
+        // A list of anything but tables is not worth looking at.
+        let mut is_wrong = false;
+        loop {
+            if self.next() != Some(b'{') && !is_wrong {
+                is_wrong = true;
+                let (kind, at) = (self.kind(), self.place());
+                self.reader.not_a_table(list, kind, at);
+            }
+            if is_wrong {
+                self.skip()?;
+            } else {
+                let (text, at) = (self.rest(), self.place());
+                self.at += match list {
+                    List::Apis => self.reader.json::<Api>(text, at),
+                    List::Products => self.reader.json::<Product>(text, at),
+                    List::Subscriptions => self.reader.json::<Subscription>(text, at),
+                }?;
+            }
+            if self.finds(b']') {
+                return Ok(Border::Document);
+            }
+            self.expect(b',')?;
+            if self.next().is_none() {
+                let is_border = list == List::Subscriptions;
+                return is_border.then_some(Border::Subscription).ok_or(Broken);
+            }
+        }
+    }
+
+    /// The value that is next.
+    fn value<T: Deserialize<'t>>(&mut self) -> Result<T, Broken> {
+        let mut deserializer = serde_json::Deserializer::from_str(self.rest());
+        let value = T::deserialize(&mut deserializer).map_err(|_| Broken)?;
+        self.at += deserializer.into_iter::<IgnoredAny>().byte_offset();
+        Ok(value)
+    }
+
+    fn skip(&mut self) -> Result<(), Broken> {
+        self.at += skip(self.rest())?;
+        Ok(())
+    }
+
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// The byte of the document that is next.
+    fn place(&self) -> usize {
+        self.start + self.at
+    }
+
+    /// The kind of the value that is next, for messages.
+    fn kind(&mut self) -> &'static str {
+        match self.next() {
+            Some(b'{') => "a table",
+            Some(b'[') => "a list",
+            Some(b'"') => "text",
+            Some(b't' | b'f') => "true or false",
+            Some(b'n') => "null",
+            _ => "a number",
+        }
+    }
+
+    /// The next byte that is not white space.
+    fn next(&mut self) -> Option<u8> {
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        let blank = rest.iter().take_while(|byte| is_space(byte)).count();
+        self.at += blank;
+        rest.get(blank).copied()
+    }
+
+    /// Steps over that byte, if it is the next one.
+    fn finds(&mut self, byte: u8) -> bool {
+        let found = self.next() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), Broken> {
+        self.finds(byte).then_some(()).ok_or(Broken)
+    }
+
+    fn end(&mut self) -> Result<Border, Broken> {
+        match self.next() {
+            None => Ok(Border::Document),
+            Some(_) => Err(Broken),
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! Reads entries into a catalog builder. What does not fit is described by way of a
+//! tree of the entry alone, so that a document of a million good entries and a bad
+//! one costs little more than a good document.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::de::{Deserialize, IgnoredAny};
+
+use crate::catalog::validate::{Draft, Kind};
+use crate::catalog::{Api, CatalogBuilder, Field, KeySlot, Product, Subscription};
+use crate::document::entry::Problems;
+use crate::document::explain::{
+    Misfit, Node, Note, Notes, Reading, Subject, Value, quoted, unknown_field,
+};
+use crate::document::key::{KeyReader, KeySources};
+use crate::document::limits::MAX_ENTRY_BYTES;
+use crate::document::schema::{ApiEntry, DOCUMENT, FORMAT, ProductEntry, SubscriptionEntry};
+
+/// The three lists of a document, by their places in [`DOCUMENT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    Apis,
+    Products,
+    Subscriptions,
+}
+
+impl List {
+    pub(super) const ALL: [Self; 3] = [Self::Apis, Self::Products, Self::Subscriptions];
+
+    pub(super) fn name(self) -> &'static str {
+        DOCUMENT[self as usize]
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Self::Apis => Kind::Api,
+            Self::Products => Kind::Product,
+            Self::Subscriptions => Kind::Subscription,
+        }
+    }
+}
+
+/// How a document is read.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'k> {
+    /// Whether fields that are not known are ignored.
+    pub(super) tolerant: bool,
+    pub(super) keys: Option<&'k dyn KeySources>,
+    /// The path of the document, to which the paths of key files are relative.
+    pub(super) path: &'k Path,
+}
+
+impl<'k> Rules<'k> {
+    /// For documents that people write.
+    pub(super) fn of_files(keys: Option<&'k dyn KeySources>) -> Self {
+        Self {
+            tolerant: false,
+            keys,
+            path: Path::new(""),
+        }
+    }
+
+    /// For documents that other machines send.
+    pub(super) fn of_machine() -> Self {
+        Self {
+            tolerant: true,
+            keys: None,
+            path: Path::new(""),
+        }
+    }
+}
+
+/// What was read of a document, or of a part of it.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) builder: CatalogBuilder,
+    /// Where in the document the entries are: the byte, or the place in the list of
+    /// the document's tree.
+    pub(super) places: [Vec<usize>; 3],
+    pub(super) notes: Notes,
+    /// Fields that are not known and were ignored.
+    pub(super) ignored: BTreeSet<String>,
+    /// The version of the document's shape, if it is a higher one.
+    pub(super) newer: Option<u64>,
+}
+
+impl Read {
+    /// Adds what was read of the text after this.
+    pub(super) fn append(&mut self, next: Self) {
+        for mut note in next.notes.list {
+            if let Subject::Entry { list, place, .. } = &mut note.subject {
+                *place += self.places[*list as usize].len();
+            }
+            self.notes.add(note);
+        }
+        self.notes.more += next.notes.more;
+        for (places, next) in self.places.iter_mut().zip(next.places) {
+            places.extend(next);
+        }
+        self.builder.append(next.builder);
+        self.newer = self.newer.or(next.newer);
+        for field in next.ignored {
+            self.ignore(field);
+        }
+    }
+
+    /// A document of which nothing can be read.
+    pub(super) fn broken(note: Note) -> Self {
+        let mut read = Self::default();
+        read.notes.add(note);
+        read.lacks_everything();
+        read
+    }
+
+    /// What refers to an entry of this document is not wrong because of it.
+    pub(super) fn lacks_everything(&mut self) {
+        for list in List::ALL {
+            self.builder.lacks(list.kind());
+        }
+    }
+
+    fn ignore(&mut self, field: String) {
+        const MOST: usize = 16;
+        if self.ignored.len() < MOST {
+            self.ignored.insert(field);
+        }
+    }
+}
+
+/// An entry of one of the lists.
+pub(super) trait Listed: Sized {
+    const LIST: List;
+    type Entry<'a>: Deserialize<'a>;
+
+    /// The entry as far as it can be read.
+    fn of(entry: Self::Entry<'_>, keys: &KeyReader<'_>, problems: &mut Problems) -> Self;
+    fn push(entry: Draft<Self>, builder: &mut CatalogBuilder);
+}
+
+impl Listed for Api {
+    const LIST: List = List::Apis;
+    type Entry<'a> = ApiEntry<'a>;
+
+    fn of(entry: ApiEntry<'_>, _: &KeyReader<'_>, problems: &mut Problems) -> Self {
+        entry.into_api(problems)
+    }
+
+    fn push(entry: Draft<Self>, builder: &mut CatalogBuilder) {
+        builder.push_api_draft(entry);
+    }
+}
+
+impl Listed for Product {
+    const LIST: List = List::Products;
+    type Entry<'a> = ProductEntry<'a>;
+
+    fn of(entry: ProductEntry<'_>, _: &KeyReader<'_>, problems: &mut Problems) -> Self {
+        entry.into_product(problems)
+    }
+
+    fn push(entry: Draft<Self>, builder: &mut CatalogBuilder) {
+        builder.push_product_draft(entry);
+    }
+}
+
+impl Listed for Subscription {
+    const LIST: List = List::Subscriptions;
+    type Entry<'a> = SubscriptionEntry<'a>;
+
+    fn of(entry: SubscriptionEntry<'_>, keys: &KeyReader<'_>, problems: &mut Problems) -> Self {
+        entry.into_subscription(keys, problems)
+    }
+
+    fn push(entry: Draft<Self>, builder: &mut CatalogBuilder) {
+        builder.push_subscription_draft(entry);
+    }
+}
+
+/// A text that is not JSON.
+#[derive(Debug)]
+pub(super) struct Broken;
+
+pub(super) struct Reader<'k> {
+    keys: KeyReader<'k>,
+    tolerant: bool,
+    pub(super) read: Read,
+}
+
+impl<'k> Reader<'k> {
+    pub(super) fn new(rules: Rules<'k>) -> Self {
+        Self {
+            keys: KeyReader::new(rules.keys, rules.path),
+            tolerant: rules.tolerant,
+            read: Read::default(),
+        }
+    }
+
+    /// Reads the entry with which the text begins, and that is at `at` in its
+    /// document. Returns its length.
+    pub(super) fn json<T: Listed>(&mut self, text: &str, at: usize) -> Result<usize, Broken> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        if let Ok(entry) = T::Entry::deserialize(&mut deserializer) {
+            let mut problems = Problems::default();
+            let entry = T::of(entry, &self.keys, &mut problems);
+            if problems.list.is_empty() {
+                self.push(entry.into(), at);
+                return Ok(deserializer.into_iter::<IgnoredAny>().byte_offset());
+            }
+        }
+        let length = skip(text)?;
+        self.explain_json::<T>(&text[..length], at);
+        Ok(length)
+    }
+
+    #[cfg(feature = "json")]
+    fn explain_json<T: Listed>(&mut self, text: &str, at: usize) {
+        const DEPTH: usize = 3;
+        let notes = &mut self.read.notes;
+        if notes.is_full() {
+            notes.more += 1;
+        } else if text.len() > MAX_ENTRY_BYTES {
+            notes.push(
+                at,
+                "something in this entry is wrong, and it is too large to say what",
+            );
+        } else if let Some(mut node) = crate::document::explain::json::tree(text, at, DEPTH, notes)
+        {
+            return self.node::<T>(&mut node, at);
+        }
+        self.push_unread::<T>(at);
+    }
+
+    #[cfg(not(feature = "json"))]
+    fn explain_json<T: Listed>(&mut self, _: &str, at: usize) {
+        self.read.notes.push(at, "something in this entry is wrong");
+        self.push_unread::<T>(at);
+    }
+
+    fn push<T: Listed>(&mut self, entry: Draft<T>, at: usize) {
+        self.read.places[T::LIST as usize].push(at);
+        T::push(entry, &mut self.read.builder);
+    }
+
+    /// Keeps the place of an entry of which nothing can be read.
+    fn push_unread<T: Listed>(&mut self, at: usize) {
+        let mut problems = Problems::default();
+        let nothing = Node::new(at, Value::Table(Vec::new()));
+        if let Ok(entry) = T::Entry::deserialize(Reading::of(&nothing)) {
+            let value = T::of(entry, &self.keys, &mut problems);
+            let unread = [UNREAD_SCOPE, Field::Key(KeySlot::Primary)].into_iter();
+            let unread = unread.chain(problems.unread).collect();
+            self.push(Draft { value, unread }, at);
+        }
+    }
+
+    /// Reads an entry from its tree. As far as it can be read, it is in the builder
+    /// afterwards: what refers to it is not wrong because of it.
+    pub(super) fn node<T: Listed>(&mut self, node: &mut Node, at: usize) {
+        /// More in one entry is not worth a description.
+        const MOST: usize = 64;
+        let place = self.read.places[T::LIST as usize].len();
+        let subject = |node: &Node| Subject::entry(T::LIST, place, node);
+        let mut unread = Vec::new();
+        for _ in 0..MOST {
+            let misfit = match T::Entry::deserialize(Reading::of(node)) {
+                Ok(entry) => {
+                    let mut problems = Problems::default();
+                    let value = T::of(entry, &self.keys, &mut problems);
+                    for problem in problems.list {
+                        self.read.notes.extend(problem.note(subject(node), node));
+                    }
+                    unread.extend(problems.unread);
+                    return self.push(Draft { value, unread }, at);
+                }
+                Err(misfit) => misfit,
+            };
+            self.note_misfit(T::LIST, subject(node), node, &misfit);
+            if misfit.path.is_empty() {
+                return self.push_unread::<T>(at);
+            }
+            unread.extend(misfit.names.last().and_then(|name| unread_field(name)));
+            node.refuse(&misfit.path);
+        }
+        self.read.notes.add(Note {
+            subject: subject(node),
+            ..Note::new(node.at, "it has too many other problems")
+        });
+        self.push_unread::<T>(at);
+    }
+
+    fn note_misfit(&mut self, list: List, subject: Subject, node: &Node, misfit: &Misfit) {
+        match &misfit.unknown {
+            Some(unknown) if self.tolerant => {
+                let name = quoted(&unknown.name).unwrap_or_else(|| "a field".into());
+                self.read.ignore(format!("{name} in {}", list.name()));
+            }
+            _ => {
+                let at = misfit.at.unwrap_or(node.at);
+                self.read.notes.add(misfit.note(subject, at));
+            }
+        }
+    }
+
+    /// Notes a field of the document that is none of its lists.
+    pub(super) fn unknown_list(&mut self, name: &str, at: usize) {
+        if self.tolerant {
+            let name = quoted(name).unwrap_or_else(|| "a field".into());
+            return self.read.ignore(format!("{name} in the document"));
+        }
+        let (message, advice) = unknown_field(name, &DOCUMENT, true);
+        for list in List::ALL {
+            // It was probably meant to be that list.
+            if advice.contains(&format!("mean `{}`", list.name())) {
+                self.read.builder.lacks(list.kind());
+            }
+        }
+        self.read.notes.add(Note {
+            subject: Subject::Document,
+            advice: Some(advice),
+            ..Note::new(at, message)
+        });
+    }
+
+    pub(super) fn not_a_document(&mut self, kind: &str, at: usize) {
+        self.read.lacks_everything();
+        self.read.notes.add(Note {
+            subject: Subject::Document,
+            ..Note::new(at, format!("must be a table, not {kind}"))
+        });
+    }
+
+    pub(super) fn not_a_list(&mut self, list: List, kind: &str, at: usize) {
+        let in_brackets = (kind == "a table").then(|| "put it in brackets".into());
+        self.read.builder.lacks(list.kind());
+        self.read.notes.add(Note {
+            field: list.name().into(),
+            advice: in_brackets,
+            ..Note::new(at, format!("must be a list, not {kind}"))
+        });
+    }
+
+    /// Notes an entry that is not a table. The rest of its list is not looked at.
+    pub(super) fn not_a_table(&mut self, list: List, kind: &str, at: usize) {
+        let place = self.read.places[list as usize].len();
+        self.read.builder.lacks(list.kind());
+        self.read.notes.add(Note {
+            subject: Subject::Entry {
+                list,
+                place,
+                id: None,
+            },
+            ..Note::new(at, format!("must be a table, not {kind}"))
+        });
+    }
+
+    pub(super) fn format(&mut self, format: Option<u64>, at: usize) {
+        match format {
+            Some(format) if format > FORMAT => self.read.newer = Some(format),
+            Some(1..) => {}
+            _ => self.read.notes.push(at, "format: must be 1 or left out"),
+        }
+    }
+
+    /// Reads a whole document from its tree.
+    pub(super) fn tree(&mut self, root: &mut Node) {
+        let Value::Table(members) = &mut root.value else {
+            return self.not_a_document(root.value.kind(), root.at);
+        };
+        for member in members {
+            let (name, at) = (member.name.as_str(), member.at);
+            let list = List::ALL.into_iter().find(|list| list.name() == name);
+            match (list, &mut member.node.value) {
+                (_, Value::Null) if DOCUMENT.contains(&name) => {}
+                (Some(list), Value::List(nodes)) => self.nodes(list, nodes),
+                (Some(list), value) => self.not_a_list(list, value.kind(), member.node.at),
+                (None, Value::Number(number)) if DOCUMENT.contains(&name) => {
+                    self.format(number.as_u64(), at);
+                }
+                (None, _) if DOCUMENT.contains(&name) => self.format(None, at),
+                (None, _) => self.unknown_list(name, at),
+            }
+        }
+    }
+
+    fn nodes(&mut self, list: List, nodes: &mut [Node]) {
+        for (at, node) in nodes.iter_mut().enumerate() {
+            if !matches!(node.value, Value::Table(_)) {
+                if !node.is_refused() {
+                    self.not_a_table(list, node.value.kind(), node.at);
+                }
+                return;
+            }
+            match list {
+                List::Apis => self.node::<Api>(node, at),
+                List::Products => self.node::<Product>(node, at),
+                List::Subscriptions => self.node::<Subscription>(node, at),
+            }
+        }
+    }
+}
+
+/// Stands for the scopes of an entry whose `scope` or `scopes` cannot be read. No
+/// scope is at that place.
+const UNREAD_SCOPE: Field = Field::Scope(usize::MAX);
+
+/// The field of an entry that does not fit the schema.
+fn unread_field(name: &str) -> Option<Field> {
+    Some(match name {
+        "id" => Field::Id,
+        "path" => Field::Path,
+        "scope" | "scopes" => UNREAD_SCOPE,
+        "primary_key" => Field::Key(KeySlot::Primary),
+        "secondary_key" => Field::Key(KeySlot::Secondary),
+        _ => return None,
+    })
+}
+
+/// The length of the JSON value with which the text begins.
+pub(super) fn skip(text: &str) -> Result<usize, Broken> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    match values.next() {
+        Some(Ok(_)) => Ok(values.byte_offset()),
+        _ => Err(Broken),
+    }
+}
