@@ -46,6 +46,7 @@ mod secret;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod sql;
 pub(crate) mod stored;
+pub(crate) mod usage;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

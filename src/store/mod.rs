@@ -9,6 +9,7 @@
 //! | `HttpStore` (feature `http`) | a catalog that is fetched as a whole over HTTP, and kept up to date |
 //! | `HttpLookupStore` (feature `http`) | keys that are looked up over HTTP one by one |
 //! | `RedisStore` (feature `redis`) | a fleet: a catalog in Redis, changes pushed to all |
+//! | `SqlStore` (features `sqlite`, `postgres`) | a fleet: a database that `manage` writes, changes pushed to all |
 //! | [`BoxStore`] | a store that is chosen at run time |
 //! | your own | everything else: one `async fn` |
 //!
@@ -66,9 +67,15 @@ mod memory;
 pub mod redis;
 #[cfg(any(feature = "file", feature = "http", feature = "redis", feature = "sql"))]
 pub(crate) mod replica;
+#[cfg(any(feature = "http", feature = "sqlite", feature = "postgres"))]
+pub(crate) mod save;
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub mod snapshot;
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "sqlite", feature = "postgres"))))]
+pub mod sql;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -103,6 +110,9 @@ pub use replica::{CatalogUnavailable, Origin, StoreStatus};
 #[cfg(feature = "document")]
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub use snapshot::SnapshotFile;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "sqlite", feature = "postgres"))))]
+pub use sql::{SqlLookupStore, SqlStore};
 
 /// A source of subscriptions: looks up the subscription that owns a key.
 ///

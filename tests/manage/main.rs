@@ -14,5 +14,7 @@ each_repository!(Memory, Sqlite);
 mod keys;
 mod lists;
 mod owners;
+mod replica;
 mod rules;
+mod sqlite;
 mod states;

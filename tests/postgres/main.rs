@@ -19,6 +19,8 @@ mod keys;
 mod lists;
 #[path = "../manage/owners.rs"]
 mod owners;
+#[path = "../manage/replica.rs"]
+mod replica;
 #[path = "../manage/rules.rs"]
 mod rules;
 #[path = "../manage/states.rs"]

@@ -1,4 +1,6 @@
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
@@ -62,7 +64,7 @@ impl Database {
     }
 
     /// A handle to the database, which connects when it is first used.
-    fn connect(target: &str) -> Result<Self, RepositoryError> {
+    pub(crate) fn connect(target: &str) -> Result<Self, RepositoryError> {
         let is_postgres = ["postgres://", "postgresql://"]
             .iter()
             .any(|scheme| target.starts_with(scheme));
@@ -73,8 +75,8 @@ impl Database {
         };
         Ok(Self {
             pools,
+            committed: commits_of(&name),
             name: name.into(),
-            committed: Arc::default(),
         })
     }
 
@@ -206,6 +208,23 @@ impl Database {
             Pools::Sqlite { .. } => None,
         }
     }
+}
+
+/// The counter of the changes that this process makes in a database. All handles
+/// to the same database share it.
+fn commits_of(name: &str) -> Arc<watch::Sender<u64>> {
+    type Counters = HashMap<PathBuf, Weak<watch::Sender<u64>>>;
+    static COUNTERS: Mutex<Option<Counters>> = Mutex::new(None);
+    let path = std::path::absolute(name).unwrap_or_else(|_| name.into());
+    let mut counters = COUNTERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let counters = counters.get_or_insert_default();
+    counters.retain(|_, counter| counter.strong_count() > 0);
+    if let Some(counter) = counters.get(&path).and_then(Weak::upgrade) {
+        return counter;
+    }
+    let counter = Arc::default();
+    counters.insert(path, Arc::downgrade(&counter));
+    counter
 }
 
 impl SqlTransaction {

@@ -56,18 +56,6 @@ impl Statement {
         self.push(&place);
     }
 
-    /// A list of values in parentheses.
-    pub(super) fn bind_all<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) {
-        self.push("(");
-        for (at, value) in values.into_iter().enumerate() {
-            if at > 0 {
-                self.push(", ");
-            }
-            self.bind(value);
-        }
-        self.push(")");
-    }
-
     fn filter(&mut self, filter: &Filter, now: i64) {
         match filter {
             Filter::And(one, two) => self.pair(one, " AND ", two, now),
@@ -216,6 +204,12 @@ impl Statement {
             self.filter(filter, now);
         }
     }
+}
+
+/// `($1, $2, $3)`
+pub(crate) fn in_list(length: usize) -> String {
+    let places: Vec<String> = (1..=length).map(|place| format!("${place}")).collect();
+    format!("({})", places.join(", "))
 }
 
 /// The statement that reads a page.

@@ -9,6 +9,7 @@ mod session;
 mod transaction;
 
 pub(crate) use database::{Database, SqlTransaction};
+pub(crate) use lists::in_list;
 pub(crate) use repository::SqlRepository;
-pub(crate) use rows::subscription;
-pub(crate) use session::{Dialect, Row, Session, SqlResult, Value};
+pub(crate) use rows::{api, product, read_digest};
+pub(crate) use session::{Row, SqlResult, Value};

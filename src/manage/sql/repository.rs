@@ -41,6 +41,12 @@ impl SqlRepository {
         Ok(repository)
     }
 
+    /// The database at a path or URL, to be read when it is reached.
+    pub(crate) fn connect(target: &str) -> Result<Self, RepositoryError> {
+        let database = Database::connect(target)?;
+        Ok(Self { database })
+    }
+
     /// Makes the state of a new database.
     async fn begin_state(
         &self,

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use crate::catalog::KeySlot;
+use crate::key::KeyDigest;
 use crate::manage::audit::{AuditEntry, Outcome};
 use crate::manage::record::{ApiRecord, ProductRecord, RecordRef, SubscriptionRecord};
 use crate::manage::sql::session::{Row, SqlResult, Value};
@@ -20,19 +21,19 @@ fn broken(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error 
     sqlx::Error::Decode(Box::new(error))
 }
 
-pub(super) fn api(row: &Row) -> SqlResult<ApiRecord> {
+pub(crate) fn api(row: &Row) -> SqlResult<ApiRecord> {
     let mut record: ApiRecord = serde_json::from_str(row.str(0)?).map_err(broken)?;
     record.place = row.int(1)?;
     Ok(record)
 }
 
-pub(super) fn product(row: &Row) -> SqlResult<ProductRecord> {
+pub(crate) fn product(row: &Row) -> SqlResult<ProductRecord> {
     let mut record: ProductRecord = serde_json::from_str(row.str(0)?).map_err(broken)?;
     record.place = row.int(1)?;
     Ok(record)
 }
 
-pub(crate) fn subscription(row: &Row) -> SqlResult<SubscriptionRecord> {
+pub(super) fn subscription(row: &Row) -> SqlResult<SubscriptionRecord> {
     let mut record: SubscriptionRecord = serde_json::from_str(row.str(0)?).map_err(broken)?;
     record.place = row.int(1)?;
     Ok(record)
@@ -104,4 +105,11 @@ pub(super) fn json(record: &impl serde::Serialize) -> SqlResult<Value> {
 
 pub(super) fn time(time: SystemTime) -> Value {
     to_micros(time).into()
+}
+
+pub(crate) fn read_digest(row: &Row, at: usize) -> SqlResult<KeyDigest> {
+    let bytes: Result<[u8; 32], _> = row.bytes(at)?.try_into();
+    bytes
+        .map(KeyDigest::from_bytes)
+        .map_err(|_| sqlx::Error::Decode("a digest has 32 bytes".into()))
 }

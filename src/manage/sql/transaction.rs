@@ -7,8 +7,8 @@ use crate::manage::record::{ApiRecord, ProductRecord, RecordKind, RecordRef, Sub
 use crate::manage::repository::{
     Answer, Counted, REFUSED_KEPT, SealedKey, SubscriptionPut, Transaction,
 };
-use crate::manage::sql::lists::Statement;
-use crate::manage::sql::rows::{self, json};
+use crate::manage::sql::lists::in_list;
+use crate::manage::sql::rows::{self, json, read_digest};
 use crate::manage::sql::session::{Row, Session, SqlResult, Value};
 use crate::manage::sql::{Database, SqlTransaction};
 use crate::manage::stored::to_micros;
@@ -59,13 +59,8 @@ impl RecordTransaction {
     async fn among(&mut self, text: &str, values: Vec<Value>) -> SqlResult<Vec<Row>> {
         let mut found = Vec::new();
         for values in values.chunks(AT_ONCE) {
-            let mut statement = Statement::new(self.database.dialect(), text);
-            statement.bind_all(values.iter().cloned());
-            let rows = self
-                .session()
-                .rows(statement.text, statement.values)
-                .await?;
-            found.extend(rows);
+            let text = format!("{text}{}", in_list(values.len()));
+            found.extend(self.session().rows(text, values.to_vec()).await?);
         }
         Ok(found)
     }
@@ -298,13 +293,6 @@ fn new_keys(change: &SubscriptionPut) -> Vec<Vec<Value>> {
 
 fn digest(digest: &KeyDigest) -> Value {
     digest.as_bytes().as_slice().into()
-}
-
-fn read_digest(row: &Row, at: usize) -> SqlResult<KeyDigest> {
-    let bytes: Result<[u8; 32], _> = row.bytes(at)?.try_into();
-    bytes
-        .map(KeyDigest::from_bytes)
-        .map_err(|_| sqlx::Error::Decode("a digest has 32 bytes".into()))
 }
 
 impl Transaction for RecordTransaction {

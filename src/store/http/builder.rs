@@ -12,9 +12,9 @@ use crate::store::backoff::Backoff;
 use crate::store::http::HttpClient;
 use crate::store::http::follow::{Follower, Memory, Reloaded, Rhythm};
 use crate::store::http::requests::{RequestSettings, at_least_some};
-use crate::store::http::save::Saver;
 use crate::store::http::{HttpConfigError, HttpError, HttpOpenError, HttpService, HttpStore};
 use crate::store::replica::{FollowTask, Replica};
+use crate::store::save::Saver;
 use crate::store::snapshot::{SnapshotFile, SnapshotKind};
 
 /// A builder of an [`HttpStore`].

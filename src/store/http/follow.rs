@@ -20,9 +20,9 @@ use crate::store::backoff::{Backoff, shortened};
 use crate::store::http::exchange::Exchange;
 use crate::store::http::requests::{self, Requests};
 use crate::store::http::revision::Revision;
-use crate::store::http::save::{Saver, use_snapshot};
 use crate::store::http::{HttpError, RequestBody};
 use crate::store::replica::Replica;
+use crate::store::save::{Saver, use_snapshot};
 use crate::store::{SnapshotFile, StoreStatus};
 
 /// RFC 7240. Its `wait` is how long the remote server may hold the request.

@@ -98,7 +98,6 @@ mod follow;
 mod lookup;
 mod requests;
 mod revision;
-mod save;
 mod store;
 
 pub use builder::HttpStoreBuilder;

@@ -22,7 +22,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Saves versions, one after the other and the newest one only.
-pub(super) struct Saver {
+pub(crate) struct Saver {
     versions: watch::Sender<Option<Confirmed>>,
     again: Duration,
     offered_at: Option<Instant>,
@@ -38,7 +38,7 @@ struct Confirmed {
 impl Saver {
     /// Starts the task that saves. It ends when this is dropped and the last
     /// version is saved.
-    pub(super) fn start(
+    pub(crate) fn start(
         file: SnapshotFile,
         max_staleness: Option<Duration>,
         replica: Arc<Replica>,
@@ -55,7 +55,7 @@ impl Saver {
 
     /// Saves the version in use, which was confirmed just now, if it is new or was
     /// saved long ago.
-    pub(super) fn offer(&mut self, replica: &Replica, is_new: bool) {
+    pub(crate) fn offer(&mut self, replica: &Replica, is_new: bool) {
         let is_recent = |at: Instant| at.elapsed() < self.again;
         if !is_new && self.offered_at.is_some_and(is_recent) {
             return;
@@ -112,7 +112,7 @@ async fn save(
 }
 
 /// Puts the version in the file in use, if there is one that can be used.
-pub(super) async fn use_snapshot(file: SnapshotFile, replica: &Replica) {
+pub(crate) async fn use_snapshot(file: SnapshotFile, replica: &Replica) {
     let path = file.path().display().to_string();
     let source = replica.source();
     match spawn_blocking(move || file.load()).await {
@@ -120,7 +120,7 @@ pub(super) async fn use_snapshot(file: SnapshotFile, replica: &Replica) {
             tracing::warn!(
                 source,
                 path,
-                "the remote server cannot be read, the snapshot is used"
+                "the source cannot be read, the snapshot is used"
             );
             let saved_at = snapshot.saved_at();
             replica.publish_snapshot(snapshot.into_catalog(), None, saved_at);
@@ -129,7 +129,7 @@ pub(super) async fn use_snapshot(file: SnapshotFile, replica: &Replica) {
             tracing::warn!(
                 source,
                 path,
-                "the remote server cannot be read, and there is no snapshot"
+                "the source cannot be read, and there is no snapshot"
             );
         }
         Ok(Err(error)) => {
