@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,6 +31,7 @@ pub struct Proxy {
 struct Shared {
     target: AtomicU16,
     mode: watch::Sender<Mode>,
+    repeats_next: AtomicBool,
 }
 
 impl Proxy {
@@ -40,6 +41,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             target: AtomicU16::new(target),
             mode: watch::Sender::new(Mode::Delay(Duration::ZERO)),
+            repeats_next: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
         let task = tokio::spawn(async move {
@@ -57,6 +59,11 @@ impl Proxy {
 
     pub fn set(&self, mode: Mode) {
         self.shared.mode.send_replace(mode);
+    }
+
+    /// Delivers the next answer of the server twice.
+    pub fn repeat_next_answer(&self) {
+        self.shared.repeats_next.store(true, Ordering::SeqCst);
     }
 
     /// Sends later connections to another server, and closes the open ones.
@@ -86,8 +93,8 @@ impl Shared {
         };
         let (client, server) = (client.into_split(), server.into_split());
         tokio::select! {
-            () = self.relay(client.0, server.1) => {}
-            () = self.relay(server.0, client.1) => {}
+            () = self.relay(client.0, server.1, false) => {}
+            () = self.relay(server.0, client.1, true) => {}
             () = async {
                 // A reset that another mode follows at once must count, too.
                 while *reset.borrow_and_update() != Mode::Reset
@@ -102,7 +109,7 @@ impl Shared {
     }
 
     /// Reads ahead, so that a delay costs time and no throughput.
-    async fn relay(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    async fn relay(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_answer: bool) {
         let (sender, mut chunks) = mpsc::channel::<(Instant, Vec<u8>)>(1024);
         let read = async move {
             loop {
@@ -129,8 +136,11 @@ impl Shared {
                         changed = mode.changed() => if changed.is_err() { return },
                     }
                 }
-                if to.write_all(&chunk).await.is_err() {
-                    return;
+                let twice = is_answer && self.repeats_next.swap(false, Ordering::SeqCst);
+                for _ in 0..=usize::from(twice) {
+                    if to.write_all(&chunk).await.is_err() {
+                        return;
+                    }
                 }
             }
         };

@@ -102,12 +102,20 @@ impl<E> Flight<E> {
         self.0.ending.send_replace(Some(ending));
     }
 
-    /// Waits for the end. `None`: the lookup has not ended in its time.
-    pub(super) async fn ending(&self) -> Option<Ending<E>> {
+    /// Waits for the end. Returns whether it came in time.
+    pub(super) async fn ended_in_time(&self) -> bool {
         let mut ending = self.0.ending.subscribe();
         let waited = timeout_at(self.0.deadline, ending.wait_for(Option::is_some)).await;
+        waited.is_ok()
+    }
+
+    pub(super) async fn ending(&self) -> Ending<E> {
+        let mut ending = self.0.ending.subscribe();
         // The sender is in the flight itself, which outlives this.
-        waited.ok()?.ok()?.clone()
+        match ending.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(ending)) => ending.clone(),
+            _ => Ending::Failed(CachedStoreError::Lost),
+        }
     }
 }
 

@@ -144,11 +144,10 @@ impl<S: SubscriptionStore> CacheCore<S> {
                 Asked::Answered(result) => return result,
                 Asked::Waiting(flight) => flight,
             };
-            let ending = match flight.ending().await {
-                Some(ending) => ending,
-                None => self.give_up(key, &flight),
-            };
-            match ending {
+            if !flight.ended_in_time().await {
+                self.give_up(key, &flight);
+            }
+            match flight.ending().await {
                 Ending::Fresh(answer) => return Ok(answer),
                 Ending::Stale(answer) => {
                     self.counters.stale_served.count();
@@ -162,11 +161,9 @@ impl<S: SubscriptionStore> CacheCore<S> {
     }
 
     /// Ends a lookup whose task does not run any more.
-    fn give_up(&self, key: &KeyDigest, flight: &Flight<S::Error>) -> Ending<S::Error> {
+    fn give_up(&self, key: &KeyDigest, flight: &Flight<S::Error>) {
         let after = self.settings.timeout;
-        let error = CachedStoreError::TimedOut { after };
-        self.end(key, flight, Err(error.clone()));
-        Ending::Failed(error)
+        self.end(key, flight, Err(CachedStoreError::TimedOut { after }));
     }
 
     /// Joins the lookup of the key that is under way, or begins one.

@@ -50,9 +50,7 @@ impl Listener {
                 Ok(subscription) => {
                     forget_at = None;
                     backoff.reset();
-                    let error = self.listen(subscription).await;
-                    self.follower.set_listening(false);
-                    error
+                    self.listen(subscription).await
                 }
                 Err(error) => error,
             };
@@ -111,7 +109,7 @@ impl Listener {
         follower.heard();
         // Subscribed before: a change during the reading is heard after it.
         let mut is_synced = self.sync().await;
-        follower.set_listening(true);
+        let _listening = Listening::new(follower);
         let mut is_probed = false;
         loop {
             let wait = match is_probed {
@@ -251,6 +249,22 @@ impl Listener {
                 false
             }
         }
+    }
+}
+
+/// Ends with the listening, also if its task is dropped.
+struct Listening<'a>(&'a Follower);
+
+impl<'a> Listening<'a> {
+    fn new(follower: &'a Follower) -> Self {
+        follower.set_listening(true);
+        Self(follower)
+    }
+}
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        self.0.set_listening(false);
     }
 }
 

@@ -33,13 +33,15 @@ pub(super) struct Version {
     pub(super) definitions: String,
 }
 
+pub(super) type Record = Result<Option<Subscription>, RedisStoreError>;
+
 /// The definitions and some subscriptions at one moment.
 pub(super) struct Records {
     /// As text, to compare it.
     pub(super) revision: String,
     pub(super) definitions: Catalog,
-    /// One for each id that was asked for.
-    pub(super) subscriptions: Vec<Option<Subscription>>,
+    /// One for each id that was asked for. An error: its entry cannot be read.
+    pub(super) subscriptions: Vec<Record>,
 }
 
 impl Source {
@@ -110,17 +112,17 @@ impl Source {
         let [_, format, revision, digest, document] = fixed(values)?;
         let version = version(format, revision, digest)?;
         let document = document.ok_or(RedisStoreError::Definitions { source: None })?;
-        let mut subscriptions = Vec::with_capacity(ids.len());
-        for (entry, id) in entries.into_iter().zip(ids) {
-            subscriptions.push(match entry {
-                Some(entry) => Some(parse_owner(&entry, |found, _| found.id() == *id)?.0),
-                None => None,
-            });
-        }
+        let record = |(entry, id): (Option<Vec<u8>>, &&str)| match entry {
+            Some(entry) => match parse_owner(&entry, |found, _| found.id() == *id) {
+                Ok((subscription, _)) => Ok(Some(subscription)),
+                Err(error) => Err(error),
+            },
+            None => Ok(None),
+        };
         Ok(Records {
             revision: version.revision.to_string(),
             definitions: parse_definitions(&version.definitions, &document)?,
-            subscriptions,
+            subscriptions: entries.into_iter().zip(ids).map(record).collect(),
         })
     }
 

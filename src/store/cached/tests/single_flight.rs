@@ -114,3 +114,76 @@ fn outside_of_a_runtime_a_lookup_is_an_error_and_a_peek_works() {
     };
     assert!(matches!(answer, Err(CachedStoreError::NoRuntime)));
 }
+
+fn real_time() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+}
+
+/// In real time: the first runtime is not driven any more.
+#[test]
+fn lookup_in_a_stalled_runtime_does_not_hold_up_requests_of_another() {
+    let far = Far::with_contoso();
+    far.set(Mode::Gated);
+    let short = Duration::from_millis(50);
+    let store = exact(&far).timeout(short).build().unwrap();
+    let stalled = real_time();
+    stalled.block_on(async {
+        let _under_way = request(&store, "good");
+        tokio::task::yield_now().await;
+    });
+    assert_eq!(far.asked(), 1);
+    far.set(Mode::Answer);
+    real_time().block_on(async {
+        let joined = store.find(&digest("good")).await;
+        assert!(matches!(joined, Err(CachedStoreError::TimedOut { .. })));
+        let next = store.find(&digest("good")).await;
+        assert_eq!(state_of(next), State::Active);
+    });
+    // What the stalled lookup finds later is not taken.
+    far.put("good", suspended());
+    far.let_through(1);
+    stalled.block_on(idle());
+    assert!(found(&store.lookup_cached(&digest("good"))));
+}
+
+#[test]
+fn lookup_of_a_runtime_that_ends_is_begun_again_by_a_request_that_waits() {
+    let far = Far::with_contoso();
+    far.set(Mode::Gated);
+    let store = CachedStore::new(far.clone());
+    let first = real_time();
+    first.block_on(async {
+        let _under_way = request(&store, "good");
+        tokio::task::yield_now().await;
+    });
+    far.set(Mode::Answer);
+    let answer = real_time().block_on(async {
+        let waiting = request(&store, "good");
+        tokio::task::yield_now().await;
+        std::thread::spawn(move || drop(first)).join().unwrap();
+        waiting.await.unwrap()
+    });
+    assert_eq!(state_of(answer), State::Active);
+}
+
+#[test]
+fn request_that_waits_for_a_stalled_lookup_is_served_the_stale_owner() {
+    let far = Far::with_contoso();
+    let short = Duration::from_millis(50);
+    let store = exact(&far).found_for(short).timeout(short).build().unwrap();
+    let stalled = real_time();
+    stalled.block_on(async {
+        store.find(&digest("good")).await.unwrap();
+        tokio::time::sleep(2 * short).await;
+        far.set(Mode::Gated);
+        let _under_way = request(&store, "good");
+        tokio::task::yield_now().await;
+    });
+    assert_eq!(far.asked(), 2);
+    let answer = real_time().block_on(store.find(&digest("good")));
+    assert_eq!(state_of(answer), State::Active);
+    assert_eq!(store.stats().stale_served, 1);
+}

@@ -9,7 +9,7 @@ use super::error::{RedisConfigError, RedisPublishError, RedisStoreError};
 use super::layout::{DefinitionsDocument, FORMAT, entries};
 use super::link::Link;
 use super::options::RedisOptions;
-use super::source::{Records, Source, nonce};
+use super::source::{Record, Records, Source, nonce};
 use crate::catalog::{Catalog, Change, Subscription};
 use crate::document;
 
@@ -88,9 +88,8 @@ impl RedisPublisher {
         let mut ids: Vec<&str> = changes.iter().filter_map(subscription_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        self.attempt(&ids, |_| Some(changes.clone()))
-            .await
-            .map(Option::unwrap_or_default)
+        let made = self.attempt(&ids, |_| Ok(Some(changes.clone()))).await?;
+        Ok(made.unwrap_or_default())
     }
 
     /// Changes one subscription from its current version. `update` gets the published
@@ -105,16 +104,14 @@ impl RedisPublisher {
         id: &str,
         mut update: impl FnMut(Option<Subscription>) -> Option<Subscription>,
     ) -> Result<u64> {
-        let update = |mut records: Vec<Option<Subscription>>| {
-            let before = records.pop().flatten();
-            Some(vec![match update(before) {
+        let change = |records: &[Record]| {
+            Ok(Some(vec![match update(only(records)?) {
                 Some(subscription) => Change::PutSubscription(subscription),
                 None => Change::RemoveSubscription(id.to_owned()),
-            }])
+            }]))
         };
-        self.attempt(&[id], update)
-            .await
-            .map(Option::unwrap_or_default)
+        let made = self.attempt(&[id], change).await?;
+        Ok(made.unwrap_or_default())
     }
 
     /// Adds a subscription, or replaces the one with its id.
@@ -133,9 +130,10 @@ impl RedisPublisher {
     ///
     /// [`RedisPublishError`]
     pub async fn remove_subscription(&self, id: &str) -> Result<Option<u64>> {
-        self.attempt(&[id], |mut records| {
-            records.pop().flatten()?;
-            Some(vec![Change::RemoveSubscription(id.to_owned())])
+        self.attempt(&[id], |records| {
+            // Also one that cannot be read is there.
+            let is_present = !matches!(records.first(), Some(Ok(None)) | None);
+            Ok(is_present.then(|| vec![Change::RemoveSubscription(id.to_owned())]))
         })
         .await
     }
@@ -168,8 +166,7 @@ impl RedisPublisher {
         &self,
         id: &str,
     ) -> std::result::Result<Option<Subscription>, RedisStoreError> {
-        let mut records = self.source.records(&[id]).await?;
-        Ok(records.subscriptions.pop().flatten())
+        only(&self.source.records(&[id]).await?.subscriptions)
     }
 
     /// Reads the records, has the changes to them chosen, and makes these, until no
@@ -177,11 +174,11 @@ impl RedisPublisher {
     async fn attempt(
         &self,
         ids: &[&str],
-        mut choose: impl FnMut(Vec<Option<Subscription>>) -> Option<Vec<Change>>,
+        mut choose: impl FnMut(&[Record]) -> Result<Option<Vec<Change>>>,
     ) -> Result<Option<u64>> {
         for _ in 0..ATTEMPTS {
             let before = self.source.records(ids).await?;
-            let Some(changes) = choose(before.subscriptions.clone()) else {
+            let Some(changes) = choose(&before.subscriptions)? else {
                 return Ok(None);
             };
             let (command, nonce) = self.command(&before, changes)?;
@@ -200,7 +197,7 @@ impl RedisPublisher {
             .collect();
         ids.sort_unstable();
         ids.dedup();
-        let present = before.subscriptions.iter().flatten().cloned();
+        let present = before.subscriptions.iter().flatten().flatten().cloned();
         let catalog = before
             .definitions
             .apply(present.map(Change::PutSubscription));
@@ -265,6 +262,15 @@ impl fmt::Debug for RedisPublisher {
         f.debug_struct("RedisPublisher")
             .field("catalog", &self.source.names.live)
             .finish_non_exhaustive()
+    }
+}
+
+/// The subscription of the only record.
+fn only(records: &[Record]) -> std::result::Result<Option<Subscription>, RedisStoreError> {
+    match records {
+        [Ok(subscription)] => Ok(subscription.clone()),
+        // The error itself is not worth cloning.
+        _ => Err(RedisStoreError::Owner { source: None }),
     }
 }
 
