@@ -78,7 +78,10 @@ async fn changes_that_do_not_fit_change_nothing() {
         Change::PutSubscription(dangling),
     ];
     let error = publisher.apply(changes).await.unwrap_err();
-    assert!(matches!(error, RedisPublishError::Catalog { .. }), "{error}");
+    assert!(
+        matches!(error, RedisPublishError::Catalog { .. }),
+        "{error}"
+    );
     assert_eq!(revision(&server), before);
     assert_eq!(status(&store, KEY).await, 200);
 }
@@ -117,7 +120,10 @@ async fn catalog_that_goes_back_is_reported_and_cached_keys_are_confirmed() {
     assert_eq!(status(&cache, KEY).await, 200, "it cannot know yet");
     // Any lookup meets the older revision.
     assert_eq!(status(&cache, WRONG).await, 401);
-    eventually("it is reported", async || store.status().went_back_at().is_some()).await;
+    eventually("it is reported", async || {
+        store.status().went_back_at().is_some()
+    })
+    .await;
     comes_to(&cache, KEY, 401).await;
     let repaired = publisher.put_subscription(&contoso()).await.unwrap();
     assert!(repaired > newest, "revisions grow also after that");
@@ -127,17 +133,35 @@ async fn catalog_that_goes_back_is_reported_and_cached_keys_are_confirmed() {
 #[tokio::test]
 async fn change_without_the_right_to_push_is_made_and_reported_as_such() {
     let (server, _publisher, store) = served().await;
-    let _: () = server.run(&["ACL", "SETUSER", "mute", "on", ">pw", "~*", "+@all", "resetchannels"]);
+    let _: () = server.run(&[
+        "ACL",
+        "SETUSER",
+        "mute",
+        "on",
+        ">pw",
+        "~*",
+        "+@all",
+        "resetchannels",
+    ]);
     let url = format!("redis://mute:pw@127.0.0.1:{}", server.port());
     let mute = RedisPublisher::new(RedisOptions::new(url).with_timeout(PATIENCE)).unwrap();
     let error = mute.put_subscription(&suspended()).await.unwrap_err();
-    assert!(matches!(error, RedisPublishError::NotPushed { .. }), "{error:?}");
+    assert!(
+        matches!(error, RedisPublishError::NotPushed { .. }),
+        "{error:?}"
+    );
     let text = error.to_string();
-    assert!(text.starts_with("the change is made, but not pushed"), "{text}");
+    assert!(
+        text.starts_with("the change is made, but not pushed"),
+        "{text}"
+    );
     assert!(text.contains("{tsk}:changes"), "{text}");
     assert_eq!(status(&store, KEY).await, 401);
     let error = mute.publish(&catalog()).await.unwrap_err();
-    assert!(matches!(error, RedisPublishError::NotPushed { .. }), "{error:?}");
+    assert!(
+        matches!(error, RedisPublishError::NotPushed { .. }),
+        "{error:?}"
+    );
     assert_eq!(status(&store, KEY).await, 200);
 }
 

@@ -152,7 +152,8 @@ fn catalog(turn: u64) -> Catalog {
         builder.push_subscription(subscription.with_primary_key(good_key(number)));
     }
     for number in 0..CHANGING {
-        let subscription = Subscription::new(changing_id(number)).with_scope(Scope::Api("x".into()));
+        let subscription =
+            Subscription::new(changing_id(number)).with_scope(Scope::Api("x".into()));
         builder.push_subscription(subscription.with_primary_key(changing_key(number)));
     }
     builder.build().unwrap()

@@ -53,7 +53,9 @@ fn pairing() -> (Far, Pairing, CachedStore<Pairing>) {
 }
 
 fn has_api(answer: &Answer, id: &str) -> bool {
-    answer.definitions().is_some_and(|definitions| definitions.api(id).is_some())
+    answer
+        .definitions()
+        .is_some_and(|definitions| definitions.api(id).is_some())
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,7 +84,10 @@ async fn stale_owner_is_served_with_its_own_definitions() {
     far.set(Mode::Fail);
     let stale = cache.lookup(&digest("good")).await.unwrap();
     assert!(stale.owner().is_some() && has_api(&stale, "one"));
-    assert!(cache.lookup(&digest("wrong")).await.is_err(), "absence has no stale answer");
+    assert!(
+        cache.lookup(&digest("wrong")).await.is_err(),
+        "absence has no stale answer"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +122,10 @@ async fn confirmed_again_after_changes_may_have_been_missed_and_stale_until_then
     far.set(Mode::Answer);
     far.put("good", suspended());
     store.confirm_all();
-    assert_eq!(state_of(store.find(&digest("good")).await), State::Suspended);
+    assert_eq!(
+        state_of(store.find(&digest("good")).await),
+        State::Suspended
+    );
     assert!(found(&store.lookup_cached(&digest("good"))));
 }
 
