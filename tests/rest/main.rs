@@ -6,6 +6,7 @@
     unreachable_pub
 )]
 
+mod explain;
 mod lists;
 mod openapi;
 mod owners;

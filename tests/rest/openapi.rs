@@ -88,6 +88,10 @@ async fn openapi_every_documented_response_is_seen() {
             "/users/{uid}/subscriptions/{sid}",
             get("/users/u/subscriptions/s"),
         ),
+        (
+            "/explain",
+            post("/explain", &json!({ "api": "a", "subscription": "s" })),
+        ),
         ("/auditEvents", get("/auditEvents")),
         ("/replicas", get("/replicas")),
         ("/whoami", get("/whoami")),

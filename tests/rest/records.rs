@@ -673,34 +673,3 @@ async fn audit_tells_who_changed_what_and_never_a_key() {
         assert_eq!(refused.targets(), ["$filter"]);
     }
 }
-
-#[tokio::test]
-async fn change_waits_for_the_replica_of_its_process() {
-    use axum::body::Body;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use tower::ServiceExt;
-    use tower_subscription_key::manage::rest::{Rest, allow_all_for_development};
-    use tower_subscription_key::manage::{Caller, Manage};
-
-    let waited = Arc::new(AtomicU64::new(0));
-    let seen = Arc::clone(&waited);
-    let rest = Rest::new(
-        Manage::in_memory().unwrap(),
-        allow_all_for_development(Caller::publisher("dev")),
-    )
-    .wait_applied(move |number| {
-        seen.store(number, Ordering::SeqCst);
-        std::future::ready(())
-    });
-    let request = http::Request::put(format!("{BASE}/apis/a?api-version=2024-05-01"))
-        .header("content-type", "application/json")
-        .body(Body::from(r#"{"properties":{"path":"a"}}"#))
-        .unwrap();
-    let response = rest.into_router().oneshot(request).await.unwrap();
-    let number = response.headers()["change-number"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    assert_eq!(waited.load(Ordering::SeqCst).to_string(), number);
-}

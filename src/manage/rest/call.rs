@@ -1,5 +1,7 @@
 //! One request, from its authorization to its answer.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{OriginalUri, Request};
 use axum::response::{IntoResponse, Response};
@@ -9,6 +11,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::catalog::Catalog;
 use crate::manage::rest::query::Query;
 use crate::manage::rest::refusal::Refusal;
 use crate::manage::rest::resource::Place;
@@ -108,6 +111,7 @@ impl Call<'_> {
                 Method::DELETE => self.delete_api(&id).await,
                 _ => self.get_api(&id).await,
             },
+            Route::Explain => self.explain().await,
             Route::AuditEvents => self.list_audit_events().await,
             Route::Replicas => self.list_replicas().await,
             Route::Whoami => self.whoami(),
@@ -117,6 +121,16 @@ impl Call<'_> {
 
     pub(super) fn manage(&self) -> &Manage {
         &self.shared.manage
+    }
+
+    /// The catalog in force in this process, or else that of the database. For
+    /// publishers.
+    pub(super) async fn catalog(&self) -> Result<Arc<Catalog>, ManageError> {
+        let export = async || self.manage().export(&self.caller).await.map(Arc::new);
+        match (&self.caller, self.shared.replica_catalog()) {
+            (Caller::Publisher(_), Some(catalog)) => Ok(catalog),
+            _ => export().await,
+        }
     }
 
     /// The part of a list that the query asks for, limited by a filter of the path.
@@ -192,9 +206,7 @@ impl Call<'_> {
     /// Names an accepted change, after the process's own replica has applied it.
     pub(super) async fn changed(&self, number: Option<u64>, mut response: Response) -> Answer {
         if let Some(number) = number {
-            if let Some(applied) = &self.shared.applied {
-                applied(number).await;
-            }
+            self.shared.wait_applied(number).await;
             response.headers_mut().insert(CHANGE_NUMBER, number.into());
         }
         Ok(response)

@@ -47,6 +47,7 @@ mod body;
 mod call;
 mod definitions;
 mod etag;
+mod explain;
 mod fields;
 mod filter;
 mod openapi;
@@ -64,9 +65,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use futures_util::future::BoxFuture;
 
+use crate::catalog::Catalog;
 use crate::manage::Manage;
+#[cfg(feature = "sql")]
+use crate::store::SqlStore;
 
 pub use authorize::{Authorize, BearerTokens, allow_all_for_development};
 
@@ -80,10 +83,40 @@ pub struct Rest {
 struct Shared {
     manage: Manage,
     authorize: Box<dyn Authorize>,
-    applied: Option<Applied>,
+    #[cfg(feature = "sql")]
+    replica: Option<SqlStore>,
 }
 
-type Applied = Box<dyn Fn(u64) -> BoxFuture<'static, ()> + Send + Sync>;
+/// How long an answer waits for the process's own replica, which may be cut off
+/// from the database.
+#[cfg(feature = "sql")]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+impl Shared {
+    /// Waits until the process's own replica has applied a change.
+    async fn wait_applied(&self, number: u64) {
+        #[cfg(feature = "sql")]
+        if let Some(replica) = &self.replica {
+            let applied = replica.wait_applied(number);
+            if tokio::time::timeout(PATIENCE, applied).await.is_err() {
+                tracing::warn!(
+                    number,
+                    "the replica of this process has not applied a change yet"
+                );
+            }
+        }
+        #[cfg(not(feature = "sql"))]
+        let _ = number;
+    }
+
+    /// The catalog that is in force in this process.
+    fn replica_catalog(&self) -> Option<Arc<Catalog>> {
+        #[cfg(feature = "sql")]
+        return self.replica.as_ref()?.catalog();
+        #[cfg(not(feature = "sql"))]
+        None
+    }
+}
 
 impl Rest {
     /// The REST interface of the given control plane, with the page, for the
@@ -92,7 +125,8 @@ impl Rest {
         let shared = Shared {
             manage,
             authorize: Box::new(authorize),
-            applied: None,
+            #[cfg(feature = "sql")]
+            replica: None,
         };
         Self {
             shared,
@@ -107,17 +141,15 @@ impl Rest {
         self
     }
 
-    /// Answers an accepted change after the given function has completed for its
-    /// number: for a process whose own services follow the same database, and
-    /// whose clients use a new key at once. Default: answers when the change is
-    /// durable.
+    /// Names the store by which services of this process follow the database. An
+    /// accepted change is then answered after the store has applied it, at most 5
+    /// seconds later, so that a client can use a new key at once; and keys are
+    /// explained on its catalog. Default: a change is answered when it is durable.
+    #[cfg(feature = "sql")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "sqlite", feature = "postgres"))))]
     #[must_use]
-    pub fn wait_applied<F, R>(mut self, applied: F) -> Self
-    where
-        F: Fn(u64) -> R + Send + Sync + 'static,
-        R: Future<Output = ()> + Send + 'static,
-    {
-        self.shared.applied = Some(Box::new(move |number| Box::pin(applied(number))));
+    pub fn with_replica(mut self, store: SqlStore) -> Self {
+        self.shared.replica = Some(store);
         self
     }
 

@@ -23,6 +23,7 @@ pub(super) enum Route {
     UserSubscription(String, String),
     Apis,
     Api(String),
+    Explain,
     AuditEvents,
     Replicas,
     Whoami,
@@ -72,6 +73,7 @@ impl Route {
             ["users", _, "subscriptions", _] => Self::UserSubscription(id(1), id(3)),
             ["apis"] => Self::Apis,
             ["apis", _] => Self::Api(api(1)),
+            ["explain"] => Self::Explain,
             ["auditevents"] => Self::AuditEvents,
             ["replicas"] => Self::Replicas,
             ["whoami"] => Self::Whoami,
@@ -93,7 +95,9 @@ impl Route {
                 Method::DELETE,
             ],
             Self::ProductApi(..) => &[Method::HEAD, Method::PUT, Method::DELETE],
-            Self::ListSecrets(_) | Self::Regenerate(..) | Self::Rotate(_) => &[Method::POST],
+            Self::ListSecrets(_) | Self::Regenerate(..) | Self::Rotate(_) | Self::Explain => {
+                &[Method::POST]
+            }
             _ => &[Method::GET, Method::HEAD],
         }
     }

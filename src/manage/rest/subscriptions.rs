@@ -196,7 +196,7 @@ pub(super) fn plain(error: ManageError) -> Refusal {
     Refusal::of(error, json_name)
 }
 
-fn slot(value: &Value) -> Result<KeySlot, String> {
+pub(super) fn slot(value: &Value) -> Result<KeySlot, String> {
     match text(value)?.to_ascii_lowercase().as_str() {
         "primary" => Ok(KeySlot::Primary),
         "secondary" => Ok(KeySlot::Secondary),

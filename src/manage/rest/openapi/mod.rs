@@ -192,10 +192,11 @@ mod tests {
             Route::Replicas => 15,
             Route::Whoami => 16,
             Route::OpenApi => 17,
+            Route::Explain => 18,
         }
     }
 
-    const KINDS: usize = 18;
+    const KINDS: usize = 19;
 
     #[test]
     fn document_every_route_is_described_with_its_methods() {

@@ -3,7 +3,9 @@
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Components;
 
-use super::requests::{ApiRequest, ProductRequest, RotateRequest, SubscriptionRequest};
+use super::requests::{
+    ApiRequest, ExplainRequest, Explanation, ProductRequest, RotateRequest, SubscriptionRequest,
+};
 use crate::manage::rest::refusal::ErrorEnvelope;
 use crate::manage::rest::shape::{
     Api, AuditEvent, CallerAnswer, List, Product, ReplicaList, RotateAnswer, SecretsAnswer,
@@ -57,6 +59,8 @@ pub(super) const SCHEMAS: &[(&str, Register)] = &[
     ("Api", register::<Api>),
     ("ApiList", register::<List<Api>>),
     ("ApiRequest", register::<ApiRequest>),
+    ("ExplainRequest", register::<ExplainRequest>),
+    ("Explanation", register::<Explanation>),
     ("AuditEventList", register::<List<AuditEvent>>),
     ("ReplicaList", register::<ReplicaList>),
     ("Caller", register::<CallerAnswer>),
@@ -125,6 +129,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation("PUT", "/apis/{aid}", "putApi", "Creates an API, or changes the fields that the body names.", Takes::Record("ApiRequest"), &[(200, API), (201, API)]),
     operation("PATCH", "/apis/{aid}", "patchApi", "Changes the fields that the body names.", Takes::Record("ApiRequest"), &[(200, API)]),
     operation("DELETE", "/apis/{aid}", "deleteApi", "Deletes an API.", Takes::DeletionAlong, &[(204, None)]),
+    operation("POST", "/explain", "explain", "Explains how a request is decided, and what would let it in.", Takes::Body("ExplainRequest"), &[(200, Some("Explanation"))]),
     operation("GET", "/auditEvents", "listAuditEvents", "Lists the audit trail, newest first.", Takes::Page, &[(200, Some("AuditEventList"))]),
     operation("GET", "/replicas", "listReplicas", "Lists the replicas that follow the database.", Takes::Nothing, &[(200, Some("ReplicaList"))]),
     operation("GET", "/whoami", "whoami", "Says on whose behalf the request is made.", Takes::Nothing, &[(200, Some("Caller"))]),

@@ -1,5 +1,6 @@
 //! The bodies of requests. They are read field by field, so that a field that is
 //! not named stays as it is; these types only describe them.
+//! So does the type of the explanation, which the tool shares.
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
@@ -107,4 +108,54 @@ pub(super) struct RotateRequest {
     expires_at: Option<String>,
     /// The prefix of the new key.
     key_prefix: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ExplainRequest {
+    /// The path of the request, unless `api` is named.
+    path: Option<String>,
+    /// The id of the API, unless `path` is named.
+    api: Option<String>,
+    /// The key that the request presents.
+    key: Option<String>,
+    /// The subscription whose key the request presents.
+    subscription: Option<String>,
+    /// Which key of the subscription. Default: the first that it has.
+    slot: Option<String>,
+    /// The time of the request. Default: now.
+    at: Option<String>,
+    /// `ignore` (the default) or `deny`.
+    inapplicable_key: Option<String>,
+    /// `deny` (the default) or `pass`.
+    unmatched: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Explanation {
+    /// `access`, `denied` or `unmatched`.
+    outcome: String,
+    /// What the client is told: `missing` or `invalid`.
+    told: Option<String>,
+    reason: Option<String>,
+    api: Option<String>,
+    product: Option<String>,
+    subscription: Option<String>,
+    slot: Option<String>,
+    scope: Option<String>,
+    steps: Vec<ExplainedStep>,
+    cures: Vec<ExplainedCure>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ExplainedStep {
+    rule: String,
+    holds: bool,
+    text: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ExplainedCure {
+    text: String,
+    command: Option<String>,
 }

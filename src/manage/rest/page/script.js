@@ -410,13 +410,10 @@ async function create(kind, name, id, properties) {
   const random = () => [...crypto.getRandomValues(new Uint8Array(4))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const put = (one) => send("PUT", `/${kind}/${part(one)}`, { body: { properties }, headers: { "If-None-Match": "*" } });
   if (me.role === "owner") return put(`${slug}-${random()}`);
-  try {
-    return await put(slug);
-  } catch (error) {
-    if (error.status !== 412) throw error;
-    if (id) throw new Refusal(412, { message: `The id ${id} is taken.`, details: [{ target: "id", message: "This id is taken." }] });
-    return put(`${slug}-${random()}`);
-  }
+  const { count } = await send("GET", `/${kind}`, { query: { $top: 1, $filter: `name eq ${quoted(slug)}` } });
+  if (count === 0) return put(slug);
+  if (id) throw new Refusal(412, { message: "The id is taken.", details: [{ target: "id", message: "This id is taken: choose another." }] });
+  return put(`${slug}-${random()}`);
 }
 
 const keysOf = ({ properties }) => [["Primary key", properties.primaryKey], ["Secondary key", properties.secondaryKey]].filter(([, key]) => key);
@@ -434,9 +431,10 @@ async function regenerate(item, slot, reload) {
   });
   if (!done) return;
   const until = done.value.replacedKeyExpiresAt;
+  // The keys are shown also if the list cannot be read again.
+  await attempt(reload);
   await showKeys(`New ${slot} key of ${nameOf(item)}`, [[slot === "primary" ? "Primary key" : "Secondary key", done.value.key]],
     until ? `The replaced key works until ${timeText(until)}.` : null);
-  await reload();
 }
 
 async function setState(item, state, sentence, reload) {
@@ -537,7 +535,7 @@ async function addSubscription(names, reload) {
   });
   if (!done) return;
   say(`${nameOf(done.value)} is added.`);
-  await reload(0);
+  await attempt(() => reload(0));
   await showKeys(`Keys of ${nameOf(done.value)}`, keysOf(done.value));
 }
 
