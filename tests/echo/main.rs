@@ -5,6 +5,7 @@
 mod commands;
 mod context;
 mod process;
+mod readme;
 mod reload;
 mod strip;
 mod wire;

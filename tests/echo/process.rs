@@ -15,16 +15,21 @@ use tempfile::TempDir;
 /// Only so that a broken example fails its test instead of hanging it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The example, not yet started. It runs in a folder that is not its own.
-pub(crate) fn command() -> Command {
+/// An example, not yet started.
+pub(crate) fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let profile = test.ancestors().nth(2).unwrap();
-    let binary = profile.join("examples").join(format!("echo{EXE_SUFFIX}"));
+    let binary = profile.join("examples").join(format!("{name}{EXE_SUFFIX}"));
     assert!(
         binary.exists(),
-        "build it first: cargo build --example echo"
+        "build it first: cargo build --example {name}"
     );
-    let mut command = Command::new(binary);
+    Command::new(binary)
+}
+
+/// The echo example, not yet started. It runs in a folder that is not its own.
+pub(crate) fn command() -> Command {
+    let mut command = example("echo");
     command.current_dir(std::env::temp_dir());
     command
 }
