@@ -344,6 +344,10 @@ mod linux {
         let mut watched = Watched::open(directory, path, POLLED);
         fs::remove_file(&real).unwrap();
         watched.until_refused("mount its folder instead").await;
+        // It is looked at again, and is what it was.
+        watched.statuses.mark_unchanged();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!watched.statuses.has_changed().unwrap());
     }
 
     /// The threads and the notification handles of this process.

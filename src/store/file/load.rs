@@ -97,7 +97,7 @@ impl Loader {
         };
         if is(&history.used) {
             history.tried = Some(history.used.clone());
-            if self.replica.status().last_error().is_some() {
+            if self.unlinked().is_none() && self.replica.status().last_error().is_some() {
                 self.replica.confirm(None);
             }
         } else if !history.tried.as_ref().is_some_and(is)
@@ -109,7 +109,10 @@ impl Loader {
             // Those that this version was the first to name.
             tried.key_files.read_again(&mut seen);
         }
-        self.report_unlinked();
+        if let Some(path) = self.unlinked() {
+            let path = path.given.clone();
+            self.replica.fail(&FileError::Unlinked { path });
+        }
         seen
     }
 
@@ -139,16 +142,10 @@ impl Loader {
         Ok(())
     }
 
-    /// A path that leads to a removed file shows no change any more.
-    fn report_unlinked(&self) {
-        let unlinked = self
-            .source
-            .paths()
-            .find(|path| Stamp::of(&path.absolute).is_unlinked());
-        if let Some(path) = unlinked {
-            let path = path.given.clone();
-            self.replica.fail(&FileError::Unlinked { path });
-        }
+    /// A path that leads to a removed file: it shows no change any more.
+    fn unlinked(&self) -> Option<&FilePath> {
+        let is_unlinked = |path: &&FilePath| Stamp::of(&path.absolute).is_unlinked();
+        self.source.paths().find(is_unlinked)
     }
 }
 

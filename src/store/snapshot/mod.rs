@@ -35,7 +35,7 @@ mod error;
 mod format;
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -217,13 +217,14 @@ impl SnapshotFile {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        // Only its owner may read it; it is removed if anything fails.
-        let file = NamedTempFile::with_prefix_in(".snapshot-", directory)?;
-        let mut writer = BufWriter::with_capacity(1 << 16, file);
+        // Only its owner may read it; it is removed if anything fails. An error names
+        // the kind only: its text has a random path, and would differ every time.
+        let file = NamedTempFile::with_prefix_in(".snapshot-", directory)
+            .map_err(|error| io::Error::from(error.kind()))?;
+        let mut writer = BufWriter::with_capacity(1 << 16, file.as_file());
         format::write(&mut writer, header, catalog)?;
-        let file = writer
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?;
+        writer.flush()?;
+        drop(writer);
         file.as_file().sync_all()?;
         file.persist(&self.path)?;
         sync_directory(directory)

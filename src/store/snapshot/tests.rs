@@ -159,8 +159,11 @@ fn snapshot_that_is_too_old_or_of_the_future_is_refused() {
 fn failed_save_leaves_the_file_as_it_was() {
     let Place { directory, file } = place();
     let nowhere = SnapshotFile::new(directory.path().join("no/snapshot"));
-    let error = nowhere.save(&catalog("one")).unwrap_err();
-    assert!(matches!(error, SnapshotError::Write { .. }));
+    let save = || nowhere.save(&catalog("one")).unwrap_err();
+    assert!(matches!(save(), SnapshotError::Write { .. }));
+    // The same text, so that it is reported once.
+    let text = |error| crate::store::replica::describe(&error);
+    assert_eq!(text(save()), text(save()));
     // A folder in its place cannot be replaced by a file.
     fs::create_dir(file.path()).unwrap();
     assert!(file.save(&catalog("two")).is_err());
