@@ -125,11 +125,11 @@ impl FileStoreBuilder {
         let prepared = self
             .watch
             .then(|| Prepared::new(self.settings, &self.files));
-        let (loader, live, seen) = Loader::open(&self.files, self.progress)?;
+        let (loader, seen) = Loader::open(&self.files, self.progress)?;
         let loader = Arc::new(loader);
         let start = |prepared| Watcher::start(prepared, Arc::clone(&loader), seen);
         let watcher = prepared.map(start).transpose()?;
         let path = self.files.into_iter().next().unwrap_or_default();
-        Ok(FileStore::new(path, loader, live, watcher))
+        Ok(FileStore::new(path, loader, watcher))
     }
 }

@@ -4,7 +4,6 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use crate::catalog::Live;
 use crate::store::file::FileError;
 use crate::store::file::progress::OnProgress;
 use crate::store::file::read::{FilePath, Hash};
@@ -34,17 +33,15 @@ struct Version {
 
 impl Loader {
     /// Reads the files for the first time.
-    pub(super) fn open(
-        paths: &[PathBuf],
-        progress: OnProgress,
-    ) -> Result<(Self, Arc<Live>, Seen), FileError> {
+    pub(super) fn open(paths: &[PathBuf], progress: OnProgress) -> Result<(Self, Seen), FileError> {
         let source = Source::new(paths, progress)?;
         let content = source.read()?;
         let (catalog_files, mut seen) = (content.hash, content.seen.clone());
         let (catalog, key_files) = source.parse(content);
         let catalog = catalog?;
         key_files.read_again(&mut seen);
-        let (replica, live) = Replica::with_catalog(source.name(), catalog);
+        let replica = Replica::new(source.name(), None);
+        replica.publish(catalog, None);
         let used = Version {
             catalog_files,
             key_files,
@@ -57,7 +54,7 @@ impl Loader {
                 used,
             }),
         };
-        Ok((loader, live, seen))
+        Ok((loader, seen))
     }
 
     /// The catalog files.

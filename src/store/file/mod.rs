@@ -51,7 +51,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch::Receiver;
 
-use crate::catalog::{Catalog, KeyOwner, Live};
+use crate::catalog::{Catalog, KeyOwner};
 use crate::key::KeyDigest;
 use crate::store::{Holdings, StoreStatus, SubscriptionStore};
 
@@ -74,7 +74,6 @@ pub struct FileStore {
 struct Shared {
     path: PathBuf,
     loader: Arc<Loader>,
-    live: Arc<Live>,
     /// Dropped with the last handle, and the thread with it.
     _watcher: Option<Watcher>,
 }
@@ -109,11 +108,10 @@ impl FileStore {
         FileStoreBuilder::new(vec![path.as_ref().to_owned()])
     }
 
-    fn new(path: PathBuf, loader: Arc<Loader>, live: Arc<Live>, watcher: Option<Watcher>) -> Self {
+    fn new(path: PathBuf, loader: Arc<Loader>, watcher: Option<Watcher>) -> Self {
         let shared = Shared {
             path,
             loader,
-            live,
             _watcher: watcher,
         };
         Self {
@@ -124,7 +122,7 @@ impl FileStore {
     /// The version in use.
     #[must_use]
     pub fn catalog(&self) -> Arc<Catalog> {
-        self.shared.live.load()
+        self.shared.loader.replica.loaded_catalog()
     }
 
     /// The path that was opened, or the first of them.
@@ -173,7 +171,7 @@ impl SubscriptionStore for FileStore {
     type Error = Infallible;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Infallible> {
-        Ok(self.shared.live.owner(key))
+        Ok(self.catalog().owner(key))
     }
 
     fn holdings(&self) -> Result<Holdings, Infallible> {

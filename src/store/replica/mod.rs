@@ -14,7 +14,7 @@ mod text;
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
@@ -52,7 +52,7 @@ pub enum CatalogUnavailable {
 pub(crate) struct Replica {
     /// The source, for people: a path, a URL without its secrets.
     source: String,
-    live: OnceLock<Arc<Live>>,
+    live: Live,
     /// The version in use under the source's own name for it.
     named: Mutex<Option<(Arc<str>, Catalog)>>,
     freshness: Freshness,
@@ -69,23 +69,13 @@ impl Replica {
     pub(crate) fn new(source: impl Into<String>, max_staleness: Option<Duration>) -> Self {
         Self {
             source: source.into(),
-            live: OnceLock::new(),
+            live: Live::empty(),
             named: Mutex::default(),
             freshness: Freshness::new(max_staleness),
             status: watch::Sender::default(),
             is_running: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
         }
-    }
-
-    /// A replica with its first version, and the cell of all versions to come.
-    #[cfg(feature = "file")]
-    pub(crate) fn with_catalog(source: impl Into<String>, catalog: Catalog) -> (Self, Arc<Live>) {
-        let replica = Self::new(source, None);
-        let live = Arc::new(Live::new(catalog.clone()));
-        let _ = replica.live.set(Arc::clone(&live));
-        replica.publish(catalog, None);
-        (replica, live)
     }
 
     /// The source, for people.
@@ -95,21 +85,25 @@ impl Replica {
 
     /// The version in use, for a request.
     pub(crate) fn current(&self) -> Result<Arc<Catalog>, CatalogUnavailable> {
-        let live = self.live.get().ok_or(CatalogUnavailable::NotLoaded)?;
+        let catalog = self.live.published().ok_or(CatalogUnavailable::NotLoaded)?;
         self.freshness.check()?;
-        Ok(live.load())
+        Ok(catalog)
     }
 
     /// The owner of the key in the version in use.
     pub(crate) fn owner(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, CatalogUnavailable> {
-        let live = self.live.get().ok_or(CatalogUnavailable::NotLoaded)?;
-        self.freshness.check()?;
-        Ok(live.owner(key))
+        Ok(self.current()?.owner(key))
     }
 
     /// The version in use, however old it is.
     pub(crate) fn catalog(&self) -> Option<Arc<Catalog>> {
-        self.live.get().map(|live| live.load())
+        self.live.published()
+    }
+
+    /// The same for a replica that began with a version.
+    #[cfg(feature = "file")]
+    pub(crate) fn loaded_catalog(&self) -> Arc<Catalog> {
+        self.live.load()
     }
 
     /// The version in use, if the source's name for it is the given one.
@@ -176,11 +170,7 @@ impl Replica {
         self.freshness.confirm(age);
         let revision: Option<Arc<str>> = revision.map(Arc::from);
         *self.named() = revision.clone().map(|name| (name, catalog.clone()));
-        match self.live.get() {
-            Some(live) => live.publish(catalog),
-            // Only one task publishes: none was quicker.
-            None => drop(self.live.set(Arc::new(Live::new(catalog)))),
-        }
+        self.live.publish(catalog);
         self.status.send_modify(|status| {
             status.version = version;
             status.origin = Some(origin);
@@ -206,8 +196,8 @@ impl Replica {
         let is_same = self.status.borrow().revision.as_deref() == revision;
         let revision: Option<Arc<str>> = revision.map(Arc::from);
         if !is_same {
-            let catalog = self.live.get().map(|live| live.snapshot());
-            *self.named() = revision.clone().zip(catalog);
+            let catalog = self.live.snapshot();
+            *self.named() = revision.clone().map(|name| (name, catalog));
         }
         self.status.send_modify(|status| {
             status.confirmed_at = Some(SystemTime::now());
