@@ -5,6 +5,7 @@ mod conformance;
 mod faults;
 mod file;
 mod http;
+mod key_files;
 mod lookups;
 mod remote;
 mod secrets;

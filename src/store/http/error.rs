@@ -1,5 +1,4 @@
 use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -44,7 +43,7 @@ pub enum HttpError {
     TooLarge(usize),
     /// The answer is not a valid document. `Display` has its first issue;
     /// [`document`](Self::document) has all of them.
-    #[error("the remote server's answer is not valid: {}", first_issue(.0))]
+    #[error("the remote server's answer is not valid: {}", .0.summary())]
     Document(Box<DocumentError>),
     /// An answer about another key than the one that was asked about.
     #[error("the remote server answered about another key")]
@@ -92,19 +91,6 @@ fn advice(status: StatusCode) -> &'static str {
         300..=399 => ": redirects are not followed, use the URL it leads to",
         401 | 403 => ": check `authorization`",
         _ => "",
-    }
-}
-
-fn first_issue(error: &DocumentError) -> impl fmt::Display {
-    let issues = error.issues();
-    let more = issues.len().saturating_sub(1);
-    let first: String = issues
-        .first()
-        .map(|issue| issue.to_string().chars().take(200).collect())
-        .unwrap_or_default();
-    match more {
-        0 => first,
-        _ => format!("{first} (and {more} more)"),
     }
 }
 
