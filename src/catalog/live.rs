@@ -72,7 +72,7 @@ impl Live {
     }
 
     /// Publishes the next version, made from the current one, and returns its
-    /// number. Writers wait for each other, readers for nobody.
+    /// number. Writers wait for each other, readers never wait.
     pub(crate) fn update<E>(
         &self,
         next: impl FnOnce(&Catalog) -> Result<Catalog, E>,

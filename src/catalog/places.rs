@@ -121,3 +121,24 @@ impl<T> Edited<T> {
         (self.places, removed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_removed_values_are_used_again() {
+        let mut places: Places<u32> = [0, 1].into_iter().collect();
+        for n in 2..1_000 {
+            let mut edited = Edited::new(places);
+            edited.remove(Some(1), "");
+            let (without, _) = edited.finish();
+            let mut edited = Edited::new(without);
+            edited.put(None, "new", n);
+            (places, _) = edited.finish();
+            let values: Vec<u32> = places.in_order().map(|(_, value)| *value).collect();
+            assert_eq!(values, [0, n]);
+        }
+        assert_eq!(places.at.len(), 2);
+    }
+}

@@ -1,4 +1,4 @@
-//! Catalogs as their callers see them: what is refused, and what comes back.
+//! A subscription comes back as it was put, packed or not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
@@ -12,189 +12,9 @@ use serde_json::{Value, json};
 
 use crate::access::{Decision, Question, decide};
 use crate::catalog::{
-    Api, Catalog, CatalogError, Change, Entity, Field, IdError, Issue, IssueKind, KeySlot,
-    KeyTextError, Metadata, PathError, Product, Scope, State, Subscription, SubscriptionKey,
+    Api, Catalog, Change, KeySlot, Metadata, Product, Scope, State, Subscription, SubscriptionKey,
 };
-use crate::key::{KeyDigest, KeyHeader, KeyQuery, Presented};
-
-fn refused(error: CatalogError) -> Vec<(String, Field, IssueKind)> {
-    let line = |Issue {
-                    entity,
-                    field,
-                    kind,
-                    ..
-                }: &Issue| {
-        let place = match entity {
-            Entity::Catalog => "catalog".to_owned(),
-            Entity::Api { index, id } => format!("api {index} {id}"),
-            Entity::Product { index, id } => format!("product {index} {id}"),
-            Entity::Subscription { index, id } => format!("subscription {index} {id}"),
-        };
-        (place, *field, kind.clone())
-    };
-    error.issues().iter().map(line).collect()
-}
-
-#[test]
-fn everything_that_is_wrong_is_told_at_once_and_in_order() {
-    let scoped = |id: &str| Subscription::new(id).with_scope(Scope::AllApis);
-    let open = |id: &str| Product::new(id).with_subscription_required(false);
-    let refusal = Catalog::builder()
-        .subscription(scoped("first").with_primary_key("K"))
-        .subscription(
-            Subscription::new("")
-                .with_scope(Scope::Api("nope".into()))
-                .with_primary_key(""),
-        )
-        .subscription(scoped("same").with_primary_key("L").with_secondary_key("L"))
-        .subscription(Subscription::new("bare"))
-        .subscription(scoped("thief").with_secondary_key("K"))
-        .subscription(
-            scoped("first")
-                .with_scope(Scope::Api("b".into()))
-                .with_scope(Scope::Product("nope".into()))
-                .with_secondary_key(&*"k".repeat(257)),
-        )
-        .product(open("gift").with_apis(["b", "nope"]))
-        .product(open("gift").with_apis(["b"]))
-        .api(Api::new("a:b", "/a"))
-        .api(Api::new("b", "/a/"))
-        .api(Api::new("b", "relative"))
-        .build()
-        .unwrap_err();
-    let expected = [
-        (
-            "api 0 a:b",
-            Field::Id,
-            IssueKind::Id(IdError::Character(':')),
-        ),
-        (
-            "api 1 b",
-            Field::Path,
-            IssueKind::DuplicatePath {
-                other: "a:b".into(),
-            },
-        ),
-        (
-            "api 2 b",
-            Field::Path,
-            IssueKind::Path(PathError::Relative {
-                suggestion: "/relative".into(),
-            }),
-        ),
-        ("api 2 b", Field::Id, IssueKind::DuplicateId),
-        (
-            "product 0 gift",
-            Field::Apis(1),
-            IssueKind::UnknownApi {
-                api: "nope".into(),
-                nearest: None,
-            },
-        ),
-        ("product 1 gift", Field::Id, IssueKind::DuplicateId),
-        (
-            "product 1 gift",
-            Field::SubscriptionRequired,
-            IssueKind::SecondOpenProduct {
-                api: "b".into(),
-                other: "gift".into(),
-            },
-        ),
-        ("subscription 1 ", Field::Id, IssueKind::Id(IdError::Empty)),
-        (
-            "subscription 1 ",
-            Field::Key(KeySlot::Primary),
-            IssueKind::Key(KeyTextError::Length),
-        ),
-        (
-            "subscription 1 ",
-            Field::Scope(0),
-            IssueKind::UnknownScope {
-                scope: Scope::Api("nope".into()),
-                nearest: None,
-            },
-        ),
-        (
-            "subscription 2 same",
-            Field::Key(KeySlot::Secondary),
-            IssueKind::SameKeys,
-        ),
-        ("subscription 3 bare", Field::Scope(0), IssueKind::NoScope),
-        ("subscription 3 bare", Field::Whole, IssueKind::NoKey),
-        (
-            "subscription 4 thief",
-            Field::Key(KeySlot::Secondary),
-            IssueKind::DuplicateKey {
-                other: "first".into(),
-                slot: KeySlot::Primary,
-            },
-        ),
-        (
-            "subscription 5 first",
-            Field::Key(KeySlot::Secondary),
-            IssueKind::Key(KeyTextError::Length),
-        ),
-        (
-            "subscription 5 first",
-            Field::Scope(2),
-            IssueKind::UnknownScope {
-                scope: Scope::Product("nope".into()),
-                nearest: None,
-            },
-        ),
-        ("subscription 5 first", Field::Id, IssueKind::DuplicateId),
-    ];
-    let expected = expected.map(|(place, field, kind)| (place.to_owned(), field, kind));
-    assert_eq!(refused(refusal.clone()), expected);
-    let text = refusal.to_string();
-    assert_eq!(text.lines().count(), 1 + expected.len(), "{text}");
-    assert!(
-        text.contains("product \"gift\", apis: there is no API \"nope\""),
-        "{text}"
-    );
-}
-
-#[test]
-fn a_catalog_without_apis_is_refused() {
-    let refusal = Catalog::builder().build().unwrap_err();
-    let expected = [("catalog".to_owned(), Field::Whole, IssueKind::NoApis)];
-    assert_eq!(refused(refusal), expected);
-}
-
-#[test]
-fn apis_and_products_come_back_as_they_were_put_and_in_their_order() {
-    let metadata: Metadata = [("tier", "public")].into_iter().collect();
-    let apis = [
-        Api::new("z", "/z"),
-        Api::new("a", "/a/")
-            .with_display_name("A")
-            .with_subscription_required(false)
-            .with_key_header(KeyHeader::new("X-A").unwrap())
-            .with_key_query(KeyQuery::new("a").unwrap())
-            .with_metadata(metadata.clone()),
-    ];
-    let products = [
-        Product::new("z").with_apis(["a", "z"]),
-        Product::new("a")
-            .with_display_name("A")
-            .with_apis(["z"])
-            .with_subscription_required(false)
-            .with_published(false)
-            .with_metadata(metadata),
-    ];
-    let mut builder = Catalog::builder();
-    apis.iter().for_each(|api| builder.push_api(api.clone()));
-    products
-        .iter()
-        .for_each(|p| builder.push_product(p.clone()));
-    let catalog = builder.build().unwrap();
-    assert!(catalog.apis().eq(&apis));
-    assert!(catalog.products().eq(&products));
-    assert_eq!(catalog.api("a"), Some(&apis[1]));
-    assert_eq!(catalog.product("z"), Some(&products[0]));
-    assert_eq!((catalog.api("y"), catalog.product("y")), (None, None));
-    assert_eq!(apis[1].path(), "/a");
-}
+use crate::key::{KeyDigest, Presented};
 
 /// Any moment of the years 1 to 9999, to the microsecond.
 fn moment() -> impl Strategy<Value = SystemTime> {
@@ -283,7 +103,7 @@ prop_compose! {
 }
 
 fn around(subscription: Option<Subscription>) -> Catalog {
-    let neighbour = Subscription::new("the neighbour, whose id is longer")
+    let neighbour = Subscription::new("the neighbour with the longer id")
         .with_scope(Scope::Api("a".into()))
         .with_owner("someone")
         .with_primary_key("N");
@@ -323,7 +143,7 @@ fn viewed(catalog: &Catalog, subscription: &Subscription) -> bool {
 
 proptest! {
     #[test]
-    fn a_subscription_comes_back_as_it_was_put(subscription in subscription()) {
+    fn subscription_comes_back_as_it_was_put(subscription in subscription()) {
         let id = subscription.id();
         let built = around(Some(subscription.clone()));
         let put = around(None)
@@ -347,7 +167,7 @@ proptest! {
                 prop_assert_eq!(&**owner.subscription(), &subscription);
                 prop_assert_eq!((owner.slot(), owner.is_retired()), (slot, true));
             }
-            prop_assert!(catalog.owner(&KeyDigest::of("nobody's")).is_none());
+            prop_assert!(catalog.owner(&KeyDigest::of("unknown")).is_none());
         }
     }
 }

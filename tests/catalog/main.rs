@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod builders;
+mod built;
 mod changes;
+mod costs;
 mod refused;

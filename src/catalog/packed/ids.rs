@@ -4,7 +4,7 @@ use hashbrown::HashTable;
 
 use crate::catalog::packed::{Record, id_of};
 
-/// From an id to the place of its subscription. The ids themselves are not in it.
+/// From an id to the position of its subscription. It does not hold the ids.
 #[derive(Debug, Default)]
 pub(super) struct IdTable {
     places: HashTable<u32>,
@@ -12,9 +12,9 @@ pub(super) struct IdTable {
 }
 
 impl IdTable {
-    /// The table of those records, all entered at once: one that grows with them
-    /// would be built anew twenty times on the way to a million. Of equal ids it
-    /// keeps the first, and tells the places of the others.
+    /// The table of the given records. A table that grew with them would be built
+    /// twenty times on the way to a million. It keeps the first of equal ids and
+    /// returns the positions of the others.
     pub(super) fn build(records: &[Record], ids: &str) -> (Self, Vec<u32>) {
         let hash = RandomState::new();
         let mut places = HashTable::with_capacity(records.len());

@@ -17,8 +17,8 @@ pub(crate) use packer::Packer;
 use ids::IdTable;
 use table::{KeyTable, Slot};
 
-/// Many subscriptions, immutable and packed: a slot for each key, a few words
-/// for each subscription, and more only for those that have more.
+/// Many subscriptions, immutable and packed: a slot for each key, a few words for
+/// each subscription, and a detail only for those that need one.
 #[derive(Debug)]
 pub(crate) struct Subscriptions {
     table: KeyTable,
@@ -31,15 +31,15 @@ pub(crate) struct Subscriptions {
 #[derive(Debug, Clone, Copy)]
 struct Record {
     id_start: u32,
-    /// Its place in `details`, or [`NONE`].
+    /// Its position in `details`, or [`NONE`].
     detail: u32,
-    /// Its one scope as a [`word`], or [`NONE`] where the detail has the scopes.
+    /// Its scope as a [`word`], or [`NONE`] if the detail has the scopes.
     scope: u32,
-    /// Where its keys lie in the table, or [`NONE`].
+    /// The positions of its keys in the table, or [`NONE`].
     keys: [u32; 2],
 }
 
-/// What most subscriptions have not.
+/// The properties that most subscriptions do not have.
 #[derive(Debug)]
 struct Detail {
     display_name: Option<Box<str>>,
@@ -49,11 +49,11 @@ struct Detail {
     validity: Validity,
     key_validity: [Validity; 2],
     retired: Option<Box<[Option<Retired>; 2]>>,
-    /// All scopes, where there is not exactly one.
+    /// All scopes, unless there is exactly one.
     scopes: Vec<Target>,
 }
 
-/// A retired key: where it lies in the table, and until when it works.
+/// A retired key: its position in the table, and its validity.
 #[derive(Debug, Clone, Copy)]
 struct Retired {
     position: u32,
@@ -62,7 +62,7 @@ struct Retired {
 
 const NONE: u32 = u32::MAX;
 
-/// Dropping more than this many takes long enough to be felt by a request.
+/// Dropping more than this many would delay a request.
 const DROPPED_AT_ONCE: usize = 10_000;
 
 impl Detail {
@@ -99,7 +99,7 @@ impl Detail {
         needed.then_some(detail)
     }
 
-    /// Whether nothing here bears on a decision.
+    /// Whether a decision depends on nothing here.
     fn is_settled(&self) -> bool {
         self.state == State::Active
             && self.validity.is_always()
@@ -117,7 +117,7 @@ impl Subscriptions {
         self.records.len()
     }
 
-    /// The subscription with that key: its place, and its claim.
+    /// The position of the subscription with the key, and its claim.
     #[inline]
     pub(crate) fn by_key(&self, digest: &KeyDigest) -> Option<(u32, Claim<'_>)> {
         let slot = self.table.get(digest)?;
@@ -212,9 +212,7 @@ impl Subscriptions {
         HeldKey::ALL
             .into_iter()
             .zip(positions)
-            .filter_map(|(held, position)| {
-                Some((held, KeyDigest::from_bytes(self.table.at(position)?.digest)))
-            })
+            .filter_map(|(held, position)| Some((held, self.table.at(position)?.digest)))
     }
 
     /// The digests of its keys.
@@ -279,8 +277,8 @@ fn id_of<'a>(records: &[Record], ids: &'a str, at: u32) -> &'a str {
     ids.get(start..end).unwrap_or_default()
 }
 
-/// A million subscriptions take long to free. Whoever lets go of the last
-/// version that holds them may be a request, so that a thread does it.
+/// A million subscriptions take long to free, and the last one to use a version
+/// may be a request. So a thread frees them.
 impl Drop for Subscriptions {
     fn drop(&mut self) {
         if self.records.len() <= DROPPED_AT_ONCE {
@@ -294,8 +292,7 @@ impl Drop for Subscriptions {
             mem::take(&mut self.by_id),
             mem::take(&mut self.details),
         );
-        // Where no thread can be had, the closure and the parts in it are
-        // dropped right here.
+        // If there is no thread, the closure and the parts in it are dropped here.
         let _ = std::thread::Builder::new()
             .name("subscriptions-drop".into())
             .spawn(move || drop(parts));

@@ -14,18 +14,18 @@ use crate::catalog::{Definitions, Entity, Field, Issue, IssueKind, Scope, Subscr
 /// Subscriptions and scopes are counted in 27 bits.
 const MAX_COUNT: usize = 1 << 27;
 
-/// Takes subscriptions one by one and packs each at once, so that a million
-/// never lie in memory unpacked.
+/// Takes subscriptions one by one and packs each at once, so that a million of
+/// them are never in memory unpacked.
 #[derive(Debug, Default)]
 pub(crate) struct Packer {
     records: Vec<Record>,
     ids: String,
     details: Vec<Detail>,
     keys: Vec<Slot>,
-    /// Keys of other packers, whose subscriptions are counted from there.
+    /// Keys of other packers, with the position of their first subscription.
     more_keys: Vec<(u32, Vec<Slot>)>,
-    /// Each scope once. APIs and products may come later, so that scopes are
-    /// counted now and resolved at the end.
+    /// Each scope once, with its count. APIs and products may come later, so that
+    /// scopes are resolved at the end.
     scopes: HashMap<Scope, u32>,
     /// Scopes of the details, by those counts.
     detail_scopes: Vec<(u32, Vec<u32>)>,
@@ -42,7 +42,7 @@ impl Packer {
         self.push_record(at as u32, subscription);
         for (held, key) in subscription.held_keys() {
             self.keys.push(Slot {
-                digest: *key.digest().as_bytes(),
+                digest: *key.digest(),
                 subscription: at as u32,
                 word: word::key(held),
             });
@@ -80,7 +80,7 @@ impl Packer {
         self.records.len()
     }
 
-    /// Takes what another packer took, as if it had come here after the rest.
+    /// Takes everything from another packer, behind its own.
     #[cfg(feature = "document")]
     pub(crate) fn append(&mut self, other: Self, issues: &mut Issues) {
         let at = self.records.len();
@@ -117,7 +117,7 @@ impl Packer {
         }
     }
 
-    /// Counts another packer's scopes, and tells which count each has here.
+    /// Counts another packer's scopes, and returns the count of each of them here.
     #[cfg(feature = "document")]
     fn count_all(&mut self, theirs: HashMap<Scope, u32>) -> Vec<u32> {
         let mut counts = vec![NONE; theirs.len()];
@@ -232,7 +232,7 @@ impl Packer {
         }
     }
 
-    /// All keys, with what their words tell of their subscriptions.
+    /// All keys, with the scopes of their subscriptions in their words.
     fn settled_keys(&mut self) -> Vec<Vec<Slot>> {
         let mut runs = vec![(0, mem::take(&mut self.keys))];
         runs.append(&mut self.more_keys);
@@ -269,11 +269,11 @@ impl Packer {
     }
 }
 
-/// Up to so many subscriptions, a thread costs more than it saves.
+/// Up to this many subscriptions, a thread costs more than it saves.
 const ALONE: usize = 10_000;
 
-/// Does both, the second on a thread of its own where that is worth it and one
-/// can be had.
+/// Does both, the second on a thread of its own if there are many subscriptions
+/// and the system has a thread.
 fn side_by_side<A, B: Send>(
     subscriptions: usize,
     first: impl FnOnce() -> A,

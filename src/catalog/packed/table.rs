@@ -1,4 +1,3 @@
-use std::fmt;
 use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
@@ -7,9 +6,9 @@ use crate::key::KeyDigest;
 
 /// One key in the [`KeyTable`]: its digest, its subscription, and a word that
 /// decides the usual request without a second look into memory.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
-    pub(super) digest: [u8; 32],
+    pub(super) digest: KeyDigest,
     pub(super) subscription: u32,
     pub(super) word: u32,
 }
@@ -18,7 +17,7 @@ pub(super) struct Slot {
 const VACANT: u32 = u32::MAX;
 
 const EMPTY: Slot = Slot {
-    digest: [0; 32],
+    digest: KeyDigest::from_bytes([0; 32]),
     subscription: VACANT,
     word: 0,
 };
@@ -44,6 +43,10 @@ pub(super) struct KeyTable {
     hasher: DefaultHashBuilder,
 }
 
+/// Room for keys that run on behind the last place: more would make the vectors
+/// grow to twice their size.
+const BEHIND: usize = 64;
+
 /// Two keys with the same digest.
 pub(super) struct Collision {
     pub(super) first: Slot,
@@ -57,8 +60,8 @@ impl KeyTable {
         let keys: usize = runs.iter().map(Vec::len).sum();
         let places = (keys * 3 / 2).max(1);
         let mut table = Self {
-            tags: vec![NO_TAG; places],
-            slots: vec![EMPTY; places],
+            tags: vec![NO_TAG; places + BEHIND],
+            slots: vec![EMPTY; places + BEHIND],
             places: places as u64,
             hasher: DefaultHashBuilder::default(),
         };
@@ -91,21 +94,23 @@ impl KeyTable {
 
     /// Lets every run of keys end before the table does.
     fn close(&mut self) {
-        self.tags.push(NO_TAG);
-        self.slots.push(EMPTY);
+        if self.tags.last() != Some(&NO_TAG) {
+            self.tags.push(NO_TAG);
+            self.slots.push(EMPTY);
+        }
     }
 
     /// The key with that digest.
     #[inline]
     pub(super) fn get(&self, digest: &KeyDigest) -> Option<&Slot> {
-        let hash = self.hasher.hash_one(digest.as_bytes());
+        let hash = self.hasher.hash_one(digest);
         let start = self.place(hash);
         let run = self.tags[start..].iter().zip(&self.slots[start..]);
         for (found, slot) in run {
             if *found == NO_TAG {
                 return None;
             }
-            if *found == tag(hash) && digest.is(&slot.digest) {
+            if *found == tag(hash) && slot.digest == *digest {
                 return Some(slot);
             }
         }
@@ -134,16 +139,6 @@ fn tag(hash: u64) -> u8 {
     (hash as u8).max(1)
 }
 
-/// Nothing of the digest.
-impl fmt::Debug for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot")
-            .field("subscription", &self.subscription)
-            .field("word", &self.word)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Slot {
     fn is_vacant(&self) -> bool {
         self.subscription == VACANT
@@ -156,7 +151,7 @@ mod tests {
 
     fn key(n: u32) -> Slot {
         Slot {
-            digest: *KeyDigest::of(n.to_le_bytes()).as_bytes(),
+            digest: KeyDigest::of(n.to_le_bytes()),
             subscription: n,
             word: !n,
         }
@@ -182,10 +177,10 @@ mod tests {
     }
 
     /// Digests that differ only in four bytes from `at` on.
-    fn crafted(n: u32, at: usize) -> [u8; 32] {
+    fn crafted(n: u32, at: usize) -> KeyDigest {
         let mut digest = [0; 32];
         digest[at..at + 4].copy_from_slice(&n.to_le_bytes());
-        digest
+        KeyDigest::from_bytes(digest)
     }
 
     #[test]
@@ -209,11 +204,10 @@ mod tests {
             // Two thirds full, a uniform table takes one step a key on average.
             assert!(steps < 3 * u64::from(KEYS), "{steps} steps, bytes {at}..");
             for n in [0, 1, KEYS - 1] {
-                let found = table.get(&KeyDigest::from_bytes(crafted(n, at)));
+                let found = table.get(&crafted(n, at));
                 assert_eq!(found.map(|slot| slot.subscription), Some(n));
             }
-            let unknown = KeyDigest::from_bytes(crafted(KEYS, at));
-            assert!(table.get(&unknown).is_none());
+            assert!(table.get(&crafted(KEYS, at)).is_none());
         }
     }
 

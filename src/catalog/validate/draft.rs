@@ -4,8 +4,7 @@ use crate::catalog::Field;
 
 /// An API, product or subscription of which a reader may know only a part.
 ///
-/// A field that is missing where it is required, or that cannot be read, is
-/// *unread*: the reader reports it, and the rules skip it and check the rest. The
+/// A required field that is missing, or a field that cannot be read, is *unread*: the reader reports it, and the rules skip it and check the rest. The
 /// value has anything in its place. Of a list, one element can be unread; it
 /// keeps its place.
 #[derive(Debug)]
@@ -60,7 +59,7 @@ impl Unread {
         }
     }
 
-    /// Takes what another builder could not read, whose lists come behind.
+    /// Takes what another builder could not read. Its lists come behind the own ones.
     pub(crate) fn append(&mut self, other: Self, first: impl Fn(Kind) -> usize) {
         self.api_ids |= other.api_ids;
         self.product_ids |= other.product_ids;

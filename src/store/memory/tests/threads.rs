@@ -26,7 +26,7 @@ fn generation(number: usize) -> Catalog {
         .unwrap()
 }
 
-/// Ends the readers also where the writer fails.
+/// Ends the readers also if the writer fails.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
