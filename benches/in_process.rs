@@ -1,7 +1,9 @@
 //! Added time of one request: this layer in its settings, and the checks that
 //! people write by hand, interleaved in one run.
 //!
-//! `cargo bench --bench in_process [-- SIZES…]`, sizes in subscriptions.
+//! `cargo bench --bench in_process [-- [--subscriber] SIZES…]`, sizes in subscriptions.
+//! With `--subscriber`, a `tracing` subscriber at INFO is installed that writes to
+//! a sink, as every production service has one.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -39,6 +41,12 @@ struct Row {
 }
 
 fn main() {
+    if std::env::args().any(|argument| argument == "--subscriber") {
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::INFO)
+            .with_writer(std::io::sink)
+            .init();
+    }
     let sizes: Vec<usize> = std::env::args()
         .filter_map(|size| size.parse().ok())
         .collect();

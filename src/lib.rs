@@ -1,104 +1,117 @@
-//! Subscription keys for any tower service: the system that API gateways sell,
-//! inside your own.
+//! Subscription keys for any Rust web service, as a [tower] layer: the system that
+//! Azure API Management made popular, inside your process.
 //!
-//! [`SubscriptionKeyLayer`] wraps any service (axum, tonic, hyper, anything
-//! tower). It takes a key from the request, asks a [`SubscriptionStore`] whose it
-//! is, decides by APIs, products and scopes, and either lets the request in with
-//! an [`Access`] in its extensions or answers it with the exact refusal that
-//! clients of Azure API Management know.
+//! APIs are grouped into products. Subscriptions open them, each with a pair of keys.
+//! [`SubscriptionKeyLayer`] wraps any tower service (axum, tonic, hyper), decides about
+//! each request, and tells later layers who is calling.
 //!
-//! # Quick start
+//! [tower]: https://docs.rs/tower
 //!
-#![cfg_attr(all(feature = "axum", feature = "file"), doc = "```no_run")]
-#![cfg_attr(not(all(feature = "axum", feature = "file")), doc = "```ignore")]
-//! use axum::{Router, routing::get};
-//! use tower_subscription_key::{Access, FileStore, SubscriptionKeyLayer};
+//! | word | meaning |
+//! |---|---|
+//! | API | a part of your service: an id, a path prefix, whether it requires a subscription |
+//! | product | a group of APIs. *Open* if it requires no subscription |
+//! | subscription | a pair of keys with scopes, a state, and optionally an owner |
+//! | scope | what a subscription opens: a product, an API, all APIs, or everything |
+//! | key slot | `primary` or `secondary`: both work, so that one can be replaced |
+//! | catalog | APIs, products and subscriptions, as one consistent version |
+//! | store | where subscriptions are kept: memory, a file, SQL, Redis, HTTP, your own |
+//! | decision | *allowed* with an [`Access`], *unmatched*, or *denied* with a [`Denial`] |
+//! | access | what later layers see: API, product, subscription, slot, scope |
+//! | rejection | the response to a denied request |
 //!
-//! async fn list_orders(access: Access) -> String {
-//!     match access.subscription() {
-//!         Some(subscription) => format!("orders of {}", subscription.id()),
-//!         None => "orders that everyone may see".to_owned(),
-//!     }
-//! }
+//! # Example
 //!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let store = FileStore::open("subscriptions.toml").await?;
-//! let keys = SubscriptionKeyLayer::new(store).strip_key(true).validate()?;
-//! let app: Router = Router::new()
-//!     .route("/orders", get(list_orders))
-//!     .route_layer(keys);
-//! # Ok(()) }
+//! ```
+//! use http::{Request, Response, StatusCode};
+//! use tower::{Layer, Service, ServiceExt, service_fn};
+//! use tower_subscription_key::{
+//!     Access, Api, Catalog, MemoryStore, Scope, Subscription, SubscriptionKeyLayer,
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let catalog = Catalog::builder()
+//!     .api(Api::new("orders", "/orders"))
+//!     .subscription(
+//!         Subscription::new("contoso")
+//!             .with_scope(Scope::Api("orders".into()))
+//!             .with_primary_key("264a41411c0b43e782f483eb6f3eaeab"),
+//!     )
+//!     .build()?;
+//! let keys = SubscriptionKeyLayer::new(MemoryStore::new(catalog)).validate()?;
+//!
+//! // The service behind the layer knows who is calling.
+//! let mut service = keys.layer(service_fn(async |request: Request<String>| {
+//!     let access: &Access = request.extensions().get().ok_or("no layer")?;
+//!     let caller = access.subscription().map_or("anonymous", |s| s.id());
+//!     Ok::<_, &str>(Response::new(format!("orders of {caller}")))
+//! }));
+//!
+//! // Accepted: the key is that of a subscription whose scope fits.
+//! let request = Request::get("/orders/17")
+//!     .header("Ocp-Apim-Subscription-Key", "264a41411c0b43e782f483eb6f3eaeab")
+//!     .body(String::new())?;
+//! let response = service.ready().await?.call(request).await?;
+//! assert_eq!(response.status(), StatusCode::OK);
+//!
+//! // Refused: without a key, the service is not called.
+//! let request = Request::get("/orders/17").body(String::new())?;
+//! let response = service.ready().await?.call(request).await?;
+//! assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! with `subscriptions.toml`:
-//!
-//! ```toml
-//! [[apis]]
-//! id = "orders"
-//! path = "/orders"
-//!
-//! [[products]]
-//! id = "starter"
-//! apis = ["orders"]
-//!
-//! [[subscriptions]]
-//! id = "contoso"
-//! scope = "/products/starter"
-//! primary_key = { sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }
-//! ```
+//! Under axum, it is `Router::route_layer(keys)`, and handlers take `access: Access`
+//! (feature `axum`).
 //!
 //! # How a request is decided
 //!
-//! Data flows one way, and there is a module for each step:
+//! Data flows one way, and each step has its module:
 //!
-//! | step | module | what it does |
-//! |---|---|---|
-//! | request → key | [`key`] | takes the key from the first source that is present, and hides or strips it |
-//! | key → digest | [`key`] | from here on there is only its SHA-256 |
-//! | digest → subscription | [`store`] | memory, file or your own; *cannot answer* is never *no such key* |
-//! | subscription → decision | [`access`] | the rules, in one pure function over the [`catalog`] |
-//! | access → request | [`access`] | [`Access`] in the extensions: API, product, subscription, slot, scope |
-//! | denial → response | [`response`] | Azure's bytes, RFC 9457, your own, or gRPC's trailers |
+//! | step | module |
+//! |---|---|
+//! | The key is taken from the first source that is present, and becomes a digest | [`key`] |
+//! | The API is chosen by the longest path prefix | [`catalog`] |
+//! | The subscription that owns the digest is looked up | [`store`] |
+//! | The rules decide, in one pure function | [`access`] |
+//! | A denied request is rejected, as Azure does, or as you choose | [`response`] |
 //!
-//! The tower types that drive them are in [`layer`]; the settings are the methods
+//! The tower types that drive these steps are in [`layer`]. The settings are the methods
 //! of [`SubscriptionKeyLayer`].
 //!
-//! # What later layers see
+//! # Guides
 //!
-//! A handler or layer behind this one reads
-//! `request.extensions().get::<Access>()`, or takes `Access` or `Option<Access>`
-//! as an axum extractor (feature `axum`). It is one cheap clone and holds the
-//! version of the catalog that decided.
-//!
-//! The span of the request gets `api.id`, `product.id`, `subscription.id` and
-//! `key.slot`; a denial is one `tracing` event with its reason. The client is
-//! never told the reason.
-//!
-//! # Security
-//!
-//! - It fails closed: a store that cannot answer, or settings that cannot work,
-//!   give 503, never a pass.
-//! - A key is in no log, error, `Debug` output, metric or response, and in memory
-//!   no longer than its request. Stores hold digests.
-//! - Digests are compared in constant time, and where a digest lies in the table
-//!   tells nothing about others.
-//! - A key is not salted: use random keys (128 bits), not passwords.
+//! - [Where to put the layer](guide::placement), and what others see of a key
+//! - [Security](guide::security): what the layer compares, and what it cannot protect
+//! - [Operations](guide::operations): events, spans, metrics
+//! - [Coming from](guide::coming_from) `from_fn`, tower-http, Azure, Kong
 //!
 //! # Features
 //!
-//! None is on by default: the layer and [`MemoryStore`] need none of them.
+//! No feature is on by default: the layer and [`MemoryStore`] need none.
 //!
-//! | feature | brings |
+//! | feature | enables |
 //! |---|---|
-//! | `axum` | `Access` and `Option<Access>` as extractors |
-//! | `file` | `FileStore`: a watched catalog file in TOML, JSON or YAML |
-//! | `document` | reading and writing catalog documents in JSON, and snapshots on disk |
-//! | `cache` | [`CachedStore`] around any slow store |
-//! | `http` | [`HttpStore`] and [`HttpLookupStore`] over a client of yours |
-//! | `http-client` | the same with a ready-made client |
-//! | `redis` | [`RedisStore`] and [`RedisPublisher`]: a catalog in Redis, changes pushed to all |
-//! | `metrics` | [`CacheStats`](store::CacheStats) through the `metrics` facade |
-//! | `conformance` | [`conformance`](store::conformance): a test suite for stores of your own |
+//! | `axum` | [`Access`] and `Option<Access>` as extractors; axum's `OriginalUri` |
+//! | `file` | `FileStore`: a watched catalog file in the enabled formats |
+//! | `json`, `toml`, `yaml` | the formats of catalog documents |
+//! | `document` | reading and writing catalog documents, and snapshots on disk |
+//! | `cache` | `CachedStore` around any slow store |
+//! | `http` | `HttpStore` and `HttpLookupStore` over an HTTP client of yours |
+//! | `http-client` | a ready-made client for these |
+//! | `redis` | `RedisStore` and `RedisPublisher`: a catalog in Redis |
+//! | `manage`, `sqlite`, `postgres` | creating, rotating and suspending subscriptions; a database |
+//! | `rest` | the REST interface of management, and its page |
+//! | `generate` | generated keys, with prefix and checksum |
+//! | `timeout` | `lookup_timeout`: a limit for stores that hang |
+//! | `metrics` | [metrics](guide::operations#metrics) of decisions, lookups and reloads |
+//! | `conformance` | a test suite for stores of your own |
+//! | `import`, `cli` | files of other systems; the command-line tool `subscription-key` |
+//!
+//! "The trait `Handler<_, _>` is not implemented" for a handler that takes [`Access`] means
+//! that the feature `axum` is missing.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod access;

@@ -19,7 +19,7 @@ struct Seen<'a> {
     access: Context<'a>,
 }
 
-/// How the request was let in. All `null` for one that merely passed.
+/// How the request was let in. All `null` for an unmatched one.
 #[derive(Serialize, Default)]
 struct Context<'a> {
     api: Option<&'a str>,
@@ -43,7 +43,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Has no eye for the body.
+/// Ignores the body of the request.
 pub(crate) async fn answer<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Error> {
     let access = request.extensions().get::<Access>();
     let seen = Seen {
@@ -53,7 +53,10 @@ pub(crate) async fn answer<B>(request: Request<B>) -> Result<Response<Full<Bytes
         headers: by_name(request.headers()),
         access: access.map(Context::of).unwrap_or_default(),
     };
-    let mut response = Response::new(Full::from(serde_json::to_vec(&seen)?));
+    let mut json = serde_json::to_vec(&seen)?;
+    // So that the prompt of a shell begins on a line of its own.
+    json.push(b'\n');
+    let mut response = Response::new(Full::from(json));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     Ok(response)

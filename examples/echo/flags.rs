@@ -10,15 +10,15 @@ use tower_subscription_key::{InapplicableKey, Unmatched};
 pub(crate) const USAGE: &str = "\
 Usage: echo [OPTIONS]
 
-Serves an echo behind subscription keys. Requests that get in are answered with
-what the service behind the keys saw of them.
+Serves an echo behind subscription keys. A request that gets in is answered with
+what the service behind the layer saw.
 
 Options:
   --catalog FILE                  the catalog: TOML, JSON or YAML [the one beside this example]
   --listen ADDR:PORT              where to listen; port 0 takes a free one [127.0.0.1:3000]
-  --strip                         take the key away before the service sees the request
-  --inapplicable-key ignore|deny  a wrong key where none is needed [ignore]
-  --unmatched deny|pass           a path of no API [deny]
+  --strip                         remove the key before the service sees the request
+  --inapplicable-key ignore|deny  a wrong key on an API that needs none [ignore]
+  --unmatched deny|pass           a path that belongs to no API [deny]
   --help                          this text
 ";
 

@@ -1,11 +1,12 @@
-//! Answers every request that its key lets in with what the service behind the
-//! layer sees of it.
+//! An echo service behind subscription keys: it answers every request that gets in
+//! with what the service behind the layer saw.
 //!
 //! ```text
 //! cargo run --example echo
 //! ```
 //!
-//! serves the catalog beside this file on 127.0.0.1:3000, and prints what to try.
+//! serves the catalog beside this file on 127.0.0.1:3000 and prints `curl` lines to
+//! try. The reason of each denial is printed on stderr, if stderr is a terminal.
 
 mod answer;
 mod flags;
@@ -58,7 +59,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Hidden where nobody watches.
+/// Hidden if stderr is no terminal.
 fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("loading {bar:40} {percent} %, {msg}") {
@@ -68,7 +69,7 @@ fn progress_bar() -> ProgressBar {
 }
 
 fn draw(bar: &ProgressBar, load: LoadProgress) {
-    // What is loaded again later is told in a line of its own.
+    // A later reload has a line of its own.
     if !bar.is_finished() {
         bar.set_length(load.length);
         bar.set_position(load.read);
@@ -89,7 +90,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         .await;
     bar.finish_and_clear();
     let store = store?;
-    tokio::spawn(tell_changes(store.watch_status()));
+    tokio::spawn(report_changes(store.watch_status()));
     let keys = SubscriptionKeyLayer::new(store)
         .strip_key(flags.strip)
         .inapplicable_key(flags.inapplicable_key)
@@ -105,28 +106,28 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         ready += "\n";
         ready += &TRY.replace("URL", &url).replace("CATALOG", SHIPPED_CATALOG);
     }
-    let stop = told_to_stop()?;
+    let stop = stop_signal()?;
     say(io::stdout(), &ready);
     serve::serve(listener, keys, stop).await;
     Ok(())
 }
 
-/// Tells what becomes of every change to the file.
-async fn tell_changes(mut changes: watch::Receiver<StoreStatus>) {
+/// Reports the outcome of every change to the file.
+async fn report_changes(mut changes: watch::Receiver<StoreStatus>) {
     while changes.changed().await.is_ok() {
         let status = changes.borrow_and_update().clone();
         let version = status.version();
-        let told = match status.last_error() {
+        let line = match status.last_error() {
             Some(error) => format!("{error}\nkept the last good version, {version}\n"),
             None => format!("reloaded, version {version}\n"),
         };
-        say(io::stderr(), &told);
+        say(io::stderr(), &line);
     }
 }
 
-/// Why a request is denied is told to nobody but the operator.
+/// Prints the reason of each denial, which clients do not learn.
 fn log_denials() {
-    let denials = Targets::new().with_target("tower_subscription_key::layer", Level::INFO);
+    let denials = Targets::new().with_target("tower_subscription_key::observe", Level::DEBUG);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_target(false)
@@ -137,14 +138,14 @@ fn log_denials() {
         .init();
 }
 
-/// Writes at once. Nobody may be reading, which is no reason to stop.
+/// Writes at once. That nobody reads is no reason to stop.
 fn say(mut out: impl Write, text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Ends on ctrl-c, or when the system asks. Listens for that from now on.
+/// Ends on ctrl-c or SIGTERM, from now on.
 #[cfg(unix)]
-fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -156,9 +157,9 @@ fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Ends on ctrl-c. Listens for that from now on.
+/// Ends on ctrl-c, from now on.
 #[cfg(windows)]
-fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut ctrl_c = tokio::signal::windows::ctrl_c()?;
     Ok(async move {
         let _ = ctrl_c.recv().await;

@@ -1,4 +1,4 @@
-//! Connections: HTTP/1.1 and HTTP/2 without TLS, until told to stop.
+//! Connections: HTTP/1.1 and HTTP/2 without TLS, until a signal to stop.
 
 use std::io;
 use std::pin::pin;
@@ -19,12 +19,12 @@ use tower_subscription_key::{SubscriptionKeyLayer, SubscriptionStore};
 use crate::answer::answer;
 use crate::say;
 
-/// Longer heads than servers take by default, so that it is the layer that
-/// answers them. (A target has at most 65534 bytes: `http::Uri` takes no more.)
+/// Longer heads than servers accept by default, so that the layer answers them. (A
+/// target has at most 65534 bytes: `http::Uri` accepts no more.)
 const MAX_HEAD: u32 = 1 << 20;
 const MAX_HEADERS: usize = 1024;
 
-/// How long requests that are under way get to finish.
+/// How long requests in progress may take to finish after a signal to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn serve<S: SubscriptionStore>(
@@ -39,7 +39,7 @@ pub(crate) async fn serve<S: SubscriptionStore>(
         .http1()
         .max_buf_size(MAX_HEAD as usize)
         .max_headers(MAX_HEADERS)
-        // A client may close its own side as soon as it has asked.
+        // A client may close its own side after its request.
         .half_close(true);
     server.http2().max_header_list_size(MAX_HEAD);
 
@@ -52,14 +52,14 @@ pub(crate) async fn serve<S: SubscriptionStore>(
         };
         let service = TowerToHyperService::new(service.clone());
         let connection = server.serve_connection(TokioIo::new(stream), service);
-        // A connection that breaks is its client's business.
+        // A broken connection concerns its client only.
         tokio::spawn(connections.watch(connection.into_owned()));
     }
     drop(listener);
     let _ = tokio::time::timeout(GRACE, connections.shutdown()).await;
 }
 
-/// Answers, and reads the body apart from that: a client that is still sending
+/// Answers, and reads the body independently of it: a client that is still sending
 /// when the connection closes may never read its answer, denied or not.
 async fn converse<S, B, R>(echo: S, request: Request<B>) -> Result<Response<R>, S::Error>
 where
@@ -86,8 +86,8 @@ async fn read_to_end(body: impl Body) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 
-/// The next connection. What goes wrong with one is no reason to stop; where
-/// the system has no room for another, there may be room later.
+/// The next connection. An error of one is no reason to stop. If the system has no
+/// resources for another, it may have some later.
 async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {

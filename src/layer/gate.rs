@@ -313,9 +313,9 @@ impl<S: SubscriptionStore> Gate<S> {
                 Some(Hint::OuterLayer)
             }
             DenialReason::UnknownKey | DenialReason::MalformedKey => {
-                let names = self.settings.names(denial.api());
-                let value = head.headers.get(names.header.name());
-                let has_comma = value.is_some_and(|value| value.as_bytes().contains(&b','));
+                let name = self.settings.names(denial.api()).header.name();
+                let mut values = head.headers.iter().filter(|(found, _)| *found == name);
+                let has_comma = values.any(|(_, value)| value.as_bytes().contains(&b','));
                 has_comma.then_some(Hint::Comma)
             }
             _ => None,

@@ -102,6 +102,10 @@ fn push_realm(value: &mut String, context: &RejectionContext<'_>) {
 /// Pushes text as the content of a quoted string of ASCII (RFC 9110, section 5.6.4):
 /// `"` and `\` are escaped, and what such a string cannot hold is percent-encoded.
 fn push_quoted(value: &mut String, text: &str) {
+    let is_plain = |byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        return value.push_str(text);
+    }
     for byte in text.bytes() {
         match byte {
             b'"' | b'\\' => {

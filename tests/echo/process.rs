@@ -180,6 +180,7 @@ impl Answer {
     /// What the inner service saw.
     pub(crate) fn seen(&self) -> Value {
         assert_eq!(self.status(), 200, "{self:?}");
+        assert!(self.body.ends_with("}\n"), "an answer ends with a line end");
         serde_json::from_str(&self.body).unwrap()
     }
 

@@ -8,6 +8,7 @@ mod exchanges;
 mod extract;
 mod generic;
 mod hostile;
+#[cfg(feature = "metrics")]
 mod metrics;
 mod misconfigured;
 mod names;

@@ -29,7 +29,7 @@ const CATALOG_ETAG: HeaderName = HeaderName::from_static("catalog-etag");
 ///
 /// ```no_run
 /// # #[cfg(feature = "http-client")]
-/// # fn build() -> Result<(), tower_subscription_key::store::http::HttpConfigError> {
+/// # fn build() -> Result<(), Box<dyn std::error::Error>> {
 /// use tower_subscription_key::catalog::Api;
 /// use tower_subscription_key::{SubscriptionKeyLayer, store::HttpLookupStore};
 ///
