@@ -1,5 +1,5 @@
-//! A store of your own: a folder with one file for each key. Its name is the
-//! key's digest, its text the partner whose key it is.
+//! A store of your own: a folder with one file for each key. The name of the file is
+//! the digest of the key, its text is the partner who owns the key.
 
 mod demo;
 
@@ -9,8 +9,7 @@ use std::path::PathBuf;
 use axum::Router;
 use axum::routing::get;
 use tokio::fs;
-use tower_subscription_key::catalog::KeyOwner;
-use tower_subscription_key::catalog::{Api, KeySlot, Scope, Subscription};
+use tower_subscription_key::catalog::{Api, KeyOwner, KeySlot, Scope, Subscription};
 use tower_subscription_key::{Access, KeyDigest, SubscriptionKeyLayer, SubscriptionStore};
 
 struct PartnerFolder(PathBuf);
@@ -21,7 +20,7 @@ impl SubscriptionStore for PartnerFolder {
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, io::Error> {
         let partner = match fs::read_to_string(self.0.join(key.to_hex())).await {
             Ok(partner) => partner,
-            // Nobody's key is an answer; a disk that fails is none.
+            // An unknown key is an answer. A disk that fails is an error.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -39,7 +38,7 @@ async fn main() -> Result<(), demo::Error> {
     let contoso = folder.path().join(KeyDigest::of(CONTOSO).to_hex());
     fs::write(&contoso, "contoso\n").await?;
 
-    // The folder knows keys only, so the layer is told that all is one API.
+    // The folder knows keys only: the whole service is one API.
     let store = PartnerFolder(folder.path().to_owned());
     let keys = SubscriptionKeyLayer::new(store)
         .single_api(Api::new("orders", ""))?
@@ -54,7 +53,7 @@ async fn main() -> Result<(), demo::Error> {
         client.get("/orders", &[key], 200).await?;
         client.get("/orders", &[wrong_key], 401).await?;
 
-        // This file cannot be read as text: nobody knows whose key it is.
+        // This file is not text: the store cannot answer.
         fs::write(&contoso, [0xff]).await?;
         client.get("/orders", &[key], 503).await?;
 
@@ -66,5 +65,8 @@ async fn main() -> Result<(), demo::Error> {
 
 async fn list_orders(access: Access) -> String {
     let caller = access.subscription();
-    format!("the orders of {}", caller.map_or("nobody", |s| s.id()))
+    format!(
+        "the orders of {}",
+        caller.map_or("an anonymous caller", |s| s.id())
+    )
 }

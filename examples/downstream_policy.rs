@@ -1,5 +1,5 @@
-//! A rate limit behind the keys: its figure is `calls_per_minute` of the
-//! product, and every subscription has a count of its own. Anonymous callers
+//! A rate limit inside the key layer. The metadata of a product says how many calls a
+//! minute it allows, and each subscription is counted separately. Anonymous callers
 //! share the count of the open product that lets them in.
 
 mod demo;
@@ -26,13 +26,13 @@ const CONTOSO: &str = "b6d1a7c54c0e4d3b8f5a9e2c7d4f1a60";
 const FABRIKAM: &str = "d94c3e5f7a1b4826b0c8f6e4a2d19375";
 const NORTHWIND: &str = "1f7e9d3c5b2a4068a4c6e8f0b1d3957f";
 
-/// What the layer does not know of a product, and this policy does.
+/// The metadata of a product that this policy reads.
 #[derive(Deserialize)]
 struct Plan {
     calls_per_minute: Option<NonZeroU32>,
 }
 
-/// The counts of all callers, by the rate that holds for them.
+/// The counts of all callers, by their rate.
 #[derive(Default)]
 struct Limits(Mutex<HashMap<NonZeroU32, Arc<DefaultKeyedRateLimiter<String>>>>);
 
@@ -45,7 +45,7 @@ impl Limits {
             .or_insert_with(|| Arc::new(RateLimiter::keyed(Quota::per_minute(rate))));
         limiter
             .check_key(&caller)
-            .map_err(|refused| refused.wait_time_from(DefaultClock::default().now()))
+            .map_err(|not_until| not_until.wait_time_from(DefaultClock::default().now()))
     }
 }
 
@@ -55,11 +55,12 @@ async fn rate_limit(
     request: Request,
     next: Next,
 ) -> Response {
-    // A key for one API or for all of them came by no product, so no plan holds.
+    // A key with an API's scope has no product, hence no plan.
     let Some(product) = access.product() else {
         return next.run(request).await;
     };
-    let plan: Plan = match product.metadata().read() {
+    // Read once for each version of the catalog, not for each request.
+    let plan: &Plan = match product.metadata().typed() {
         Ok(plan) => plan,
         Err(error) => {
             eprintln!("product {:?} has no usable plan: {error}", product.id());
@@ -115,7 +116,7 @@ fn app() -> Result<Router, demo::Error> {
     let limits = from_fn_with_state(Arc::<Limits>::default(), rate_limit);
     Ok(Router::new()
         .route("/weather", get(|| async { "sunny" }))
-        // First the keys, then the limit that reads what they found out.
+        // First the keys, then the limit, which reads the access.
         .route_layer(ServiceBuilder::new().layer(keys).layer(limits)))
 }
 

@@ -1,7 +1,7 @@
-//! A gRPC service behind keys, and a client that learns that it needs one.
+//! A gRPC service behind keys, and a client without and with one.
 //!
-//! The service is gRPC's own health check; yours stands in its place the same
-//! way. With `--serve ADDR:PORT` it stays, for you to ask.
+//! The service is gRPC's own health check; use your own in the same way. With
+//! `--serve ADDR:PORT`, the example keeps serving.
 
 use std::net::SocketAddr;
 
@@ -44,11 +44,14 @@ async fn serve(listener: TcpListener) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Interceptors and services find the access among the request's extensions.
+/// Interceptors and services read the access from the extensions of the request.
 fn name_caller(request: Request<()>) -> Result<Request<()>, Status> {
     let access = request.extensions().get::<Access>();
     let caller = access.and_then(|access| access.subscription());
-    println!("server: called by {}", caller.map_or("nobody", |s| s.id()));
+    println!(
+        "server: called by {}",
+        caller.map_or("an anonymous client", |s| s.id())
+    );
     Ok(request)
 }
 
@@ -62,7 +65,7 @@ async fn demo(address: SocketAddr) -> Result<(), BoxError> {
         Err(status) if status.code() == Code::Unauthenticated => {
             println!("client without a key: {status}");
         }
-        other => return Err(format!("UNAUTHENTICATED was expected, not {other:?}").into()),
+        other => return Err(format!("expected UNAUTHENTICATED, got {other:?}").into()),
     }
 
     let key = MetadataValue::from_static(CONTOSO);
@@ -85,8 +88,8 @@ async fn main() -> Result<(), BoxError> {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
             tokio::select! {
-                served = serve(listener) => served,
-                shown = demo(address) => shown,
+                result = serve(listener) => result,
+                result = demo(address) => result,
             }
         }
         (Some("--serve"), Some(address)) => {

@@ -62,7 +62,7 @@ async fn count_stock(Path(item): Path<String>, access: Access) -> String {
 fn caller(access: &Access) -> &str {
     match access.subscription() {
         Some(subscription) => subscription.id(),
-        None => "whoever you are",
+        None => "an anonymous caller",
     }
 }
 
@@ -74,12 +74,12 @@ async fn main() -> Result<(), demo::Error> {
 
         let contoso = ("X-Orders-Key", CONTOSO);
         client.get("/orders", &[contoso], 200).await?;
-        // Stock has another header, so this is no key at all.
+        // Stock reads another header: this request has no key.
         client.get("/stock/bolts", &[contoso], 401).await?;
 
         let fabrikam = ("X-Stock-Key", FABRIKAM);
         client.get("/stock/bolts", &[fabrikam], 200).await?;
-        // The right header, and a subscription that does not open orders.
+        // The right header, but the subscription does not open orders.
         let fabrikam = ("X-Orders-Key", FABRIKAM);
         client.get("/orders", &[fabrikam], 401).await?;
 

@@ -80,7 +80,7 @@ fn headers() -> impl Strategy<Value = HeaderMap> {
     })
 }
 
-/// Nothing where the query is no query of a URI.
+/// `None` if no URI can have this query.
 fn uri(query: &str) -> Option<Uri> {
     format!("http://h/p?{query}").parse().ok()
 }

@@ -5,10 +5,10 @@ use http::header::{AUTHORIZATION, COOKIE};
 
 use super::{KeyHeader, KeyNameError, KeyQuery, wire};
 
-/// A place in a request where a key may stand.
+/// A place in a request that can carry a key.
 ///
-/// Sources are asked in order, and the first that is present in the request
-/// decides, whether its key is any good or not.
+/// The first source in the list that is present in the request decides, whether its
+/// key is valid or not.
 ///
 /// ```
 /// use tower_subscription_key::key::KeySource;
@@ -25,7 +25,7 @@ pub struct KeySource(Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
-    /// Without a name of its own: named for each request.
+    /// `None`: the name that applies to the request.
     Header(Option<KeyHeader>),
     Query(Option<KeyQuery>),
     Cookie(Box<str>),
@@ -33,43 +33,44 @@ enum Kind {
 }
 
 impl KeySource {
-    /// The subscription key header, by the name that holds for the request: the
+    /// The subscription key header, by the name that applies to the request: the
     /// layer's, else the API's, else `Ocp-Apim-Subscription-Key`.
     #[must_use]
     pub fn header() -> Self {
         Self(Kind::Header(None))
     }
 
-    /// The subscription key parameter of the query, by the name that holds for
-    /// the request: the layer's, else the API's, else `subscription-key`.
+    /// The subscription key parameter of the query, by the name that applies to the
+    /// request: the layer's, else the API's, else `subscription-key`.
     #[must_use]
     pub fn query() -> Self {
         Self(Kind::Query(None))
     }
 
-    /// The header of that name, whatever the API calls its own.
+    /// The header with the given name, for every API.
     ///
     /// # Errors
     ///
-    /// [`KeyNameError::Header`] where `name` cannot be a header name.
+    /// [`KeyNameError::Header`] if it is not a header name, and
+    /// [`KeyNameError::Reserved`] if HTTP needs it itself.
     pub fn header_named(name: &str) -> Result<Self, KeyNameError> {
         Ok(Self(Kind::Header(Some(KeyHeader::new(name)?))))
     }
 
-    /// The query parameter of that decoded name, whatever the API calls its own.
+    /// The query parameter with the given decoded name, for every API.
     ///
     /// # Errors
     ///
-    /// [`KeyNameError::Query`] where `name` is empty.
+    /// [`KeyNameError::Query`] if the name is empty.
     pub fn query_named(name: &str) -> Result<Self, KeyNameError> {
         Ok(Self(Kind::Query(Some(KeyQuery::new(name)?))))
     }
 
-    /// The cookie of that name. Its value is taken as it stands, quotes included.
+    /// The cookie with the given name. Its value is the key, quotes included.
     ///
     /// # Errors
     ///
-    /// [`KeyNameError::Cookie`] where `name` cannot be a cookie name.
+    /// [`KeyNameError::Cookie`] if it is not a cookie name.
     pub fn cookie(name: &str) -> Result<Self, KeyNameError> {
         if !is_token(name) {
             return Err(KeyNameError::Cookie { name: name.into() });
@@ -77,12 +78,12 @@ impl KeySource {
         Ok(Self(Kind::Cookie(name.into())))
     }
 
-    /// `Authorization` with that scheme, in any case. A line with another scheme
-    /// is not this source.
+    /// `Authorization` with the given scheme, in any case. A line with another scheme is
+    /// not this source.
     ///
     /// # Errors
     ///
-    /// [`KeyNameError::Scheme`] where `scheme` is not one word.
+    /// [`KeyNameError::Scheme`] if the scheme is not one word.
     pub fn authorization(scheme: &str) -> Result<Self, KeyNameError> {
         if !is_token(scheme) {
             return Err(KeyNameError::Scheme {
@@ -98,7 +99,7 @@ impl KeySource {
         Self(Kind::Authorization("Bearer".into()))
     }
 
-    /// Where this source stands in a request for which `names` hold.
+    /// This source with the names that apply to a request.
     pub(crate) fn place<'a>(&'a self, names: &Names<'a>) -> Place<'a> {
         match &self.0 {
             Kind::Header(own) => Place::Header(own.as_ref().unwrap_or(names.header)),
@@ -119,7 +120,7 @@ pub(crate) enum Place<'a> {
 }
 
 impl Place<'_> {
-    /// Whether that header line carries a key from here, perhaps an empty one.
+    /// Whether a header line carries a key from here, perhaps an empty one.
     pub(super) fn is_in(self, name: &HeaderName, line: &[u8]) -> bool {
         match self {
             Self::Header(own) => name == own.name(),
@@ -132,7 +133,8 @@ impl Place<'_> {
     }
 }
 
-/// RFC 9110's `token`: what cookie names and authentication schemes are made of.
+/// Whether the text is a `token` of RFC 9110, as cookie names and authentication
+/// schemes are.
 pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -140,14 +142,14 @@ pub(crate) fn is_token(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
-/// The names that hold for one request.
+/// The names that apply to one request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Names<'a> {
     pub(crate) header: &'a KeyHeader,
     pub(crate) query: &'a KeyQuery,
 }
 
-/// The names where neither the layer nor the API gives any.
+/// The names if neither the layer nor the API sets any.
 pub(crate) fn default_names() -> Names<'static> {
     static HEADER: LazyLock<KeyHeader> = LazyLock::new(KeyHeader::well_known);
     static QUERY: LazyLock<KeyQuery> = LazyLock::new(KeyQuery::well_known);
@@ -168,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_names_are_those_of_the_contract() {
+    fn default_names_are_those_of_azure() {
         let names = default_names();
         assert_eq!(
             names.header,
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_its_own_outranks_the_requests() {
+    fn source_with_a_name_of_its_own_ignores_the_names_of_the_request() {
         let header = KeyHeader::new("X-Api-Key").unwrap();
         let query = KeyQuery::new("api_key").unwrap();
         let names = Names {
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn cookie_names_and_schemes_are_tokens() {
+    fn cookie_name_or_scheme_that_is_no_token_is_refused() {
         for good in ["k", "__Host-key", "a.b~c", "!#$%&'*+-.^_`|~"] {
             assert!(KeySource::cookie(good).is_ok(), "{good}");
             assert!(KeySource::authorization(good).is_ok(), "{good}");
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn header_and_query_names_are_checked() {
+    fn header_or_query_name_that_is_invalid_is_refused() {
         assert!(KeySource::header_named("X Key").is_err());
         assert_eq!(KeySource::query_named(""), Err(KeyNameError::Query));
     }

@@ -19,7 +19,7 @@ pub(crate) fn strip(sources: &[KeySource], names: &Names<'_>, head: &mut Parts) 
 }
 
 fn strip_headers(headers: &mut HeaderMap, place: Place<'_>) {
-    // Most requests lack most sources, and looking is cheaper than removing.
+    // Most requests lack most sources, and looking costs less than removing.
     let is_in = |(name, line): (&HeaderName, &HeaderValue)| place.is_in(name, line.as_bytes());
     if !headers.iter().any(is_in) {
         return;
@@ -39,7 +39,7 @@ fn strip_headers(headers: &mut HeaderMap, place: Place<'_>) {
     }
 }
 
-/// Replaces every line of a header by what `keep` leaves of it.
+/// Replaces every line of a header with what `keep` returns for it.
 fn retain_lines(
     headers: &mut HeaderMap,
     name: &HeaderName,
@@ -48,13 +48,13 @@ fn retain_lines(
     let kept: Vec<_> = headers.get_all(name).iter().filter_map(keep).collect();
     headers.remove(name);
     for line in kept {
-        // Cannot fail: no more lines than there were. If it did, a line would be
-        // lost, and no key shown.
+        // Cannot fail: there are no more lines than before. If it did, a line would be
+        // lost, and no key exposed.
         let _ = headers.try_append(name, line);
     }
 }
 
-/// What a `Cookie` line holds besides the cookies of that name, if anything.
+/// What a `Cookie` line contains in addition to the cookies with the given name.
 fn without_cookie(line: &HeaderValue, name: &str) -> Option<HeaderValue> {
     let bytes = line.as_bytes();
     if wire::cookie_values(bytes, name).next().is_none() {
@@ -90,14 +90,14 @@ fn strip_query(uri: &mut Uri, name: &str) {
         return;
     }
     let stripped = target(uri, query.split('&').filter(is_other));
-    // Neither can fail: what is left of a valid target is valid. If it did, the
-    // query, or all of it, had better be lost than show the key.
+    // Neither can fail: what is left of a valid target is valid. If it did, losing the
+    // query, or the whole target, is better than exposing the key.
     *uri = with_target(uri, stripped)
         .or_else(|_| with_target(uri, uri.path().to_owned()))
         .unwrap_or_default();
 }
 
-/// The path of `uri`, and those segments as its query, if they are any.
+/// The path of `uri`, and the given segments as its query, if there are any.
 fn target<'q>(uri: &Uri, segments: impl Iterator<Item = &'q str>) -> String {
     let path = uri.path();
     let longest = path.len() + 1 + uri.query().map_or(0, str::len);
@@ -110,7 +110,7 @@ fn target<'q>(uri: &Uri, segments: impl Iterator<Item = &'q str>) -> String {
         separator = '&';
     }
     if target.len() == path.len() + 1 {
-        // One empty segment: nothing is left.
+        // Only one empty segment is left.
         target.truncate(path.len());
     }
     target

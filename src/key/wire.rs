@@ -1,17 +1,17 @@
-//! The grammar of the places where keys stand. Taking, stripping and marking
-//! all read it here, so that nothing is taken from where it is not stripped.
+//! The grammar of the places that carry keys. Taking, stripping and marking share it,
+//! so that a key that can be taken can also be stripped.
 
 use crate::key::MAX_KEY_BYTES;
 
-/// The value of a query segment, still encoded, where its name decodes to
-/// `name`. A segment without `=` has the empty value.
+/// The value of a query segment, still encoded, if its name decodes to `name`. A
+/// segment without `=` has the empty value.
 pub(super) fn query_value<'q>(segment: &'q [u8], name: &str) -> Option<&'q [u8]> {
     let (raw_name, value) = cut(segment, b'=').unwrap_or((segment, &[]));
     decodes_to(raw_name, name.as_bytes()).then_some(value)
 }
 
 fn decodes_to(raw: &[u8], name: &[u8]) -> bool {
-    // Decoding never makes longer, so most segments are dismissed here.
+    // Decoding never makes text longer: this excludes most segments.
     if raw.len() < name.len() {
         return false;
     }
@@ -22,13 +22,12 @@ fn decodes_to(raw: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// Whether decoding could change `raw` at all.
+/// Whether decoding can change `raw`.
 pub(super) fn is_encoded(raw: &[u8]) -> bool {
     raw.iter().any(|byte| matches!(byte, b'%' | b'+'))
 }
 
-/// Decodes a query value into `buffer`; nothing where it is longer than a key
-/// can be.
+/// Decodes a query value into `buffer`. `None` if it is longer than a key can be.
 pub(super) fn decode_key<'b>(raw: &[u8], buffer: &'b mut [u8; MAX_KEY_BYTES]) -> Option<&'b [u8]> {
     let mut length = 0;
     for byte in Decoded(raw) {
@@ -38,8 +37,8 @@ pub(super) fn decode_key<'b>(raw: &[u8], buffer: &'b mut [u8; MAX_KEY_BYTES]) ->
     buffer.get(..length)
 }
 
-/// The bytes that a query name or value stands for: `+` is a space, `%` with
-/// two hex digits a byte, and any other `%` itself.
+/// The decoded bytes of a query name or value: `+` is a space, `%` with two hex digits
+/// is a byte, and any other `%` is itself.
 struct Decoded<'r>(&'r [u8]);
 
 impl Iterator for Decoded<'_> {
@@ -57,7 +56,7 @@ impl Iterator for Decoded<'_> {
 }
 
 impl Decoded<'_> {
-    /// Reads two hex digits, or leaves what is there as it stands.
+    /// Reads two hex digits, or nothing.
     fn escaped(&mut self) -> Option<u8> {
         let [high, low, rest @ ..] = self.0 else {
             return None;
@@ -77,14 +76,14 @@ fn hex(digit: u8) -> Option<u8> {
     }
 }
 
-/// The value of one `;` piece of a `Cookie` line, where it is a cookie of that
-/// name. Quotes are part of the value.
+/// The value of one `;` piece of a `Cookie` line, if it is a cookie with the given name.
+/// Quotes are part of the value.
 pub(super) fn cookie_value<'l>(piece: &'l [u8], name: &str) -> Option<&'l [u8]> {
     let (found, value) = cut(piece.trim_ascii_start(), b'=')?;
     (found == name.as_bytes()).then(|| value.trim_ascii())
 }
 
-/// The values of all cookies of that name in one `Cookie` line.
+/// The values of all cookies with the given name in one `Cookie` line.
 pub(super) fn cookie_values<'l>(
     line: &'l [u8],
     name: &'l str,
@@ -93,15 +92,15 @@ pub(super) fn cookie_values<'l>(
         .filter_map(move |piece| cookie_value(piece, name))
 }
 
-/// What follows the scheme in an `Authorization` line of that scheme; the
-/// scheme alone is followed by the empty value.
+/// What follows the scheme in an `Authorization` line with the given scheme. After the
+/// scheme alone, it is empty.
 pub(super) fn credentials<'l>(line: &'l [u8], scheme: &str) -> Option<&'l [u8]> {
     let (found, rest) = line.trim_ascii().split_at_checked(scheme.len())?;
     let ends = rest.first().is_none_or(u8::is_ascii_whitespace);
     (ends && found.eq_ignore_ascii_case(scheme.as_bytes())).then(|| rest.trim_ascii_start())
 }
 
-/// What stands before and after the first `separator`.
+/// The bytes before and after the first `separator`.
 fn cut(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = bytes.iter().position(|&byte| byte == separator)?;
     Some((&bytes[..at], &bytes[at + 1..]))

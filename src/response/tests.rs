@@ -66,7 +66,7 @@ fn headers_of(response: &Response<Bytes>) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn azures_answers_are_exact_to_the_byte() {
+fn azure_json_is_exact_to_the_byte() {
     let settings = ResponseSettings::default();
     let challenge = ("www-authenticate", CHALLENGE);
     for (rejection, status, header, len, body) in [
@@ -102,9 +102,9 @@ fn azures_answers_are_exact_to_the_byte() {
 }
 
 #[test]
-fn each_client_is_told_the_host_that_it_named() {
+fn realm_contains_the_host_that_the_request_names() {
     let settings = ResponseSettings::default();
-    let told = |target: &'static str, host: Option<&'static str>| {
+    let realm_of = |target: &'static str, host: Option<&'static str>| {
         let mut request = Request::get(target);
         if let Some(host) = host {
             request = request.header(HOST, host);
@@ -133,14 +133,14 @@ fn each_client_is_told_the_host_that_it_named() {
             ("http://me@b.example/", None, "https://b.example/echo"),
         ] {
             for _ in 0..2 {
-                assert_eq!(told(target, host), realm, "{target} {host:?}");
+                assert_eq!(realm_of(target, host), realm, "{target} {host:?}");
             }
         }
     }
 }
 
 #[test]
-fn problem_details_say_the_same_in_their_own_words() {
+fn problem_json_is_a_problem_with_the_same_message() {
     let settings = with_format(ProblemJson);
     for (rejection, title, header) in [
         (
@@ -212,7 +212,7 @@ fn grpc_is_answered_in_its_own_protocol_whatever_the_format() {
 }
 
 #[test]
-fn the_wait_is_the_one_that_was_set() {
+fn retry_after_is_the_configured_time() {
     let settings = ResponseSettings {
         retry_after: Duration::from_millis(29_001),
         ..ResponseSettings::default()
@@ -222,7 +222,7 @@ fn the_wait_is_the_one_that_was_set() {
 }
 
 #[test]
-fn a_closure_is_given_what_it_needs_and_answers_alone() {
+fn closure_as_a_format_makes_the_whole_response() {
     let settings = with_format(|context: &RejectionContext<'_>| {
         assert_eq!(context.rejection(), Rejection::InvalidKey);
         assert_eq!(context.challenge().unwrap(), CHALLENGE);
@@ -241,7 +241,7 @@ fn a_closure_is_given_what_it_needs_and_answers_alone() {
 }
 
 #[test]
-fn debug_shows_nothing_of_the_request() {
+fn debug_omits_the_request() {
     let settings = with_format(|context: &RejectionContext<'_>| {
         assert_eq!(
             format!("{context:?}"),

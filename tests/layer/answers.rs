@@ -1,10 +1,10 @@
-//! The settings of what a refused client gets, and of what an outer layer may read.
+//! Rejections and their settings, and what an outer layer can read.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
-use tower_subscription_key::DenialReason;
 use tower_subscription_key::catalog::KeySlot;
 use tower_subscription_key::response::{ProblemJson, Rejection, RejectionContext};
+use tower_subscription_key::{DenialReason, KeySource};
 
 use crate::support::{HEADER, INVALID, KEY, MISSING, get, keyed, layer, send, with};
 
@@ -103,4 +103,72 @@ async fn an_outer_layer_can_read_the_denial() {
     let denial = send(&layer, get("/none")).await.denial.unwrap();
     assert_eq!(denial.reason(), DenialReason::NoSuchApi);
     assert!(!denial.key_presented() && denial.subscription().is_none());
+}
+
+#[tokio::test]
+async fn rejection_of_any_kind_has_the_header_of_the_key_marked_sensitive() {
+    use crate::support::{Slow, slow_layer};
+    fn shows_headers(context: &RejectionContext<'_>) -> Response<Bytes> {
+        assert!(context.request_headers()[HEADER].is_sensitive());
+        let text = HeaderValue::from_static("text/plain");
+        context.response(text, format!("{:?}", context.request_headers()))
+    }
+    let down = slow_layer(&Slow::broken()).format(shows_headers);
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    for (body, status) in [
+        (
+            send(&layer().format(shows_headers), keyed("/guarded/x", "wrong")).await,
+            StatusCode::UNAUTHORIZED,
+        ),
+        (
+            send(&layer().format(shows_headers), keyed("/none", KEY)).await,
+            StatusCode::UNAUTHORIZED,
+        ),
+        (
+            send(&layer().format(shows_headers).api("nope"), keyed("/", KEY)).await,
+            unavailable,
+        ),
+        (send(&down, keyed("/guarded", KEY)).await, unavailable),
+    ] {
+        let body = body.refused(status);
+        assert!(body.contains("Sensitive") && !body.contains(KEY), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn challenge_for_keys_in_authorization_has_their_scheme() {
+    let bearer = layer().sources([KeySource::bearer()]).unwrap();
+    let answer = send(&bearer, get("/guarded")).await;
+    let expected = r#"Bearer realm="/guarded",name="Authorization",type="header""#;
+    assert_eq!(answer.header("www-authenticate"), expected);
+    let set = bearer.challenge_scheme("ApiKey").unwrap();
+    let answer = send(&set, get("/guarded")).await;
+    assert!(
+        answer
+            .header("www-authenticate")
+            .starts_with("ApiKey realm=")
+    );
+}
+
+#[tokio::test]
+async fn key_without_a_checksum_is_rejected_without_a_lookup() {
+    use crate::support::{Slow, slow_layer};
+    use tower_subscription_key::key;
+    let store = Slow::new();
+    let layer = slow_layer(&store)
+        .generated_keys_only(true)
+        .denial_extension(true);
+    let generated = key::generate_prefixed("app").unwrap();
+    let mut mistyped = generated.expose().to_owned();
+    mistyped.pop();
+    for (text, asked, reason) in [
+        (generated.expose(), 1, DenialReason::UnknownKey),
+        (&*mistyped, 0, DenialReason::MalformedKey),
+        (KEY, 0, DenialReason::MalformedKey),
+        ("", 0, DenialReason::EmptyKey),
+    ] {
+        let answer = send(&layer, keyed("/guarded", text)).await;
+        assert_eq!(answer.denial.unwrap().reason(), reason, "{text}");
+        assert_eq!(store.asked(), asked, "{text}");
+    }
 }

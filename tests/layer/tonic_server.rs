@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tonic::codegen::BoxStream;
 use tonic::metadata::MetadataValue;
+use tonic::service::LayerExt;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
@@ -206,4 +207,19 @@ async fn grpc_web_is_answered_in_the_headers_and_by_its_own_content_type() {
         }
         assert_eq!(body, "");
     }
+}
+
+#[tokio::test]
+async fn layer_around_one_service_keeps_its_name() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let health = keys().named_layer(HealthServer::new(KnownCallers));
+    let server = Server::builder()
+        .add_service(health)
+        .serve_with_incoming(TcpIncoming::from(listener));
+    tokio::spawn(server);
+    let mut client = connect(address).await;
+    assert!(client.check(question(Some(KEY))).await.is_ok());
+    let denied = client.check(question(None)).await.unwrap_err();
+    assert_eq!(denied.code(), Code::Unauthenticated);
 }

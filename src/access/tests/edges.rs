@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::naive::{Told, ask, told};
+use super::naive::{Seen, ask, seen};
 use super::table::{NOW, at, catalog, key, product, to_sold};
 use crate::access::{Decision, DenialReason, InapplicableKey, Policy, Unmatched};
 use crate::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription, SubscriptionKey};
@@ -25,14 +25,14 @@ fn a_subscription_to_the_open_product_names_its_caller() {
         )
         .build();
     let catalog = Arc::new(catalog.unwrap());
-    let told = told(
+    let seen = seen(
         &catalog,
         Some("given"),
         key("K"),
         Policy::default(),
         at(NOW),
     );
-    let expected = Told::Access {
+    let expected = Seen::Access {
         api: "given".into(),
         product: Some("gift".into()),
         subscription: Some("known".into()),
@@ -40,7 +40,7 @@ fn a_subscription_to_the_open_product_names_its_caller() {
         scope: Some(product("gift")),
         owner: None,
     };
-    assert_eq!(told, expected);
+    assert_eq!(seen, expected);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_request_for_no_api_is_opened_by_no_key() {
             (Presented::Ambiguous, true),
             (Presented::Malformed, true),
             (key("by-service-1"), true),
-            (key("nobody's"), true),
+            (key("unowned"), true),
         ] {
             for inapplicable_key in [InapplicableKey::Ignore, InapplicableKey::Deny] {
                 let says = |unmatched| {
@@ -102,9 +102,9 @@ fn a_request_for_no_api_is_opened_by_no_key() {
                         inapplicable_key,
                         unmatched,
                     };
-                    told(&catalog, api, presented, policy, at(NOW))
+                    seen(&catalog, api, presented, policy, at(NOW))
                 };
-                let denied = Told::Denied {
+                let denied = Seen::Denied {
                     reason: DenialReason::NoSuchApi,
                     key_presented,
                     api: None,
@@ -114,7 +114,7 @@ fn a_request_for_no_api_is_opened_by_no_key() {
                     products: vec![],
                 };
                 assert_eq!(says(Unmatched::Deny), denied);
-                assert_eq!(says(Unmatched::Pass), Told::Unmatched);
+                assert_eq!(says(Unmatched::Pass), Seen::Unmatched);
             }
         }
     }
@@ -182,7 +182,7 @@ fn an_explanation_names_what_the_operator_needs_and_no_key() {
         (Presented::Empty, "empty"),
         (Presented::Ambiguous, "more than one key"),
         (Presented::Malformed, "longer than 256 bytes"),
-        (key("nobody's"), "no subscription has this key"),
+        (key("unowned"), "no subscription has this key"),
         (key("early-1"), "not_before"),
         (key("over-1"), "the subscription's expires_at"),
         (key("rotated-1"), "the key's expires_at"),

@@ -1,5 +1,5 @@
-//! The rules of access written a second time, from plain lists and without a
-//! thought for speed. It shares nothing with the decision but the words.
+//! The rules of access written a second time, from plain lists and without regard to
+//! speed. It shares nothing with the decision.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,7 +20,7 @@ pub(crate) struct Plain {
 
 /// An outcome with everything in it that a caller can read.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum Seen {
     Access {
         api: String,
         product: Option<String>,
@@ -55,16 +55,16 @@ pub(crate) fn ask(
 }
 
 /// What the crate says.
-pub(crate) fn told(
+pub(crate) fn seen(
     catalog: &Arc<Catalog>,
     api: Option<&str>,
     presented: Presented,
     policy: Policy,
     now: SystemTime,
-) -> Told {
+) -> Seen {
     let id = |subscription: SubscriptionView<'_>| subscription.id().to_owned();
     match ask(catalog, api, presented, policy, now) {
-        Decision::Allow(access) => Told::Access {
+        Decision::Allow(access) => Seen::Access {
             api: access.api().id().into(),
             product: access.product().map(|product| product.id().into()),
             subscription: access.subscription().map(id),
@@ -72,8 +72,8 @@ pub(crate) fn told(
             scope: access.scope().map(|scope| scope.to_scope()),
             owner: access.owner().map(str::to_owned),
         },
-        Decision::Unmatched => Told::Unmatched,
-        Decision::Deny(denial) => Told::Denied {
+        Decision::Unmatched => Seen::Unmatched,
+        Decision::Deny(denial) => Seen::Denied {
             reason: denial.reason(),
             key_presented: denial.key_presented(),
             api: denial.api().map(|api| api.id().into()),
@@ -138,15 +138,15 @@ impl Plain {
         presented: Presented,
         policy: Policy,
         now: SystemTime,
-    ) -> Told {
+    ) -> Seen {
         let key_presented = match presented {
             Presented::Missing | Presented::Empty => false,
             Presented::Ambiguous | Presented::Malformed | Presented::Key(_) => true,
         };
         let Some(api) = api.and_then(|id| self.api(id)) else {
             return match policy.unmatched {
-                Unmatched::Pass => Told::Unmatched,
-                Unmatched::Deny => Told::Denied {
+                Unmatched::Pass => Seen::Unmatched,
+                Unmatched::Deny => Seen::Denied {
                     reason: DenialReason::NoSuchApi,
                     key_presented,
                     api: None,
@@ -167,7 +167,7 @@ impl Plain {
             (Presented::Key(_), Some((subscription, slot))) => {
                 match self.opens(subscription, slot, api.id(), now) {
                     Ok(scope) => {
-                        return Told::Access {
+                        return Seen::Access {
                             api: api.id().into(),
                             product: match &scope {
                                 Scope::Product(id) => Some(id.clone()),
@@ -186,7 +186,7 @@ impl Plain {
         let open = self.holding(api.id()).into_iter().find(|p| p.is_open());
         let refused_anyway = key_presented && policy.inapplicable_key == InapplicableKey::Deny;
         if (open.is_some() || !api.subscription_required()) && !refused_anyway {
-            return Told::Access {
+            return Seen::Access {
                 api: api.id().into(),
                 product: open.map(|product| product.id().into()),
                 subscription: None,
@@ -195,7 +195,7 @@ impl Plain {
                 owner: None,
             };
         }
-        Told::Denied {
+        Seen::Denied {
             reason: wrong,
             key_presented,
             api: Some(api.id().into()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::naive::{Told, told};
+use super::naive::{Seen, seen};
 use crate::access::{DenialReason, InapplicableKey, Policy, Unmatched};
 use crate::catalog::{Api, Catalog, KeySlot, Product, Scope, State, Subscription, SubscriptionKey};
 use crate::key::{KeyDigest, Presented};
@@ -80,19 +80,19 @@ pub(super) fn catalog() -> Arc<Catalog> {
     Arc::new(builder.build().unwrap())
 }
 
-/// What a key is good for, whatever the API.
+/// What a key opens, whatever the API.
 enum Worth {
     /// It names the caller, by that scope of the API's.
     Opens(fn(&str) -> Scope),
     /// It is a wrong one, and known by its subscription.
     Known(DenialReason),
-    /// It is a wrong one of nobody's.
+    /// It is a wrong key that no subscription has.
     Unknown(DenialReason),
     /// It is no key.
     None(DenialReason),
 }
 
-/// Whose key it is, if anybody's.
+/// The owner of the key.
 type Owner = Option<(String, KeySlot)>;
 
 fn keys() -> Vec<(Presented, Owner, Worth)> {
@@ -102,7 +102,7 @@ fn keys() -> Vec<(Presented, Owner, Worth)> {
         (Presented::Empty, None, Worth::None(R::EmptyKey)),
         (Presented::Ambiguous, None, Worth::Unknown(R::AmbiguousKey)),
         (Presented::Malformed, None, Worth::Unknown(R::MalformedKey)),
-        (key("nobody's"), None, Worth::Unknown(R::UnknownKey)),
+        (key("unowned"), None, Worth::Unknown(R::UnknownKey)),
         (key(""), None, Worth::Unknown(R::UnknownKey)),
     ];
     let mut push = |id: &str, slot: KeySlot, worth: Worth| {
@@ -135,9 +135,9 @@ fn keys() -> Vec<(Presented, Owner, Worth)> {
     keys
 }
 
-/// What is told to someone who is let in without being known.
-fn anonymous(api: &str, open: Option<&str>) -> Told {
-    Told::Access {
+/// The outcome for an anonymous caller.
+fn anonymous(api: &str, open: Option<&str>) -> Seen {
+    Seen::Access {
         api: api.into(),
         product: open.map(str::to_owned),
         subscription: None,
@@ -157,7 +157,7 @@ fn every_kind_of_key_on_every_kind_of_api() {
             for inapplicable_key in [InapplicableKey::Ignore, InapplicableKey::Deny] {
                 let denied = |reason, key_presented| {
                     let subscription = owner.as_ref().map(|(id, _)| id.clone());
-                    Told::Denied {
+                    Seen::Denied {
                         reason,
                         key_presented,
                         api: Some(api.into()),
@@ -173,7 +173,7 @@ fn every_kind_of_key_on_every_kind_of_api() {
                 let expected = match worth {
                     Worth::Opens(scope) => {
                         let (id, slot) = owner.clone().unwrap();
-                        Told::Access {
+                        Seen::Access {
                             api: api.into(),
                             product: match scope(api) {
                                 Scope::Product(id) => Some(id),
@@ -197,8 +197,8 @@ fn every_kind_of_key_on_every_kind_of_api() {
                     inapplicable_key,
                     unmatched: Unmatched::Deny,
                 };
-                let told = told(&catalog, Some(api), presented, policy, at(NOW));
-                assert_eq!(told, expected, "{api}, {owner:?}, {inapplicable_key:?}");
+                let seen = seen(&catalog, Some(api), presented, policy, at(NOW));
+                assert_eq!(seen, expected, "{api}, {owner:?}, {inapplicable_key:?}");
             }
         }
     }

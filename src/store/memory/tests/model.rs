@@ -8,7 +8,7 @@ use super::lists::refusal;
 use super::steps::{APIS, KEYS, SUBSCRIPTIONS, Step, change, now, step};
 use crate::MemoryStore;
 use crate::access::Policy;
-use crate::access::tests::naive::{Plain, told};
+use crate::access::tests::naive::{Plain, seen};
 use crate::catalog::{Api, Catalog, CatalogError, Field, IssueKind, KeySlot, Scope, Subscription};
 use crate::key::{KeyDigest, Presented};
 
@@ -119,8 +119,8 @@ impl Life {
                 let says = self
                     .model
                     .says(Some(api), presented, Policy::default(), now());
-                let told = told(&catalog, Some(api), presented, Policy::default(), now());
-                assert_eq!(told, says);
+                let seen = seen(&catalog, Some(api), presented, Policy::default(), now());
+                assert_eq!(seen, says);
             }
         }
     }
