@@ -120,6 +120,9 @@ pub mod catalog;
 #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub mod document;
 pub mod guide;
+#[cfg(feature = "import")]
+#[cfg_attr(docsrs, doc(cfg(feature = "import")))]
+pub mod import;
 pub mod key;
 pub mod layer;
 pub mod lint;

@@ -48,6 +48,8 @@ mod positions;
 mod reader;
 mod schema;
 mod time;
+#[cfg(feature = "json")]
+mod value;
 mod write;
 
 #[cfg(test)]
@@ -67,6 +69,8 @@ pub use error::{DocumentError, DocumentIssue, Position, UnknownFormat, WriteErro
 pub use key::{HostKeys, KeySources};
 pub use owner::parse_owner;
 pub use positions::Positions;
+#[cfg(feature = "json")]
+pub(crate) use value::value;
 pub use write::{owner_to_json, to_json, write, write_to};
 
 #[cfg(feature = "file")]

@@ -40,7 +40,7 @@ pub(super) fn broken(text: &str) -> Read {
 }
 
 #[cfg(feature = "json")]
-fn syntax_note(text: &str) -> Note {
+pub(super) fn syntax_note(text: &str) -> Note {
     let error = crate::document::explain::json::syntax_error(text);
     let (at, what) = error.unwrap_or((0, "this is not JSON".into()));
     Note::new(at, what)

@@ -1,0 +1,52 @@
+use serde_json::Value as Json;
+
+use crate::document::explain::{Node, Notes, Value};
+use crate::document::{
+    DocumentError, Format, Note, Source, explain, explain_notes, json, one_note, utf8,
+};
+
+/// The values of any document of the format, catalog or not. Dates of TOML become
+/// text.
+///
+/// # Errors
+///
+/// [`DocumentError`] if the syntax is broken.
+pub(crate) fn value(document: &[u8], format: Format) -> Result<Json, DocumentError> {
+    let source = Source::new("", format, document);
+    let text = utf8(&source)?;
+    if let Err(error) = format.check_enabled() {
+        return Err(one_note(&source, text, Note::new(0, error.to_string())));
+    }
+    let mut notes = Notes::default();
+    let tree = match format {
+        Format::Json => {
+            return serde_json::from_str(text)
+                .map_err(|_| one_note(&source, text, json::syntax_note(text)));
+        }
+        #[cfg(feature = "toml")]
+        Format::Toml => explain::toml::tree(text, &mut notes),
+        #[cfg(feature = "yaml")]
+        Format::Yaml => explain::yaml::tree(text, &mut notes),
+        #[allow(unreachable_patterns)]
+        _ => None,
+    };
+    match tree {
+        Some(tree) if notes.list.is_empty() => Ok(json_of(tree)),
+        _ => Err(explain_notes(&source, text, notes)),
+    }
+}
+
+fn json_of(node: Node) -> Json {
+    match node.value {
+        Value::Refused | Value::Null | Value::Unbounded => Json::Null,
+        Value::Bool(value) => value.into(),
+        Value::Number(number) => Json::Number(number),
+        Value::Time(text) => text.into(),
+        Value::Text(text) => text.as_str().into(),
+        Value::List(nodes) => nodes.into_iter().map(json_of).collect(),
+        Value::Table(members) => {
+            let member = |member: explain::Member| (member.name.to_string(), json_of(member.node));
+            members.into_iter().map(member).collect()
+        }
+    }
+}

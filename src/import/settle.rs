@@ -1,0 +1,277 @@
+use std::collections::HashSet;
+
+use crate::catalog::{
+    Api, Catalog, Entity, Field, Issue, IssueKind, KeySlot, Product, Subscription, SubscriptionKey,
+};
+use crate::import::{Found, FoundSubscription, Key, LeftOut, report};
+use crate::key::KeyDigest;
+
+/// What becomes of keys that the files do not have.
+pub trait Keys {
+    /// The key of an environment variable, or why it cannot be used.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the report.
+    fn variable(&mut self, name: &str) -> Result<SubscriptionKey, String>;
+
+    /// Whether subscriptions without keys get new ones. Otherwise they are left out.
+    fn generates(&self) -> bool;
+}
+
+/// Makes what was found fit together, and beside `existing`: whatever breaks a rule
+/// of catalogs goes to the report, and so does what depended on it.
+///
+/// Returns the subscriptions with their keys; those without get new ones when they
+/// are imported.
+pub fn settle(found: &mut Found, existing: &Catalog, keys: &mut dyn Keys) -> Vec<Subscription> {
+    let mut subscriptions = Vec::new();
+    for found_subscription in std::mem::take(&mut found.subscriptions) {
+        let with_keys = with_keys(found_subscription, keys, &mut found.left_out);
+        subscriptions.extend(with_keys);
+    }
+    // Each round removes something, so that it ends.
+    while let Err(issues) = check(found, &subscriptions, existing) {
+        let before = size(found, &subscriptions);
+        remove(issues, found, &mut subscriptions);
+        if size(found, &subscriptions) == before {
+            found.apis.clear();
+            break;
+        }
+    }
+    subscriptions
+}
+
+fn size(found: &Found, subscriptions: &[Subscription]) -> usize {
+    let members: usize = found
+        .products
+        .iter()
+        .map(|product| product.apis().len())
+        .sum();
+    let scopes: usize = subscriptions.iter().map(|s| s.scopes().len()).sum();
+    found.apis.len()
+        + found.products.len()
+        + found.memberships.len()
+        + subscriptions.len()
+        + members
+        + scopes
+}
+
+fn with_keys(
+    found: FoundSubscription,
+    keys: &mut dyn Keys,
+    left_out: &mut Vec<LeftOut>,
+) -> Option<Subscription> {
+    let mut subscription = found.subscription;
+    let id = subscription.id().to_owned();
+    let mut has_key = false;
+    for (slot, key) in found.keys {
+        let key = match key {
+            Key::Digest(digest) => SubscriptionKey::from_digest(digest),
+            Key::Env(name) => match keys.variable(&name) {
+                Ok(key) => key,
+                Err(reason) => {
+                    report(left_out, LeftOut::one("keys", &*id, reason));
+                    continue;
+                }
+            },
+        };
+        has_key = true;
+        subscription = match slot {
+            KeySlot::Primary => subscription.with_primary_key(key),
+            KeySlot::Secondary => subscription.with_secondary_key(key),
+        };
+    }
+    if has_key || keys.generates() {
+        return Some(subscription);
+    }
+    let reason = "its keys are not in the files: `--generate-keys` makes new ones";
+    report(left_out, LeftOut::one("subscriptions", id, reason));
+    None
+}
+
+/// The rules of catalogs, for what was found and what is there already.
+fn check(
+    found: &Found,
+    subscriptions: &[Subscription],
+    existing: &Catalog,
+) -> Result<(), Vec<Issue>> {
+    let mut builder = Catalog::builder().allow_no_apis();
+    let apis: HashSet<&str> = found.apis.iter().map(Api::id).collect();
+    let products: HashSet<&str> = found.products.iter().map(Product::id).collect();
+    for api in &found.apis {
+        builder.push_api(api.clone());
+    }
+    // What is found is checked against itself first: the index of an issue counts
+    // from there.
+    let others = existing.apis().filter(|api| !apis.contains(api.id()));
+    // An API whose path is taken refuses the import later, with the list.
+    let is_free = |api: &&Api| !found.apis.iter().any(|found| found.path() == api.path());
+    let others: Vec<&Api> = others.filter(is_free).collect();
+    for api in &others {
+        builder.push_api((*api).clone());
+    }
+    for product in &found.products {
+        builder.push_product(product.clone());
+    }
+    for product in existing
+        .products()
+        .filter(|product| !products.contains(product.id()))
+    {
+        let known = |api: &&String| {
+            apis.contains(api.as_str()) || others.iter().any(|other| other.id() == **api)
+        };
+        let members = product.apis().iter().filter(known).cloned();
+        let added = found
+            .memberships
+            .iter()
+            .filter(|(id, _)| id == product.id());
+        let members = members.chain(added.map(|(_, api)| api.clone()));
+        builder.push_product(
+            Product::new(product.id())
+                .with_apis(members)
+                .with_subscription_required(!product.is_open()),
+        );
+    }
+    for subscription in subscriptions {
+        let mut subscription = subscription.clone();
+        if subscription.keys().next().is_none() {
+            // Its keys will be generated.
+            let stand_in = KeyDigest::of(format!("generated for {}", subscription.id()));
+            subscription = subscription.with_primary_key(stand_in);
+        }
+        builder.push_subscription(subscription);
+    }
+    match builder.build() {
+        Ok(_) => {
+            let dangling = |(product, _): &&(String, String)| {
+                !products.contains(product.as_str()) && existing.product(product).is_none()
+            };
+            match found.memberships.iter().find(dangling) {
+                None => Ok(()),
+                Some((product, _)) => Err(vec![Issue {
+                    entity: Entity::Product {
+                        index: usize::MAX,
+                        id: product.clone(),
+                    },
+                    field: Field::Whole,
+                    kind: IssueKind::NoApis,
+                }]),
+            }
+        }
+        Err(error) => Err(error.issues().to_vec()),
+    }
+}
+
+/// Takes out what breaks a rule, from behind, so that indexes keep their meaning.
+fn remove(issues: Vec<Issue>, found: &mut Found, subscriptions: &mut Vec<Subscription>) {
+    let mut issues = issues;
+    issues.sort_by_key(|issue| std::cmp::Reverse(position(issue)));
+    issues.dedup_by_key(|issue| position(issue));
+    for issue in issues {
+        let reason = issue.kind.to_string();
+        match (&issue.entity, issue.field) {
+            (Entity::Api { index, id }, _) if *index < found.apis.len() => {
+                found.apis.remove(*index);
+                report(
+                    &mut found.left_out,
+                    LeftOut::one("apis", id.clone(), reason),
+                );
+            }
+            (Entity::Product { index, id }, Field::Apis(at)) if *index < found.products.len() => {
+                let product = &found.products[*index];
+                let member = format!("{id}/{}", product.apis().get(at).map_or("", String::as_str));
+                found.products[*index] = without_member(product, at);
+                report(
+                    &mut found.left_out,
+                    LeftOut::one("products/apis", member, reason),
+                );
+            }
+            (Entity::Product { index, id }, _) if *index < found.products.len() => {
+                found.products.remove(*index);
+                report(
+                    &mut found.left_out,
+                    LeftOut::one("products", id.clone(), reason),
+                );
+            }
+            (Entity::Product { id, .. }, _) => {
+                let memberships = std::mem::take(&mut found.memberships);
+                let (out, kept) = memberships
+                    .into_iter()
+                    .partition(|(product, _)| product == id);
+                found.memberships = kept;
+                let out: Vec<(String, String)> = out;
+                for (product, api) in out {
+                    let reason = "its product or its API is not there";
+                    let member = format!("{product}/{api}");
+                    report(
+                        &mut found.left_out,
+                        LeftOut::one("products/apis", member, reason),
+                    );
+                }
+            }
+            (Entity::Subscription { index, id }, Field::Scope(at))
+                if *index < subscriptions.len() =>
+            {
+                let subscription = &subscriptions[*index];
+                if subscription.scopes().len() > 1 {
+                    let scope = subscription.scopes().get(at).map(ToString::to_string);
+                    subscriptions[*index] = without_scope(subscription, at);
+                    let scope = format!("{id}{}", scope.unwrap_or_default());
+                    report(&mut found.left_out, LeftOut::one("scopes", scope, reason));
+                } else {
+                    subscriptions.remove(*index);
+                    report(
+                        &mut found.left_out,
+                        LeftOut::one("subscriptions", id.clone(), reason),
+                    );
+                }
+            }
+            (Entity::Subscription { index, id }, _) if *index < subscriptions.len() => {
+                subscriptions.remove(*index);
+                report(
+                    &mut found.left_out,
+                    LeftOut::one("subscriptions", id.clone(), reason),
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The list, the entry in it, and the place in the entry.
+fn position(issue: &Issue) -> (u8, usize, usize) {
+    let (list, entry) = match &issue.entity {
+        Entity::Api { index, .. } => (1, *index),
+        Entity::Product { index, .. } => (2, *index),
+        Entity::Subscription { index, .. } => (3, *index),
+        _ => (0, 0),
+    };
+    // Of several issues of an entry only one is removed in a round, unless they are
+    // about elements, which are removed from behind.
+    let place = match issue.field {
+        Field::Apis(at) | Field::Scope(at) => at,
+        _ => 0,
+    };
+    (list, entry, place)
+}
+
+fn without_member(product: &Product, at: usize) -> Product {
+    let members = product
+        .apis()
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index != at);
+    Product::new(product.id())
+        .with_display_name(product.display_name())
+        .with_apis(members.map(|(_, api)| api.clone()))
+        .with_subscription_required(!product.is_open())
+        .with_published(product.is_published())
+        .with_metadata(product.metadata().clone())
+}
+
+fn without_scope(subscription: &Subscription, at: usize) -> Subscription {
+    let mut without = subscription.clone();
+    without.scopes.remove(at);
+    without
+}
