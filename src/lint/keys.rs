@@ -1,25 +1,53 @@
+use serde_json::Value;
+
 use crate::catalog::{Entity, KeySlot};
+use crate::document::{self, DocumentError, Format};
 use crate::lint::{Code, Finding, key_field};
 
 /// Keys below this can be guessed by someone who tries.
 const MIN_BITS: f64 = 80.0;
 
-/// Findings about a key that is written in a file as text: that it is, and that
-/// it is weak. `entity` is the subscription. The findings do not hold the key.
+/// Findings about keys that are written in a document as text: that they are, and
+/// that they are weak. The findings do not hold the keys.
 ///
 /// ```
-/// use tower_subscription_key::catalog::{Entity, KeySlot};
-/// use tower_subscription_key::lint::{Code, written_key};
+/// use tower_subscription_key::document::Format;
+/// use tower_subscription_key::lint::{Code, written_keys};
 ///
-/// let entity = Entity::Subscription { index: 0, id: "contoso".into() };
-/// let findings = written_key(&entity, KeySlot::Primary, "secret");
+/// let document = r#"{"subscriptions": [{"id": "contoso", "primary_key": "secret"}]}"#;
+/// let findings = written_keys(document, Format::Json)?;
 /// let codes: Vec<Code> = findings.iter().map(|finding| finding.code()).collect();
 /// assert_eq!(codes, [Code::WeakKey, Code::PlaintextKey]);
+/// # Ok::<(), tower_subscription_key::document::DocumentError>(())
 /// ```
-#[must_use]
-pub fn written_key(entity: &Entity, slot: KeySlot, key: &str) -> Vec<Finding> {
-    let field = Some(key_field(slot));
+///
+/// # Errors
+///
+/// [`DocumentError`] if the syntax of the document is broken.
+pub fn written_keys(
+    document: impl AsRef<[u8]>,
+    format: Format,
+) -> Result<Vec<Finding>, DocumentError> {
+    let document = document::value(document.as_ref(), format)?;
+    let subscriptions = document.get("subscriptions").and_then(Value::as_array);
     let mut findings = Vec::new();
+    for (index, subscription) in subscriptions.into_iter().flatten().enumerate() {
+        let id = subscription.get("id").and_then(Value::as_str);
+        let id = id.unwrap_or_default().to_owned();
+        let entity = Entity::Subscription { index, id };
+        for slot in [KeySlot::Primary, KeySlot::Secondary] {
+            let key = subscription.get(key_field(slot));
+            let value = key.map(|key| key.get("value").unwrap_or(key));
+            if let Some(key) = value.and_then(Value::as_str) {
+                written_key(&entity, slot, key, &mut findings);
+            }
+        }
+    }
+    Ok(findings)
+}
+
+fn written_key(entity: &Entity, slot: KeySlot, key: &str, findings: &mut Vec<Finding>) {
+    let field = Some(key_field(slot));
     if bits(key) < MIN_BITS {
         findings.push(Finding::new(
             Code::WeakKey,
@@ -36,7 +64,6 @@ pub fn written_key(entity: &Entity, slot: KeySlot, key: &str) -> Vec<Finding> {
         format!("the {slot} key is in the file as text"),
         "write its sha256 instead: whoever reads the file can use the key",
     ));
-    findings
 }
 
 /// The length times the bits of a character of the smallest alphabet that has

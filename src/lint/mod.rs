@@ -18,11 +18,10 @@
 //! # Ok::<(), tower_subscription_key::catalog::CatalogError>(())
 //! ```
 
+#[cfg(feature = "json")]
 mod keys;
 mod paths;
 mod rules;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,7 +29,9 @@ use std::time::SystemTime;
 
 use crate::catalog::{Catalog, Entity, KeySlot};
 
-pub use keys::written_key;
+#[cfg(feature = "json")]
+#[cfg_attr(docsrs, doc(cfg(feature = "json")))]
+pub use keys::written_keys;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -234,7 +235,7 @@ impl fmt::Display for Finding {
 /// the catalog.
 ///
 /// What only a file shows, keys as text and weak keys, is found by
-/// [`written_key`].
+/// `written_keys` (feature `json`).
 #[must_use]
 pub fn findings(catalog: &Catalog, now: SystemTime) -> Vec<Finding> {
     let mut findings = Vec::new();

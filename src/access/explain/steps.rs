@@ -1,6 +1,6 @@
 use crate::access::explain::{Facts, Step, text};
 use crate::access::{Decision, DenialReason, InapplicableKey};
-use crate::catalog::{Catalog, KeySlot};
+use crate::catalog::{Api, KeySlot};
 use crate::key::{Presented, default_names};
 
 /// The rules in the order in which they are asked, by the last one that a key
@@ -149,18 +149,31 @@ impl Facts<'_> {
                     "" => text.push_str(", which takes every path that no other takes"),
                     prefix => text.push_str(&format!(" by its prefix {prefix:?}")),
                 }
-                if let Some(missed) = closest(&self.case.catalog, path, Some(api.path())) {
-                    text.push_str(&format!("; it misses the closer-looking {missed}"));
+                if let Some(missed) = self
+                    .missed(path)
+                    .filter(|missed| missed.path().len() > api.path().len())
+                {
+                    let (prefix, id) = (missed.path(), missed.id());
+                    text.push_str(&format!("; it misses the prefix {prefix:?} of API {id:?}"));
                 }
                 step("path", true, text)
             }
             None => {
-                let missed = closest(&self.case.catalog, path, None);
-                let missed =
-                    missed.map_or_else(String::new, |missed| format!(": the closest is {missed}"));
+                let missed = self.missed(path).map_or_else(String::new, |missed| {
+                    format!(
+                        ": the closest is {:?} of API {:?}",
+                        missed.path(),
+                        missed.id()
+                    )
+                });
                 step("path", false, format!("{path:?} belongs to no API{missed}"))
             }
         }
+    }
+
+    /// The API whose prefix looks most like the begin of the path.
+    fn missed(&self, path: &str) -> Option<&Api> {
+        self.case.catalog.definitions().nearest_path(path)
     }
 
     fn key_text(&self, rule: Rule, reason: Option<DenialReason>) -> String {
@@ -295,40 +308,4 @@ impl Facts<'_> {
 
 fn step(rule: &'static str, holds: bool, text: String) -> Step {
     Step { rule, holds, text }
-}
-
-/// The prefix that looks most like the begin of `path`, other than `chosen`.
-fn closest(catalog: &Catalog, path: &str, chosen: Option<&str>) -> Option<String> {
-    let near = |prefix: &str| {
-        let begin: String = path.chars().take(prefix.chars().count()).collect();
-        distance(&begin, prefix)
-    };
-    let candidates = catalog.apis().filter(|api| !api.path().is_empty());
-    let best = candidates
-        .filter(|api| Some(api.path()) != chosen)
-        .filter(|api| chosen.is_none_or(|chosen| api.path().len() > chosen.len()))
-        .map(|api| (near(api.path()), api))
-        .min_by_key(|(distance, api)| (*distance, usize::MAX - api.path().len()))?;
-    let (distance, api) = best;
-    let is_near = distance <= 1 + api.path().len() / 3;
-    let is_shown = chosen.is_none() || is_near;
-    is_shown.then(|| format!("{:?} of API {:?}", api.path(), api.id()))
-}
-
-/// How many characters differ, at most; paths can be long.
-fn distance(a: &str, b: &str) -> usize {
-    const LONGEST: usize = 64;
-    let a: Vec<char> = a.chars().take(LONGEST).collect();
-    let b: Vec<char> = b.chars().take(LONGEST).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.iter().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, right) in b.iter().enumerate() {
-            let change = corner + usize::from(left != right);
-            corner = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -54,13 +54,13 @@ pub(crate) struct Cli {
 /// The flags of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Catalog file (TOML or JSON; YAML is only read)
+    /// Catalog file (YAML is only read)
     #[arg(long, global = true, value_name = "FILE", display_order = 90)]
     pub(crate) catalog: Option<PathBuf>,
     /// SQLite file or PostgreSQL URL
     #[arg(long, global = true, value_name = "PATH|URL", display_order = 91)]
     pub(crate) database: Option<String>,
-    /// Who changes the database, for its audit trail
+    /// Name for the audit trail
     #[arg(long, global = true, value_name = "NAME", display_order = 92)]
     pub(crate) caller: Option<String>,
     /// One JSON document on standard output
@@ -142,10 +142,10 @@ pub(crate) struct Check {
     /// Exit with 1 for warnings, too
     #[arg(long)]
     pub(crate) deny_warnings: bool,
-    /// Leave findings with this code out (repeatable)
+    /// Leave out this finding (repeatable)
     #[arg(long, value_name = "CODE", value_parser = values::finding_code)]
     pub(crate) allow: Vec<String>,
-    /// Take keys from unset environment variables for unknown keys
+    /// Unset variables are unknown keys
     #[arg(long)]
     pub(crate) env_unset_ok: bool,
 }
@@ -153,7 +153,7 @@ pub(crate) struct Check {
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("request").required(true).args(["path", "api"])))]
 pub(crate) struct Explain {
-    /// Path of the request, as the client sends it
+    /// Path, as the client sends it
     #[arg(long, value_name = "PATH", value_parser = values::request_path)]
     pub(crate) path: Option<String>,
     /// Id of the API, instead of a path
@@ -165,18 +165,19 @@ pub(crate) struct Explain {
     /// Take a key of this subscription
     #[arg(long, value_name = "ID")]
     pub(crate) subscription: Option<String>,
-    /// Which of its keys (default: the first that it has)
+    /// primary or secondary (default: the first)
     #[arg(long, requires = "subscription", value_enum, value_name = "SLOT")]
+    #[arg(hide_possible_values = true)]
     pub(crate) slot: Option<Slot>,
     /// Decide as at this time (default: now)
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) at: Option<When>,
-    /// What the layer does with a key that opens nothing
-    #[arg(long, value_enum, value_name = "ignore|deny", default_value_t)]
+    /// ignore or deny a key that opens nothing
+    #[arg(long, value_enum, value_name = "WORD", default_value_t)]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pub(crate) inapplicable_key: Inapplicable,
-    /// What the layer does with a path of no API
-    #[arg(long, value_enum, value_name = "deny|pass", default_value_t)]
+    /// deny or pass a path of no API
+    #[arg(long, value_enum, value_name = "WORD", default_value_t)]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pub(crate) unmatched: UnmatchedPath,
 }
@@ -234,7 +235,7 @@ pub(crate) struct ApiId {
 pub(crate) struct AddApi {
     /// Id of the new API
     pub(crate) id: String,
-    /// URL prefix, like `/orders`; an empty one takes everything
+    /// URL prefix, like `/orders`
     #[arg(long, value_name = "PATH", value_parser = values::api_path)]
     pub(crate) path: String,
     #[command(flatten)]
@@ -245,12 +246,12 @@ pub(crate) struct AddApi {
 pub(crate) struct SetApi {
     /// Id of the API
     pub(crate) id: String,
-    /// URL prefix, like `/orders`; an empty one takes everything
+    /// URL prefix, like `/orders`
     #[arg(long, value_name = "PATH", value_parser = values::api_path)]
     pub(crate) path: Option<String>,
     #[command(flatten)]
     pub(crate) fields: ApiFields,
-    /// Clear a field: display_name, header, query, metadata or metadata.KEY
+    /// Clear a field, like header
     #[arg(long, value_name = "FIELD", value_parser = values::api_field)]
     pub(crate) unset: Vec<String>,
 }
@@ -260,7 +261,7 @@ pub(crate) struct ApiFields {
     /// Display name
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Whether a caller needs a subscription (default: true)
+    /// Needs a subscription (default: true)
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, hide_possible_values = true)]
     pub(crate) subscription_required: Option<bool>,
     /// Header that carries the key
@@ -308,7 +309,7 @@ pub(crate) struct SetProduct {
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) fields: ProductFields,
-    /// Clear a field: display_name, apis, metadata, metadata.KEY, terms, …
+    /// Clear a field, like metadata.KEY
     #[arg(long, value_name = "FIELD", value_parser = values::product_field)]
     pub(crate) unset: Vec<String>,
 }
@@ -318,13 +319,13 @@ pub(crate) struct ProductFields {
     /// Display name
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// An API of the product (repeatable; `set` replaces the list)
+    /// An API of it (`set` replaces all)
     #[arg(long, value_name = "ID")]
     pub(crate) api: Vec<String>,
-    /// Whether a caller needs a subscription (default: true)
+    /// Needs a subscription (default: true)
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, hide_possible_values = true)]
     pub(crate) subscription_required: Option<bool>,
-    /// Whether the product is on show (default: true)
+    /// Shown to owners (default: true)
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, hide_possible_values = true)]
     pub(crate) published: Option<bool>,
     /// Value for later layers (repeatable)
@@ -336,10 +337,10 @@ pub(crate) struct ProductFields {
     /// Terms of use (database only)
     #[arg(long, value_name = "TEXT")]
     pub(crate) terms: Option<String>,
-    /// Whether subscriptions wait for approval (database only)
+    /// Needs approval (database only)
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, hide_possible_values = true)]
     pub(crate) approval_required: Option<bool>,
-    /// Subscriptions that one owner can have (database only)
+    /// Most for one owner (database only)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) subscriptions_limit: Option<u32>,
 }
@@ -375,12 +376,12 @@ pub(crate) struct ListSubscriptions {
 pub(crate) struct AddSubscription {
     /// Id of the new subscription
     pub(crate) id: String,
-    /// What it opens: /products/ID, /apis/ID, /apis or / (repeatable)
+    /// What it opens, like /products/ID
     #[arg(long, value_name = "SCOPE", required = true, value_parser = values::scope)]
     pub(crate) scope: Vec<Scope>,
     #[command(flatten)]
     pub(crate) fields: SubscriptionFields,
-    /// Standard input has SHA-256 digests instead of keys
+    /// Standard input has SHA-256 digests
     #[arg(long)]
     pub(crate) digests: bool,
 }
@@ -389,12 +390,12 @@ pub(crate) struct AddSubscription {
 pub(crate) struct SetSubscription {
     /// Id of the subscription
     pub(crate) id: String,
-    /// What it opens: /products/ID, /apis/ID, /apis or / (repeatable)
+    /// What it opens, like /products/ID
     #[arg(long, value_name = "SCOPE", value_parser = values::scope)]
     pub(crate) scope: Vec<Scope>,
     #[command(flatten)]
     pub(crate) fields: SubscriptionFields,
-    /// Clear display_name, owner, not_before, expires_at, metadata[.KEY]
+    /// Clear a field, like expires_at
     #[arg(long, value_name = "FIELD", value_parser = values::subscription_field)]
     pub(crate) unset: Vec<String>,
 }
@@ -407,10 +408,10 @@ pub(crate) struct SubscriptionFields {
     /// Who it belongs to
     #[arg(long, value_name = "OWNER")]
     pub(crate) owner: Option<String>,
-    /// Opens nothing before this time
+    /// Begin, like 2027-01-01
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) not_before: Option<When>,
-    /// Opens nothing from this time on, like 2027-06-30 or 90d
+    /// End, like 2027-06-30 or 90d
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) expires: Option<When>,
     /// Value for later layers (repeatable)
@@ -444,7 +445,7 @@ pub(crate) struct RemoveSubscription {
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// What it opens: /products/ID, /apis/ID, /apis or / (repeatable)
+    /// What it opens, like /products/ID
     #[arg(long, value_name = "SCOPE", required = true, value_parser = values::scope)]
     pub(crate) scope: Vec<Scope>,
     /// Id (default: a generated one)
@@ -459,10 +460,10 @@ pub(crate) struct Create {
     /// Who it belongs to
     #[arg(long, value_name = "OWNER")]
     pub(crate) owner: Option<String>,
-    /// Prefix of the keys, so that secret scanners find them
+    /// Prefix, for secret scanners
     #[arg(long, value_name = "PREFIX", value_parser = values::prefix)]
     pub(crate) prefix: Option<String>,
-    /// Opens nothing from this time on, like 2027-06-30 or 90d
+    /// End, like 2027-06-30 or 90d
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) expires: Option<When>,
 }
@@ -471,16 +472,16 @@ pub(crate) struct Create {
 pub(crate) struct Regenerate {
     /// Id of the subscription
     pub(crate) id: String,
-    /// Which key
-    #[arg(value_enum)]
+    /// primary or secondary
+    #[arg(value_enum, hide_possible_values = true)]
     pub(crate) slot: Slot,
-    /// How long the replaced key still works, like 24h (default: not at all)
+    /// How long the old key works, like 24h
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub(crate) grace: Option<Duration>,
-    /// End of the new key, or `none` (default: the slot's own)
+    /// End of the new key (default: the old)
     #[arg(long, value_name = "TIME|none", value_parser = values::end)]
     pub(crate) expires: Option<End>,
-    /// Prefix of the key, so that secret scanners find it
+    /// Prefix, for secret scanners
     #[arg(long, value_name = "PREFIX", value_parser = values::prefix)]
     pub(crate) prefix: Option<String>,
 }
@@ -489,7 +490,7 @@ pub(crate) struct Regenerate {
 pub(crate) struct Activate {
     /// Id of the subscription
     pub(crate) id: String,
-    /// New end, or `none` (needed if the present one has passed)
+    /// New end, if the old one has passed
     #[arg(long, value_name = "TIME|none", value_parser = values::end)]
     pub(crate) expires: Option<End>,
 }
@@ -505,7 +506,7 @@ pub(crate) struct Reject {
 
 #[derive(Debug, Args)]
 pub(crate) struct Generate {
-    /// Prefix of the key, so that secret scanners find it
+    /// Prefix, for secret scanners
     #[arg(long, value_name = "PREFIX", value_parser = values::prefix)]
     pub(crate) prefix: Option<String>,
 }
@@ -525,19 +526,19 @@ pub(crate) struct Import {
     /// Files, or folders of them
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Values for the parameters of an ARM template
+    /// Parameters of an ARM template
     #[arg(long, value_name = "FILE")]
     pub(crate) parameters: Option<PathBuf>,
-    /// Generate the keys that the files lack, and print them once
+    /// Generate the keys that files lack
     #[arg(long)]
     pub(crate) generate_keys: bool,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Replace what has the same id and other content
+    /// Replace what has the same id
     #[arg(long)]
     pub(crate) replace: bool,
-    /// Exit with 1, and do nothing, if something must be left out
+    /// Refuse if something is left out
     #[arg(long)]
     pub(crate) deny_left_out: bool,
 }
@@ -552,17 +553,17 @@ pub(crate) enum ExportFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// toml, json or yaml (default: that of FILE, else toml)
+    /// toml, json or yaml (default: by FILE)
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) format: Option<ExportFormat>,
-    /// Write this file instead of standard output
+    /// File to write
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
-    /// Only changes of this record, like subscriptions/contoso
+    /// Only this, like subscriptions/contoso
     #[arg(long, value_name = "RECORD")]
     pub(crate) record: Option<String>,
     /// At most this many (default: 100)

@@ -1,12 +1,11 @@
 //! A catalog file: reading, locking and replacing it.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use tower_subscription_key::catalog::Catalog;
-use tower_subscription_key::document::{self, Format, HostKeys, KeySources, Source};
+use tower_subscription_key::document::{self, DocumentError, Format, HostKeys, KeySources, Source};
 
 use crate::failure::{Failure, Result};
 
@@ -54,22 +53,17 @@ impl CatalogFile {
 
     /// The catalog in the file, with the keys of this process's environment.
     pub(crate) fn load(&self) -> Result<Catalog> {
-        self.parse(&self.read()?)
-    }
-
-    pub(crate) fn parse(&self, text: &str) -> Result<Catalog> {
-        self.parse_with(text, &|name: &str| std::env::var_os(name))
+        self.parse_with(&self.read()?, &HostKeys::new())
+            .map_err(refused)
     }
 
     pub(crate) fn parse_with(
         &self,
         text: &str,
-        environment: &(dyn Fn(&str) -> Option<OsString> + Sync),
-    ) -> Result<Catalog> {
+        keys: &dyn KeySources,
+    ) -> Result<Catalog, DocumentError> {
         let source = Source::new(&self.path, self.format, text.as_bytes());
-        let keys = Environment(environment);
-        document::parse_all(&[source], &keys)
-            .map_err(|error| Failure::refused(format_args!("the catalog is refused\n{error}")))
+        document::parse_all(&[source], keys)
     }
 
     /// The file behind links.
@@ -124,17 +118,9 @@ impl CatalogFile {
     }
 }
 
-/// Environment variables as given, and the key files of this machine.
-struct Environment<'e>(&'e (dyn Fn(&str) -> Option<OsString> + Sync));
-
-impl KeySources for Environment<'_> {
-    fn env(&self, name: &str) -> Option<OsString> {
-        (self.0)(name)
-    }
-
-    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        HostKeys::new().file(path)
-    }
+/// A document that is refused, with all of its problems.
+pub(crate) fn refused(error: DocumentError) -> Failure {
+    Failure::refused(format_args!("the catalog is refused\n{error}"))
 }
 
 /// The right to edit a file, until it is dropped.

@@ -3,16 +3,16 @@
 use std::ffi::OsString;
 
 use tower_subscription_key::catalog::{Catalog, KeySlot};
-use tower_subscription_key::document::Format;
+use tower_subscription_key::document::{Format, HostKeys, KeySources};
 use tower_subscription_key::key::KeyDigest;
 use tower_subscription_key::manage::{
     Caller, Expected, Import, ImportOptions, Manage, ManageError, RecordKind, RecordRef,
 };
 
 use crate::args::Common;
-use crate::edit::{self, KeyForm, KeyForms, Kind, Syntax};
+use crate::edit::{self, KeyForm, KeyForms, Kind, Outline, Syntax};
 use crate::failure::{Failure, Result};
-use crate::file::{CatalogFile, Lock};
+use crate::file::{CatalogFile, Lock, refused};
 use crate::output;
 use crate::target::{self, Target};
 
@@ -42,6 +42,8 @@ struct FileEdit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     Refuse,
+    /// A file is made, a database is not.
+    MakeFile,
     Make,
 }
 
@@ -60,6 +62,22 @@ impl Session {
             caller: caller(common),
             flags: target::flags(common),
             file,
+        })
+    }
+
+    /// A session whose changes are not written: a database that is missing is not
+    /// made.
+    pub(crate) async fn open_to_look(common: &Common) -> Result<Self> {
+        let target = Target::of(common)?;
+        let is_new = matches!(&target, Target::Database(url) if crate::commands::database::is_missing_file(url));
+        if !is_new {
+            return Self::open(common, Missing::Make).await;
+        }
+        Ok(Self {
+            manage: Manage::in_memory().map_err(plain_failure)?,
+            caller: caller(common),
+            flags: target::flags(common),
+            file: None,
         })
     }
 
@@ -271,29 +289,11 @@ impl FileEdit {
     /// Remembers which keys the file only refers to.
     fn find_forms(&mut self, syntax: Syntax, catalog: &Catalog) -> Result {
         let outline = syntax.outline(&self.text).map_err(Failure::refused)?;
-        for entry in outline.entries(Kind::Subscription) {
-            let slots = [
-                (KeySlot::Primary, "primary_key"),
-                (KeySlot::Secondary, "secondary_key"),
-            ];
-            for (slot, field) in slots {
-                let env = entry.inner_text(field, "env");
-                let path = entry.inner_text(field, "file");
-                let form = match (env, path) {
-                    (Some(name), _) => KeyForm::Env(name.to_owned()),
-                    (None, Some(path)) => KeyForm::File(path.to_owned()),
-                    (None, None) => continue,
-                };
-                let subscription = catalog.subscription(&entry.id);
-                let key = subscription.as_ref().and_then(|s| s.key(slot));
-                let Some(digest) = key.map(|key| *key.digest()) else {
-                    continue;
-                };
-                if env.is_some_and(|name| std::env::var_os(name).is_none()) {
-                    self.unknown.push(digest);
-                }
-                self.forms.insert(digest, form);
+        for (digest, form) in references(&outline, catalog) {
+            if matches!(&form, KeyForm::Env(name) if std::env::var_os(name).is_none()) {
+                self.unknown.push(digest);
             }
+            self.forms.insert(digest, form);
         }
         Ok(())
     }
@@ -301,9 +301,71 @@ impl FileEdit {
 
 /// Reads a catalog for an edit: a key whose variable is not set here is unknown.
 fn read(file: &CatalogFile, text: &str) -> Result<Catalog> {
-    file.parse_with(text, &|name: &str| {
-        std::env::var_os(name).or_else(|| Some(stand_in(name)))
-    })
+    file.parse_with(text, &EditKeys::default()).map_err(refused)
+}
+
+/// Reads a catalog, and where its keys come from. If unknown keys may stay
+/// references, variables that are not set here stand for unknown keys.
+pub(crate) fn read_with_forms(
+    file: &CatalogFile,
+    text: &str,
+    keep_references: bool,
+) -> Result<(Box<Catalog>, KeyForms)> {
+    if !keep_references {
+        let catalog = file.parse_with(text, &HostKeys::new()).map_err(refused)?;
+        return Ok((Box::new(catalog), KeyForms::new()));
+    }
+    let catalog = read(file, text)?;
+    let mut forms = KeyForms::new();
+    // YAML has no outline: its references become digests.
+    if let Ok(outline) = Syntax::of(file.format()).and_then(|syntax| syntax.outline(text)) {
+        for (digest, form) in references(&outline, &catalog) {
+            // A key file is relative to its own catalog.
+            if matches!(form, KeyForm::Env(_)) {
+                forms.insert(digest, form);
+            }
+        }
+    }
+    Ok((Box::new(catalog), forms))
+}
+
+/// The keys that a file only refers to.
+fn references(outline: &Outline, catalog: &Catalog) -> Vec<(KeyDigest, KeyForm)> {
+    let mut references = Vec::new();
+    for entry in outline.entries(Kind::Subscription) {
+        let subscription = catalog.subscription(&entry.id);
+        for slot in [KeySlot::Primary, KeySlot::Secondary] {
+            let field = format!("{slot}_key");
+            let env = entry
+                .inner_text(&field, "env")
+                .map(|name| KeyForm::Env(name.to_owned()));
+            let path = entry
+                .inner_text(&field, "file")
+                .map(|path| KeyForm::File(path.to_owned()));
+            let key = subscription
+                .as_ref()
+                .and_then(|subscription| subscription.key(slot));
+            if let (Some(form), Some(key)) = (env.or(path), key) {
+                references.push((*key.digest(), form));
+            }
+        }
+    }
+    references
+}
+
+/// The environment and the files of this process. A variable that is not set
+/// stands for an unknown key.
+#[derive(Debug, Default)]
+pub(crate) struct EditKeys(HostKeys);
+
+impl KeySources for EditKeys {
+    fn env(&self, name: &str) -> Option<OsString> {
+        self.0.env(name).or_else(|| Some(stand_in(name)))
+    }
+
+    fn file(&self, path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+        self.0.file(path)
+    }
 }
 
 /// A key that nobody has, always the same for one variable in this process.

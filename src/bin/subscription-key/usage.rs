@@ -87,6 +87,8 @@ fn is_from_std(error: &clap::Error) -> bool {
 fn known(error: &clap::Error, kind: ContextKind) -> Option<String> {
     match error.get(kind)? {
         ContextValue::String(text) => Some(text.clone()),
+        // Of several suggestions the last one is the nearest.
+        ContextValue::Strings(texts) if kind != ContextKind::ValidValue => texts.last().cloned(),
         ContextValue::Strings(texts) => Some(texts.join(", ")),
         ContextValue::StyledStr(text) => Some(text.to_string()),
         ContextValue::StyledStrs(texts) => {

@@ -202,11 +202,6 @@ pub(crate) fn end(text: &str) -> Result<End, String> {
         .map_err(|error| format!("{error}, or `none`"))
 }
 
-/// A time as catalogs write it.
-pub(crate) fn time_text(time: SystemTime) -> String {
-    document::format_time(time)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

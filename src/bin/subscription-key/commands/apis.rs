@@ -60,7 +60,7 @@ async fn show_one(common: &Common, id: &str) -> Result {
 }
 
 async fn add(common: &Common, id: &str, fields: Fields) -> Result {
-    let session = Session::open(common, Missing::Make).await?;
+    let session = Session::open(common, Missing::MakeFile).await?;
     if session.catalog().await?.api(id).is_some() {
         let what = format!("API {id:?} exists: choose another id, or change it with `apis set`");
         return Err(Failure::refused(what));

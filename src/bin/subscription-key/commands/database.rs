@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Opens a database. Only an import makes a new one.
 pub(crate) async fn open(target: &str, missing: Missing) -> Result<Manage> {
-    if missing == Missing::Refuse && is_missing_file(target) {
+    if missing != Missing::Make && is_missing_file(target) {
         return Err(Failure::unreachable(format_args!(
             "there is no database {target}: `subscription-key import` makes one"
         )));
@@ -37,7 +37,7 @@ fn no_answer() -> Failure {
     ))
 }
 
-fn is_missing_file(target: &str) -> bool {
+pub(crate) fn is_missing_file(target: &str) -> bool {
     let is_server = target.starts_with("postgres://") || target.starts_with("postgresql://");
     let path = target
         .strip_prefix("sqlite://")

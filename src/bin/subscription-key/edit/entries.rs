@@ -225,8 +225,12 @@ fn add_blocks(
     };
     let newline = line_break(text);
     let mut added = String::new();
-    for fields in new {
-        if end > 0 || !added.is_empty() {
+    if text.is_empty() && !splices.is_empty() {
+        // A list of another kind is there before, with its last line break.
+        added.push_str(newline);
+    }
+    for (at, fields) in new.iter().enumerate() {
+        if end > 0 || at > 0 {
             added.push_str(newline);
             if style.is_apart {
                 added.push_str(newline);

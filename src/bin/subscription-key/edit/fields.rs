@@ -75,11 +75,9 @@ impl EntryEdit<'_> {
     /// Removes a field. One with a default that someone has written out keeps
     /// being written out; the tool's own additions are last in their entry.
     fn unset(&mut self, name: &'static str) -> Result<(), EditError> {
-        let is_last = self
-            .entry
-            .members
-            .last()
-            .is_some_and(|member| member.name == name);
+        let mut own = self.entry.members.iter().rev();
+        let last = own.find(|member| !matches!(member.place, Place::Block(_)));
+        let is_last = last.is_some_and(|member| member.name == name);
         let default = match name {
             "state" => Some("\"active\""),
             "subscription_required" | "published" => Some("true"),

@@ -17,9 +17,7 @@ use tower_subscription_key::document::Format;
 
 pub(crate) use diff::{KeyForm, KeyForms, diff};
 pub(crate) use literal::Literal;
-pub(crate) use outline::Kind;
-
-use outline::Outline;
+pub(crate) use outline::{Kind, Outline};
 
 /// One entry that is added, changed or removed.
 #[derive(Debug, Clone, PartialEq)]

@@ -17,6 +17,10 @@ impl Splices {
         self.replace(range, "");
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn apply(mut self, text: &str) -> String {
         // An insertion at the end of what is cut comes after the cut.
         self.0.sort_by_key(|(range, _)| (range.start, range.end));

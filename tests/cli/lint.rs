@@ -1,10 +1,10 @@
-#![allow(clippy::unwrap_used)]
-
 use std::time::{Duration, SystemTime};
 
-use crate::catalog::{Api, Catalog, CatalogBuilder, Product, Scope, State, Subscription};
-use crate::key::KeyHeader;
-use crate::lint::{Code, Level, assert_none, findings};
+use tower_subscription_key::catalog::{
+    Api, Catalog, CatalogBuilder, Product, Scope, State, Subscription,
+};
+use tower_subscription_key::key::KeyHeader;
+use tower_subscription_key::lint::{Code, Finding, Level, assert_none, findings};
 
 /// A catalog without findings.
 fn clean() -> CatalogBuilder {
@@ -26,7 +26,7 @@ fn other(id: &str, scope: Scope) -> Subscription {
 
 fn codes(builder: CatalogBuilder) -> Vec<(String, Code)> {
     let findings = findings(&builder.build().unwrap(), SystemTime::now());
-    let code = |finding: &crate::lint::Finding| (finding.entity().to_string(), finding.code());
+    let code = |finding: &Finding| (finding.entity().to_string(), finding.code());
     findings.iter().map(code).collect()
 }
 
