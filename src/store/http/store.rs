@@ -41,9 +41,11 @@ pub struct HttpStore {
 }
 
 struct Shared {
+    /// Dropped first: it says that the task ends on purpose, which it also does when
+    /// `reloads` is gone.
+    task: FollowTask,
     replica: Arc<Replica>,
     reloads: mpsc::UnboundedSender<oneshot::Sender<Reloaded>>,
-    task: FollowTask,
 }
 
 impl HttpStore {

@@ -39,9 +39,11 @@ pub struct SqlStore {
 }
 
 pub(super) struct Shared {
+    /// Dropped first: it says that the task ends on purpose, which it also does when
+    /// `reloads` is gone.
+    pub(super) task: FollowTask,
     pub(super) replica: Arc<Replica>,
     pub(super) reloads: mpsc::UnboundedSender<oneshot::Sender<Reloaded>>,
-    pub(super) task: FollowTask,
     pub(super) uses: Arc<UseRecorder>,
 }
 
