@@ -1,10 +1,10 @@
 //! Subscriptions at a remote server, asked over HTTP.
 //!
-//! `cargo run --example remote` starts both ends, the remote server and services that
-//! are protected through it, and shows what callers get while a subscription is
-//! suspended, and while the remote server is down: never a 401 for a good key.
+//! `cargo run --example remote` starts a remote server and services that are
+//! protected through it, and shows what callers get while a subscription is
+//! suspended and while the remote server is down: never a 401 for a good key.
 //!
-//! `cargo run --example remote -- --serve` keeps both ends up, and prints what to
+//! `cargo run --example remote -- --serve` keeps both running, and prints commands to
 //! try.
 //!
 //! The same with Redis: `cargo run --example remote_redis --features redis`.
@@ -30,12 +30,12 @@ use tower_subscription_key::store::{HttpLookupStore, HttpStore, SubscriptionStor
 
 use server::{RemoteServer, TOKEN};
 
-/// Contoso's, for this example only.
+/// The key of Contoso, for this example only.
 const KEY: &str = "264a41411c0b43e782f483eb6f3eaeab";
 const WRONG: &str = "00000000000000000000000000000000";
 
-/// Longer than anything here takes, also on a machine that is busy. A service
-/// gives up sooner.
+/// Longer than anything here takes, even on a busy machine. A service gives up
+/// sooner.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 type AnyError = Box<dyn Error + Send + Sync>;
@@ -60,7 +60,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The whole story, told by requests.
+/// Shows everything with requests.
 async fn show() -> Result<(), AnyError> {
     let mut remote = RemoteServer::start("127.0.0.1:0")?;
     println!("The remote server listens on {}.\n", remote.uri(""));
@@ -77,7 +77,7 @@ async fn show() -> Result<(), AnyError> {
         caller.expect("no key", None, 401).await?;
     }
 
-    println!("\nThe remote server suspends the subscription; the held request tells at once.");
+    println!("\nThe remote server suspends the subscription; the held request returns at once.");
     remote.set_state(State::Suspended)?;
     until(&store, 2).await?;
     for caller in [&whole, &keys] {
@@ -137,11 +137,11 @@ async fn show() -> Result<(), AnyError> {
     for caller in [&whole, &keys] {
         caller.expect("good key", Some(KEY), 200).await?;
     }
-    println!("\nAll as it should be.");
+    println!("\nEverything works as expected.");
     Ok(())
 }
 
-/// Both ends, for somebody with `curl`.
+/// Serves for `curl`.
 async fn serve() -> Result<(), AnyError> {
     let remote = RemoteServer::start("127.0.0.1:3001")?;
     let store = catalog_of(&remote).open().await?;
@@ -213,7 +213,7 @@ async fn service_at<S: SubscriptionStore>(
     Ok(address)
 }
 
-/// Somebody who calls a service.
+/// A client of a service.
 struct Caller {
     name: &'static str,
     service: SocketAddr,

@@ -1,5 +1,5 @@
-//! A conforming remote server: both ways of asking, as the documentation of
-//! `store::http` has them.
+//! A remote server that answers both kinds of requests, as the documentation of
+//! `store::http` describes them.
 
 use std::net::{self, SocketAddr};
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use tower_subscription_key::{KeyDigest, MemoryStore, SubscriptionStore, document
 
 use crate::{AnyError, KEY, PATIENCE};
 
-/// What services must show to be answered.
+/// The `Authorization` header that services must send.
 pub(crate) const TOKEN: &str = "Bearer the-services-token";
 
 const JSON: &str = "application/json";
 
-/// The remote server with a runtime of its own, so that it can be ended like a process.
+/// The remote server with a runtime of its own, so that it can be stopped like a process.
 pub(crate) struct RemoteServer {
     records: Arc<Records>,
     address: SocketAddr,
     runtime: Option<Runtime>,
 }
 
-/// The subscriptions, where they are managed.
+/// The subscriptions and their changes.
 struct Records {
     store: MemoryStore,
     changes: watch::Sender<u64>,
@@ -49,7 +49,7 @@ impl Records {
         Ok(())
     }
 
-    /// The document, and a tag that is another for every other content.
+    /// The document, and an `ETag` that differs for every content.
     fn document(&self) -> (String, String) {
         let document = document::to_json(&self.store.catalog());
         let etag = format!("\"{}\"", KeyDigest::of(&document).to_hex());
@@ -95,10 +95,10 @@ impl RemoteServer {
         Ok(())
     }
 
-    /// Ends it with every connection, as a crash would.
+    /// Stops it with every connection, as a crash would.
     pub(crate) async fn stop(&mut self) -> Result<(), AnyError> {
         if let Some(runtime) = self.runtime.take() {
-            // Until that is over it may still answer.
+            // It may still answer until this is over.
             spawn_blocking(|| runtime.shutdown_timeout(PATIENCE)).await?;
         }
         Ok(())
@@ -113,7 +113,7 @@ impl RemoteServer {
     }
 }
 
-/// A runtime must not be dropped where others run.
+/// A runtime must not be dropped inside another one.
 impl Drop for RemoteServer {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
@@ -139,10 +139,10 @@ async fn authorize(request: Request, next: Next) -> Result<Response, StatusCode>
     }
 }
 
-/// The whole catalog, if the caller does not have it yet; held until it changes,
-/// where the caller prefers that.
+/// The whole catalog, if the caller does not have it yet. The request is held until
+/// it changes, if the caller prefers that.
 async fn catalog(Shared(records): Shared<Arc<Records>>, headers: HeaderMap) -> Response {
-    // Before the document is looked at: a change after that is then not missed.
+    // Before the document is read, so that no later change is missed.
     let mut changes = records.changes.subscribe();
     let (mut document, mut etag) = records.document();
     let known = header(&headers, IF_NONE_MATCH.as_str());
@@ -165,8 +165,8 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds.min(60)))
 }
 
-/// Whose key has that digest. That nobody has it is an answer, too, and never a
-/// 404: those come from anywhere.
+/// The owner of the key with the given digest, or its absence. Both are status 200:
+/// a 404 could come from anywhere. The header says which key the answer is about.
 async fn key(
     Shared(records): Shared<Arc<Records>>,
     Path(digest): Path<String>,
@@ -176,7 +176,11 @@ async fn key(
     let owner = owner
         .as_ref()
         .map(|owner| (&**owner.subscription(), owner.slot()));
-    Ok(([(CONTENT_TYPE, JSON)], document::owner_to_json(owner)).into_response())
+    let headers = [
+        (CONTENT_TYPE.as_str(), JSON.to_owned()),
+        ("key-digest", digest.to_hex()),
+    ];
+    Ok((headers, document::owner_to_json(owner)).into_response())
 }
 
 async fn change(

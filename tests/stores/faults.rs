@@ -1,5 +1,5 @@
-//! What a caller gets while the remote server of an HTTP store is in trouble, fault by
-//! fault. README's table is made of these rows.
+//! What a client gets while the remote server of an HTTP store fails, fault by fault.
+//! README's table summarizes these rows.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -33,7 +33,7 @@ struct Row {
     told: fn(&HttpError) -> bool,
 }
 
-/// What good answers hold.
+/// The content of good answers.
 struct Documents {
     catalog: String,
     owner: String,
@@ -244,7 +244,7 @@ const ROWS: &[Row] = &[
     },
 ];
 
-/// A remote server that is well, ready to be put in the row's trouble.
+/// A remote server that works, and the fault of a row.
 struct Scene {
     remote: RemoteServer,
     authority: Authority,
@@ -262,7 +262,7 @@ impl Scene {
             Fault::Tls(_) => RemoteServer::start_tls(well.clone(), authority.good()).await,
             _ => RemoteServer::start(well.clone()).await,
         };
-        // Only where it is what ends the waiting is it short.
+        // Short only if it is what ends the waiting.
         let is_slow = matches!(fault, Fault::Answers(Manner::Hang | Manner::Drip(_)));
         let time_out = match is_slow {
             true => Duration::from_millis(500),
@@ -305,8 +305,8 @@ impl Scene {
     }
 }
 
-/// What a request with that key gets through the layer: 200 only from the
-/// service behind it.
+/// The status of a request with the key through the layer. Only the service behind
+/// it answers 200.
 async fn status<S: SubscriptionStore>(layer: &SubscriptionKeyLayer<S>, key: Option<&str>) -> u16 {
     let inner =
         service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
@@ -319,7 +319,7 @@ async fn status<S: SubscriptionStore>(layer: &SubscriptionKeyLayer<S>, key: Opti
     response.status().as_u16()
 }
 
-/// What callers with a good, a wrong and no key get.
+/// The statuses for a good, a wrong and no key.
 async fn statuses<S: SubscriptionStore>(layer: &SubscriptionKeyLayer<S>) -> [u16; 3] {
     [
         status(layer, Some(GOOD)).await,
@@ -369,7 +369,7 @@ async fn missing_catalog_during_every_fault_is_a_503() {
         assert_eq!(statuses(&layer).await, [503, 503, 503], "{}", row.fault);
 
         scene.recover().await;
-        // The worker comes back by itself.
+        // The store recovers by itself.
         let mut status = store.watch_status();
         within(status.wait_for(|status| status.version() == 1))
             .await

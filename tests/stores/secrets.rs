@@ -1,7 +1,4 @@
-//! What the HTTP stores tell operators gives no secret away.
-//!
-//! Alone in its process: other tests' threads, which have no subscriber, would
-//! turn events off for good.
+//! What the HTTP stores log contains no secret.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::store::file::load::{Loader, on_a_thread};
 use crate::store::file::progress::{LoadProgress, OnProgress};
-use crate::store::file::watch::{Prepared, Watcher};
+use crate::store::file::watch::{Prepared, WatchSettings, Watcher};
 use crate::store::file::{FileError, FileStore};
 
 /// A builder of a [`FileStore`].
@@ -29,14 +29,6 @@ pub struct FileStoreBuilder {
     watch: bool,
     settings: WatchSettings,
     progress: OnProgress,
-}
-
-/// How files are watched.
-#[derive(Debug, Clone)]
-pub(super) struct WatchSettings {
-    pub(super) notifications: bool,
-    pub(super) poll_interval: Duration,
-    pub(super) settle_time: Duration,
 }
 
 /// Shorter times keep a processor busy.

@@ -8,7 +8,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::store::file::FileError;
-use crate::store::file::builder::WatchSettings;
 use crate::store::file::load::Loader;
 use crate::store::file::message::{Change, Message};
 use crate::store::file::read::FilePath;
@@ -16,6 +15,14 @@ use crate::store::file::signs::{REPORTS_CLOSING, Signs};
 use crate::store::file::source::Seen;
 use crate::store::file::stamp::Stamp;
 use crate::store::replica::RunGuard;
+
+/// How files are watched.
+#[derive(Debug, Clone)]
+pub(super) struct WatchSettings {
+    pub(super) notifications: bool,
+    pub(super) poll_interval: Duration,
+    pub(super) settle_time: Duration,
+}
 
 /// A file that is never quiet is read after this many settle times.
 const LONGEST_SETTLE: u32 = 6;

@@ -1,10 +1,12 @@
 use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
 
 use crate::document::DocumentError;
 use crate::store::CatalogUnavailable;
+use crate::store::replica::describe;
 
 /// Why an answer of the remote server cannot be used.
 ///
@@ -117,7 +119,7 @@ impl HttpLookupError {
 }
 
 /// A setting that cannot work.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpConfigError {
     /// Not an absolute `http` or `https` URL.
@@ -143,7 +145,7 @@ pub enum HttpConfigError {
 }
 
 /// Why an [`HttpStore`](super::HttpStore) could not be opened.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpOpenError {
     /// A setting that cannot work.
@@ -152,4 +154,18 @@ pub enum HttpOpenError {
     /// The first version could not be fetched, and there is no snapshot to use.
     #[error("the first version of the catalog could not be fetched")]
     Fetch(#[source] std::sync::Arc<HttpError>),
+}
+
+/// The sentence that `main` prints if it returns this error.
+impl fmt::Debug for HttpConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&describe(self))
+    }
+}
+
+/// The sentence that `main` prints if it returns this error, with its causes.
+impl fmt::Debug for HttpOpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&describe(self))
+    }
 }

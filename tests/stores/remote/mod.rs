@@ -16,27 +16,26 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// What the remote server does with a request.
+/// How the remote server answers.
 #[derive(Debug, Clone)]
 pub enum Manner {
-    /// Answers with that JSON and tag, holds requests where it is asked to.
+    /// Answers with the JSON and the `ETag`, and holds requests if asked to.
     Serve { body: String, etag: &'static str },
-    /// Answers with that JSON at once, without a tag.
+    /// Answers with the JSON at once, without an `ETag`.
     Untagged { body: String },
-    /// Answers about single keys: by digest, that JSON.
+    /// Answers about single keys: the JSON by digest.
     Keys(HashMap<String, String>),
     /// Writes these bytes and closes.
     Raw(Vec<u8>),
     /// Writes these bytes and resets the connection.
     RawAndReset(Vec<u8>),
-    /// Writes these bytes, and then blanks, a moment apart and without end.
+    /// Writes these bytes, then one blank after the other without end.
     Drip(Vec<u8>),
-    /// Reads the request and says nothing.
+    /// Reads the request and does not answer.
     Hang,
 }
 
-/// Far longer than anything takes on a machine that is busy: for all that is not
-/// about giving up.
+/// Far longer than anything takes, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct RemoteServer {
@@ -142,7 +141,7 @@ impl RemoteServer {
         self.shared.requests.borrow().clone()
     }
 
-    /// Waits until a request like that has come.
+    /// Waits for a request that fits.
     pub async fn wait_for_request(&self, like: impl Fn(&str) -> bool) {
         let mut requests = self.shared.requests.subscribe();
         let came = requests.wait_for(|requests| requests.iter().any(|request| like(request)));
@@ -161,7 +160,7 @@ impl Drop for RemoteServer {
     }
 }
 
-/// Bound and not listening: connections are refused.
+/// Bound but not listening: connections are refused.
 fn bound(address: SocketAddr) -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
@@ -173,7 +172,7 @@ fn listening(socket: TcpSocket) -> TcpListener {
     socket.listen(1024).unwrap()
 }
 
-/// Waits for what must come at some time: generously, but not for ever.
+/// Waits for what must come, generously but not for ever.
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
