@@ -17,10 +17,10 @@ use http::{Request, Response};
 use http_body_util::Empty;
 use tokio::time::sleep;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_subscription_key::{KeyDigest, SubscriptionKeyLayer};
 use tower_subscription_key::catalog::{Api, Catalog, Product, Scope, State, Subscription};
-use tower_subscription_key::store::{CachedStore, SubscriptionStore};
 use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher, RedisStore};
+use tower_subscription_key::store::{CachedStore, SubscriptionStore};
+use tower_subscription_key::{KeyDigest, SubscriptionKeyLayer};
 
 use crate::proxy::{Mode, Proxy};
 use crate::server::Server;
@@ -295,7 +295,11 @@ impl Soak {
             let got = status(instance, path, &key).await;
             self.counts.requests.fetch_add(1, Ordering::Relaxed);
             let reason = match got {
-                503 => format!("{:?} {:?}", instance.find(&KeyDigest::of(&key)).await, instance.stats()),
+                503 => format!(
+                    "{:?} {:?}",
+                    instance.find(&KeyDigest::of(&key)).await,
+                    instance.stats()
+                ),
                 _ => String::new(),
             };
             let what = || format!("instance {number}: {key:?} on {path} got {got} {reason}");

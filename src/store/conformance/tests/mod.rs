@@ -200,5 +200,10 @@ impl SubscriptionStore for Rebuilding {
 async fn store_that_builds_its_definitions_for_each_call_does_not_conform() {
     let rebuilding = |catalog| async { Ok::<_, Infallible>(Rebuilding(catalog)) };
     let error = check(from_fn(rebuilding)).await.unwrap_err();
-    assert!(error.to_string().contains("builds its APIs and products again"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("builds its APIs and products again"),
+        "{error}"
+    );
 }
