@@ -11,3 +11,9 @@ pub mod coming_from {}
 
 #[doc = include_str!("operations.md")]
 pub mod operations {}
+
+#[doc = include_str!("manage.md")]
+pub mod manage {}
+
+#[doc = include_str!("scale.md")]
+pub mod scale {}

@@ -74,7 +74,7 @@ fn manage(repository: impl Repository + 'static, sealer: Option<Sealer>) -> Mana
 /// The all-access subscription of a new database, with keys that are shown to no
 /// one.
 fn master(sealer: Option<&Sealer>) -> Result<(SubscriptionRecord, Vec<SealedKey>), ManageError> {
-    let (primary, secondary) = (Secret::random()?, Secret::random()?);
+    let (primary, secondary) = (Secret::random(), Secret::random());
     let record = new_master(primary.digest(), secondary.digest(), SystemTime::now());
     let mut keys = Vec::new();
     if let Some(sealer) = sealer {

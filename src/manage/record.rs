@@ -369,10 +369,15 @@ impl SubscriptionRecord {
             self.state = State::Expired;
             self.ended_at = self.expires_at;
         }
+        self.drop_ended_keys(now);
+        self
+    }
+
+    /// Removes the replaced keys whose grace period is over.
+    pub(crate) fn drop_ended_keys(&mut self, now: SystemTime) {
         for slot in [KeySlot::Primary, KeySlot::Secondary] {
             self.retired_key_mut(slot).take_if(|key| key.has_ended(now));
         }
-        self
     }
 
     /// Every key with its slot, and whether it is a replaced one.

@@ -2,9 +2,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::key::KeyDigest;
-use crate::manage::ManageError;
-use crate::manage::error::{FieldIssue, RepositoryError};
+use crate::key::{self, GeneratedKey, KeyDigest, PrefixError};
 
 /// The text of a key, to be shown once. It is wiped when dropped, and `Debug`
 /// shows nothing of it.
@@ -17,25 +15,16 @@ impl Secret {
     }
 
     /// A new key of 32 hex digits.
-    pub(crate) fn random() -> Result<Self, ManageError> {
-        let mut bytes = Zeroizing::new([0_u8; 16]);
-        getrandom::fill(&mut *bytes).map_err(|error| {
-            RepositoryError::new(format!("the system's random source failed: {error}"))
-        })?;
-        let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
-        Ok(Self(Zeroizing::new(digits.collect())))
+    pub(crate) fn random() -> Self {
+        key::generate().into()
     }
 
-    /// A new key, or none and an issue for a prefix that breaks the rule.
-    pub(crate) fn generate(
-        prefix: Option<&str>,
-        issues: &mut Vec<FieldIssue>,
-    ) -> Result<Option<Self>, ManageError> {
-        if prefix.is_some() {
-            issues.push(FieldIssue::new("key_prefix", "not yet"));
-            return Ok(None);
+    /// A new key, with a prefix if there is one.
+    pub(crate) fn generate(prefix: Option<&str>) -> Result<Self, PrefixError> {
+        match prefix {
+            Some(prefix) => key::generate_prefixed(prefix).map(Into::into),
+            None => Ok(Self::random()),
         }
-        Self::random().map(Some)
     }
 
     /// The key. Do not log it.
@@ -46,6 +35,12 @@ impl Secret {
 
     pub(crate) fn digest(&self) -> KeyDigest {
         KeyDigest::of(self.0.as_bytes())
+    }
+}
+
+impl From<GeneratedKey> for Secret {
+    fn from(key: GeneratedKey) -> Self {
+        Self(Zeroizing::new(key.expose().to_owned()))
     }
 }
 

@@ -16,6 +16,7 @@ tests!(
     key_past_its_end_is_regenerated_only_with_a_new_end,
     keys_are_read_back_only_with_the_encryption_key,
     audit_trail_has_neither_keys_nor_digests,
+    replaced_key_that_has_ended_is_free_for_others,
 );
 
 fn by_hand(primary: &str, secondary: &str) -> SubscriptionFields {
@@ -244,4 +245,32 @@ async fn audit_trail_has_neither_keys_nor_digests(repository: impl Repository) {
         assert!(!text.contains(secret));
         assert!(!text.contains(&KeyDigest::of(secret).to_hex()));
     }
+}
+
+async fn replaced_key_that_has_ended_is_free_for_others(repository: impl Repository) {
+    let manage = with_starter(&repository).await;
+    put(&manage, "contoso", by_hand("key-one", "key-two"))
+        .await
+        .unwrap();
+    let moment = Duration::from_millis(1);
+    let rotation = Rotation {
+        grace: moment,
+        ..Rotation::default()
+    };
+    let rotated = manage.regenerate(admin(), "contoso", KeySlot::Primary, rotation);
+    let end = rotated.await.unwrap().value.replaced_key_expires_at;
+    while end.is_some_and(|end| SystemTime::now() <= end) {
+        tokio::time::sleep(moment).await;
+    }
+    // An update that changes nothing else does not make a version of that.
+    let same = put(&manage, "contoso", scoped(product("starter")))
+        .await
+        .unwrap();
+    assert_eq!(same.record.version, 2);
+    put(&manage, "fabrikam", by_hand("key-one", "key-three"))
+        .await
+        .unwrap();
+    let catalog = manage.export(admin()).await.unwrap();
+    let contoso = catalog.subscription("contoso").unwrap();
+    assert!(contoso.retired_key(KeySlot::Primary).is_none());
 }

@@ -13,6 +13,8 @@ each_repository!(Memory, Sqlite);
 
 mod keys;
 mod lists;
+mod migrations;
+mod model;
 mod owners;
 mod replica;
 mod rules;

@@ -25,6 +25,7 @@ tests!(
     sql_store_keeps_every_promise,
     lookup_store_keeps_every_promise,
     definition_made_again_takes_its_new_place,
+    replica_counts_although_the_clock_of_the_database_was_set_back,
 );
 
 /// Far longer than anything here takes on a machine that is busy.
@@ -296,6 +297,22 @@ async fn definition_made_again_takes_its_new_place(repository: impl Repository) 
     assert_eq!(ids, ["second", "starter"]);
     let catalog = store.catalog().unwrap();
     assert!(catalog.products().eq(exported.products()));
+}
+
+async fn replica_counts_although_the_clock_of_the_database_was_set_back(
+    repository: impl Repository,
+) {
+    let Some(target) = repository.target() else {
+        return;
+    };
+    let manage = with_starter(&repository).await;
+    let _store = store(&target, "one").await;
+    // As if the last report were of an hour from now.
+    let report = "UPDATE sk_replicas SET at = at + 3600000000";
+    repository.execute(report).await;
+    let replicas = manage.replicas(admin()).await.unwrap();
+    assert_eq!(replicas[0].id, "one");
+    assert_eq!(replicas[0].age, Duration::ZERO);
 }
 
 /// Makes stores on a database that holds a catalog.

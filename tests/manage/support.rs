@@ -21,6 +21,8 @@ pub trait Repository {
     /// The path or URL, if there is a database outside this process.
     fn target(&self) -> Option<String>;
     async fn open(&self, builder: ManageBuilder) -> Result<Manage, ManageError>;
+    /// Runs a statement on the database.
+    async fn execute(&self, sql: &str);
 }
 
 pub struct Memory;
@@ -37,6 +39,8 @@ impl Repository for Memory {
     async fn open(&self, builder: ManageBuilder) -> Result<Manage, ManageError> {
         builder.in_memory()
     }
+
+    async fn execute(&self, _: &str) {}
 }
 
 pub struct Sqlite(tempfile::TempDir);
@@ -53,6 +57,14 @@ impl Repository for Sqlite {
 
     async fn open(&self, builder: ManageBuilder) -> Result<Manage, ManageError> {
         builder.open(&self.target().unwrap()).await
+    }
+
+    async fn execute(&self, sql: &str) {
+        let pool = sqlx::SqlitePool::connect(&self.target().unwrap())
+            .await
+            .unwrap();
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()));
+        query.execute(&pool).await.unwrap();
     }
 }
 

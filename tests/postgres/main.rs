@@ -2,6 +2,7 @@
 //! process starts its own.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod outages;
 mod server;
 #[macro_use]
 #[path = "../manage/support.rs"]
@@ -17,6 +18,10 @@ each_repository!(Postgres);
 mod keys;
 #[path = "../manage/lists.rs"]
 mod lists;
+#[path = "../manage/migrations.rs"]
+mod migrations;
+#[path = "../manage/model.rs"]
+mod model;
 #[path = "../manage/owners.rs"]
 mod owners;
 #[path = "../manage/replica.rs"]

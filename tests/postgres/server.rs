@@ -221,6 +221,19 @@ impl Drop for Server {
     }
 }
 
+/// Writes the certificate of the server and its key, for its user only.
+pub fn write_private(folder: &Path, certificate: &str, key: &str) {
+    for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        let mode = if name == "server.key" { 0o600 } else { 0o644 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        if let Some(user) = user() {
+            chown(&path, Some(user), Some(user)).unwrap();
+        }
+    }
+}
+
 /// A database on the server that all tests of this process share.
 pub struct Postgres(String);
 
@@ -240,5 +253,11 @@ impl Repository for Postgres {
 
     async fn open(&self, builder: ManageBuilder) -> Result<Manage, ManageError> {
         builder.open(&self.0).await
+    }
+
+    async fn execute(&self, sql: &str) {
+        let pool = sqlx::PgPool::connect(&self.0).await.unwrap();
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()));
+        query.execute(&pool).await.unwrap();
     }
 }

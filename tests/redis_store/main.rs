@@ -2,6 +2,8 @@
 //! requests when those fail.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[cfg(feature = "sqlite")]
+mod bridge;
 mod cluster;
 mod conformance;
 mod emptied;

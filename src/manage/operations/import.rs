@@ -343,7 +343,7 @@ impl Work<'_> {
         slot: KeySlot,
         sealed: &mut Vec<crate::manage::repository::SealedKey>,
     ) -> Result<Secret, ManageError> {
-        let key = Secret::random()?;
+        let key = Secret::random();
         *record.key_mut(slot) = Some(KeyRecord::new(key.digest(), self.now));
         sealed.extend(self.manage.seal(&record.id, slot, &key)?);
         Ok(key)

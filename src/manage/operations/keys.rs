@@ -98,7 +98,7 @@ impl Work<'_> {
             let message = "the key of this slot has ended: a publisher gives a new end, or none";
             issues.push(FieldIssue::new("expires_at", message));
         }
-        let generated = self.generate(rotation.prefix.as_deref(), &mut issues)?;
+        let generated = new_key(rotation.prefix.as_deref(), &mut issues);
         refuse(&target, issues)?;
         let Some(key) = generated else {
             return Err(ManageError::invalid(
@@ -155,13 +155,11 @@ impl Work<'_> {
             secondary_key,
         })
     }
+}
 
-    /// A new key, or none and an issue for a prefix that breaks the rule.
-    pub(super) fn generate(
-        &self,
-        prefix: Option<&str>,
-        issues: &mut Vec<FieldIssue>,
-    ) -> Result<Option<Secret>, ManageError> {
-        Secret::generate(prefix, issues)
-    }
+/// A new key, or none and an issue for a prefix that breaks the rule.
+pub(super) fn new_key(prefix: Option<&str>, issues: &mut Vec<FieldIssue>) -> Option<Secret> {
+    let key = Secret::generate(prefix);
+    key.map_err(|error| issues.push(FieldIssue::new("key_prefix", error.to_string())))
+        .ok()
 }

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use crate::catalog::{Catalog, IssueKind, KeySlot, Scope, State, Subscription, SubscriptionKey};
+use crate::key::KeyDigest;
 use crate::manage::error::FieldIssue;
 use crate::manage::fields::KeyInput;
 use crate::manage::operations::Work;
@@ -124,34 +125,25 @@ impl Work<'_> {
         })
     }
 
-    /// Refuses keys that any other subscription holds, and keys that the
-    /// subscription itself holds twice. A replaced key that has ended gives way.
+    /// Refuses keys that any other subscription holds. A replaced key that has
+    /// ended gives way.
     pub(super) async fn check_keys(
         &mut self,
         before: Option<&SubscriptionRecord>,
         after: &SubscriptionRecord,
         issues: &mut Vec<FieldIssue>,
     ) -> Result<(), ManageError> {
-        let mut held: HashMap<_, KeySlot> = HashMap::new();
-        let mut new = Vec::new();
-        for (slot, _, key) in after.all_keys() {
-            if held.insert(key.digest, slot).is_some()
-                && after.all_keys().any(|(_, retired, _)| retired)
-            {
-                issues.push(FieldIssue::new(
-                    format!("{slot}_key"),
-                    IssueKind::SameKeys.to_string(),
-                ));
-            }
-            let known = before.is_some_and(|before| {
-                before
-                    .all_keys()
-                    .any(|(_, _, other)| other.digest == key.digest)
-            });
-            if !known {
-                new.push(key.digest);
-            }
-        }
+        let is_known = |digest| {
+            let mut held = before.into_iter().flat_map(SubscriptionRecord::all_keys);
+            held.any(|(_, _, key)| key.digest == digest)
+        };
+        let keys = after.all_keys().map(|(slot, _, key)| (key.digest, slot));
+        let held: HashMap<KeyDigest, KeySlot> = keys.collect();
+        let new: Vec<KeyDigest> = held
+            .keys()
+            .copied()
+            .filter(|digest| !is_known(*digest))
+            .collect();
         if new.is_empty() {
             return Ok(());
         }
@@ -168,7 +160,7 @@ impl Work<'_> {
             if retired && key.has_ended(self.now) {
                 let mut without = record.clone();
                 *without.retired_key_mut(slot) = None;
-                self.put_subscription(Some(record), without, Vec::new())
+                self.write_subscription(Some(record), without, Vec::new())
                     .await?;
                 self.flush().await?;
                 continue;

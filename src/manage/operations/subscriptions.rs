@@ -5,6 +5,7 @@ use crate::key::KeyDigest;
 use crate::manage::error::FieldIssue;
 use crate::manage::fields::{KeyInput, Set};
 use crate::manage::operations::apis::put_operation;
+use crate::manage::operations::keys::new_key;
 use crate::manage::operations::lifecycle::CANCEL;
 use crate::manage::operations::rules::refuse;
 use crate::manage::operations::work::check_expected;
@@ -64,6 +65,7 @@ impl Work<'_> {
             Some(before) => before.clone(),
             None => new_subscription(id, self.now),
         };
+        after.drop_ended_keys(self.now);
         self.set_fields(before.as_ref(), &mut after, &fields, &mut issues);
         self.check_owner_may(before.as_ref(), &after, &fields)?;
         check_expected(
@@ -90,7 +92,7 @@ impl Work<'_> {
             secondary_key: None,
         };
         if put.created && !fields.leave_keys_out {
-            self.generate_missing_keys(&mut put, &fields, &mut issues)?;
+            self.generate_missing_keys(&mut put, &fields, &mut issues);
         }
         let keys = [
             (KeySlot::Primary, fields.primary_key.as_ref()),
@@ -207,6 +209,7 @@ impl Work<'_> {
         let allowed = match before {
             Some(before) => {
                 let mut renamed = before.clone();
+                renamed.drop_ended_keys(self.now);
                 renamed.display_name.clone_from(&after.display_name);
                 let cancels = fields.state == Some(State::Cancelled);
                 if cancels && before.state_at(self.now) != State::Cancelled {
@@ -273,13 +276,13 @@ impl Work<'_> {
         put: &mut PutSubscription,
         fields: &SubscriptionFields,
         issues: &mut Vec<FieldIssue>,
-    ) -> Result<(), ManageError> {
+    ) {
         for slot in [KeySlot::Primary, KeySlot::Secondary] {
             if put.record.key(slot).is_some() {
                 continue;
             }
-            let Some(key) = self.generate(fields.key_prefix.as_deref(), issues)? else {
-                return Ok(());
+            let Some(key) = new_key(fields.key_prefix.as_deref(), issues) else {
+                return;
             };
             *put.record.key_mut(slot) = Some(KeyRecord::new(key.digest(), self.now));
             match slot {
@@ -287,7 +290,6 @@ impl Work<'_> {
                 KeySlot::Secondary => put.secondary_key = Some(key),
             }
         }
-        Ok(())
     }
 
     /// The encrypted texts of the keys that this operation sets.

@@ -187,26 +187,32 @@ impl Work<'_> {
         Ok(after)
     }
 
-    /// Writes a subscription at the end of the operation, or when there are many.
+    /// Writes a subscription, unless it reads as before.
     pub(super) async fn put_subscription(
+        &mut self,
+        before: Option<SubscriptionRecord>,
+        after: SubscriptionRecord,
+        sealed: Vec<SealedKey>,
+    ) -> Result<SubscriptionRecord, ManageError> {
+        let reads_as_before = before.as_ref().is_some_and(|before| {
+            before.clone().seen_at(self.now) == after.clone().seen_at(self.now)
+        });
+        if reads_as_before {
+            return Ok(after);
+        }
+        self.write_subscription(before, after, sealed).await
+    }
+
+    /// Writes a subscription at the end of the operation, or when there are many.
+    pub(super) async fn write_subscription(
         &mut self,
         before: Option<SubscriptionRecord>,
         mut after: SubscriptionRecord,
         sealed: Vec<SealedKey>,
     ) -> Result<SubscriptionRecord, ManageError> {
         const MANY: usize = 1000;
-        if before.as_ref() == Some(&after) {
-            return Ok(after);
-        }
         let now = self.now;
-        for slot in [
-            crate::catalog::KeySlot::Primary,
-            crate::catalog::KeySlot::Secondary,
-        ] {
-            after
-                .retired_key_mut(slot)
-                .take_if(|retired| retired.has_ended(now));
-        }
+        after.drop_ended_keys(now);
         after.updated_at = now;
         match &before {
             Some(before) => after.version = before.version + 1,
@@ -216,14 +222,9 @@ impl Work<'_> {
                 after.place = self.next_place();
             }
         }
-        let (seen_before, seen) = (
-            before.clone().map(|before| before.seen_at(now)),
-            after.clone().seen_at(now),
-        );
-        self.note(
-            seen_before.as_ref().map(|before| before as _),
-            Some(&seen as _),
-        );
+        let seen_before = before.clone().map(|before| before.seen_at(now));
+        let seen = after.clone().seen_at(now);
+        self.note(seen_before.as_ref().map(|before| before as _), Some(&seen));
         self.puts.push(SubscriptionPut {
             before,
             after: after.clone(),

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::ConnectOptions;
 #[cfg(feature = "postgres")]
@@ -51,16 +51,26 @@ pub(crate) enum SqlTransaction {
 }
 
 impl Database {
-    /// Opens the database at a path or URL. A SQLite file is made if it is not
-    /// there. Returns also whether the tables are new.
+    /// Opens the database at a path or URL. A SQLite file is made if it does not
+    /// exist, and tables are brought to the current version.
     pub(crate) async fn open(target: &str) -> Result<Self, RepositoryError> {
         let database = Self::connect(target)?;
         let name = &database.name;
         let failed = |error| {
             RepositoryError::with_source(format!("the database {name} cannot be opened"), error)
         };
-        database.migrate(MIGRATIONS.len()).await.map_err(failed)?;
-        Ok(database)
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match database.migrate(MIGRATIONS.len()).await {
+                Ok(_) => return Ok(database),
+                // Another process is making the file: SQLite does not wait for
+                // that as it does for transactions.
+                Err(error) if is_locked(&error) && Instant::now() < end => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => return Err(failed(error)),
+            }
+        }
     }
 
     /// A handle to the database, which connects when it is first used.
@@ -170,9 +180,7 @@ impl Database {
     pub(crate) async fn begin(&self) -> SqlResult<SqlTransaction> {
         Ok(match &self.pools {
             #[cfg(feature = "sqlite")]
-            Pools::Sqlite { writer, .. } => {
-                SqlTransaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
-            }
+            Pools::Sqlite { writer, .. } => SqlTransaction::Sqlite(begin_sqlite(writer).await?),
             #[cfg(feature = "postgres")]
             Pools::Postgres(pool) => SqlTransaction::Postgres(pool.begin().await?),
         })
@@ -208,6 +216,26 @@ impl Database {
             Pools::Sqlite { .. } => None,
         }
     }
+}
+
+#[cfg(feature = "sqlite")]
+async fn begin_sqlite(writer: &SqlitePool) -> SqlResult<sqlx::Transaction<'static, sqlx::Sqlite>> {
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    match writer.begin_with(BEGIN).await {
+        // SQLite itself rolls a transaction back when the disk is full, and then
+        // the connection takes it for open for ever.
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            writer.acquire().await?.close().await?;
+            writer.begin_with(BEGIN).await
+        }
+        begun => begun,
+    }
+}
+
+/// Whether another connection holds a lock that a statement needs.
+fn is_locked(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| error.message().contains("database is locked"))
 }
 
 /// The counter of the changes that this process makes in a database. All handles

@@ -6,6 +6,8 @@ mod repository;
 mod rows;
 mod schema;
 mod session;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
 mod transaction;
 
 pub(crate) use database::{Database, SqlTransaction};

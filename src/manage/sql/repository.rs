@@ -8,11 +8,11 @@ use crate::manage::repository::{
     Answer, KeyUse, LEASE, Repository, SealedKey, SubscriptionPut, Transaction,
 };
 use crate::manage::seal::Sealer;
-use crate::manage::sql::Database;
 use crate::manage::sql::lists::{self, APIS, PRODUCTS, SUBSCRIPTIONS, Statement, Table};
 use crate::manage::sql::rows;
 use crate::manage::sql::session::{Row, SqlResult};
 use crate::manage::sql::transaction::RecordTransaction;
+use crate::manage::sql::{Database, SqlTransaction};
 use crate::manage::{Replica, RepositoryError, stored};
 
 /// A repository in a SQL database.
@@ -93,6 +93,19 @@ impl SqlRepository {
 
     pub(crate) fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// A transaction for what may be lost if the database's machine fails: it is
+    /// reported again. PostgreSQL then does not wait for the disk.
+    async fn begin_unsynced(&self) -> SqlResult<SqlTransaction> {
+        let mut transaction = self.database.begin().await?;
+        let mut session = transaction.session();
+        let text = session
+            .dialect()
+            .choose("SELECT 1", "SET LOCAL synchronous_commit TO OFF");
+        session.execute(text, Vec::new()).await?;
+        drop(session);
+        Ok(transaction)
     }
 
     async fn read(&self, statement: Statement) -> SqlResult<Vec<Row>> {
@@ -222,7 +235,7 @@ impl Repository for SqlRepository {
 
     fn record_use<'a>(&'a self, uses: &'a [KeyUse]) -> Answer<'a, ()> {
         Box::pin(async move {
-            let mut transaction = self.database.begin().await?;
+            let mut transaction = self.begin_unsynced().await?;
             let uses = uses.iter().map(|used| {
                 let slot = i64::from(used.slot == KeySlot::Secondary);
                 vec![
@@ -240,7 +253,6 @@ impl Repository for SqlRepository {
                      WHERE excluded.at > sk_uses.at",
                 )
                 .await?;
-            // A subscription that was deleted meanwhile has no use.
             Ok(transaction.commit().await?)
         })
     }
@@ -252,7 +264,7 @@ impl Repository for SqlRepository {
                 "INSERT INTO sk_replicas (id, applied, at) VALUES ($1, $2, {now}) \
                  ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, at = excluded.at"
             );
-            let mut transaction = self.database.begin().await?;
+            let mut transaction = self.begin_unsynced().await?;
             let values = vec![id.into(), applied.into()];
             transaction.session().execute(text, values).await?;
             Ok(transaction.commit().await?)

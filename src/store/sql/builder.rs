@@ -109,8 +109,7 @@ impl SqlStoreBuilder {
     ///
     /// Outside a tokio runtime.
     pub fn start(self) -> Result<SqlStore, ManageError> {
-        let started = self.begin(Extent::Everything, None)?;
-        Ok(SqlStore::new(started.shared))
+        self.begin(Extent::Everything, None).map(SqlStore::new)
     }
 
     pub(super) fn begin(

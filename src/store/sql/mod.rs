@@ -26,6 +26,8 @@
 //!    [`Manage::wait_applied`](crate::manage::Manage::wait_applied) can tell when a
 //!    change is in force everywhere. The report counts for 30 seconds.
 
+#[cfg(feature = "redis")]
+mod bridge;
 mod builder;
 mod feed;
 mod follow;

@@ -6,10 +6,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::access::Access;
 use crate::catalog::{Catalog, KeyOwner};
 use crate::key::KeyDigest;
+use crate::manage::sql::SqlRepository;
 use crate::manage::usage::UseRecorder;
 use crate::manage::{ManageError, RepositoryError};
 use crate::store::replica::{FollowTask, Replica};
 use crate::store::sql::SqlStoreBuilder;
+use crate::store::sql::builder::Started;
 use crate::store::sql::follow::Reloaded;
 use crate::store::{CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore};
 
@@ -36,6 +38,8 @@ use crate::store::{CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore}
 #[derive(Clone)]
 pub struct SqlStore {
     shared: Arc<Shared>,
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    repository: Arc<SqlRepository>,
 }
 
 pub(super) struct Shared {
@@ -64,9 +68,16 @@ impl SqlStore {
         Self::builder(target).open().await
     }
 
-    pub(super) fn new(shared: Shared) -> Self {
-        let shared = Arc::new(shared);
-        Self { shared }
+    pub(super) fn new(started: Started) -> Self {
+        Self {
+            shared: Arc::new(started.shared),
+            repository: started.repository,
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn repository(&self) -> &SqlRepository {
+        &self.repository
     }
 
     /// The version in use, however old it is. `None` before the first.
