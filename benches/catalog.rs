@@ -28,6 +28,8 @@ fn main() {
         let (size, file) = (size.parse().unwrap(), Path::new(file));
         match flag.as_str() {
             "--load" => return load(size, file),
+            "--refused" => return refused(size, file),
+            "--refuse" => return refuse(size, file),
             "--change" => return change(size),
             "--reload" => return reload(size, file),
             _ => {}
@@ -50,6 +52,9 @@ fn main() {
     println!("| subscriptions | file | load | resident | peak / resident | bytes each |");
     println!("|---:|---:|---:|---:|---:|---:|");
     run("--load", &sizes, &files);
+    println!("\n| subscriptions | refused for one mistake | peak |");
+    println!("|---:|---:|---:|");
+    run("--refused", &sizes, &files);
     println!("\n| subscriptions | one change, median | p99 |");
     println!("|---:|---:|---:|");
     run("--change", &sizes, &files);
@@ -126,6 +131,35 @@ fn load(size: usize, path: &Path) {
         resident / 1e6,
         peak / resident,
         resident / size as f64,
+    );
+}
+
+/// The same file with a misspelt field in the entry in the middle.
+fn refused(size: usize, path: &Path) {
+    let mut text = std::fs::read_to_string(path).unwrap();
+    let field = text[text.len() / 2..].find("scope").unwrap() + text.len() / 2;
+    text.replace_range(field..field + 5, "scpoe");
+    let path = path.with_file_name("refused.json");
+    std::fs::write(&path, text).unwrap();
+    let this = std::env::current_exe().unwrap();
+    let status = Command::new(this)
+        .args(["--refuse", &size.to_string()])
+        .arg(&path)
+        .status();
+    assert!(status.unwrap().success());
+}
+
+fn refuse(size: usize, path: &Path) {
+    let before = memory("VmRSS");
+    let start = Instant::now();
+    let error = FileStore::builder(path).open_blocking().unwrap_err();
+    let elapsed = start.elapsed();
+    let peak = memory("VmHWM") - before;
+    assert_eq!(error.document().unwrap().issues().len(), 2, "{error}");
+    println!(
+        "| {size} | {:.3} s | {:.1} MB |",
+        elapsed.as_secs_f64(),
+        peak / 1e6
     );
 }
 

@@ -203,12 +203,13 @@ impl<'a> ApiEntry<'a> {
             let query = KeyQuery::new(&*names.query.as_ref()?.0);
             query.map_err(|error| problems.add(place, error)).ok()
         });
+        let id = problems.id(self.id);
         let path = owned(self.path).unwrap_or_else(|| {
             problems.unread.push(Field::Path);
             let _: Option<()> = problems.missing(Place::default(), &["path"], PATH_ADVICE);
             String::new()
         });
-        let mut api = Api::new(problems.id(self.id), path)
+        let mut api = Api::new(id, path)
             .with_subscription_required(self.subscription_required.unwrap_or(true));
         if let Some(name) = owned(self.display_name) {
             api = api.with_display_name(name);

@@ -7,8 +7,9 @@ use std::path::Path;
 use crate::catalog::{Catalog, CatalogError, Entity, Field, Issue, IssueKind};
 use crate::document::error::{DocumentError, DocumentIssue, Position, file_name};
 use crate::document::explain::{
-    MAX_NOTES, Node, Note, Notes, Subject, field_place, find, positions,
+    MAX_NOTES, Node, Note, Notes, Subject, Value, field_place, find, positions,
 };
+use crate::document::limits::MAX_ENTRY_BYTES;
 use crate::document::reader::{List, Read};
 
 /// A document that was read, as far as explaining it needs it.
@@ -83,7 +84,8 @@ impl Findings {
     fn relate(&mut self, error: &CatalogError) {
         let issues = error.issues().iter();
         // That something could not be read was noted before.
-        let issues = issues.filter(|issue| issue.kind != IssueKind::Incomplete);
+        let is_noted = !self.notes.is_empty();
+        let issues = issues.filter(|issue| !is_noted || issue.kind != IssueKind::Incomplete);
         let left = MAX_NOTES.saturating_sub(self.notes.len());
         self.relations = issues.clone().take(left).cloned().collect();
         self.more += issues.count() - self.relations.len() + error.more();
@@ -189,6 +191,9 @@ impl Document<'_> {
         const DEPTH: usize = 3;
         let text = self.text.get(at..)?;
         let text = text.get(..crate::document::reader::skip(text).ok()?)?;
+        if text.len() > MAX_ENTRY_BYTES {
+            return Some(Node::new(at, Value::Table(Vec::new())));
+        }
         let mut notes = crate::document::explain::Notes::default();
         crate::document::explain::json::tree(text, at, DEPTH, &mut notes)
     }

@@ -1,10 +1,12 @@
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::document::limits::MAX_DEPTH;
+use crate::catalog::{MAX_METADATA_BYTES, MetadataError};
+use crate::document::limits::{MAX_DEPTH, TOO_DEEP};
 
 /// Metadata: free-form values by name. Stricter than the map of `serde_json`,
 /// which would take a name twice.
@@ -17,7 +19,13 @@ const METADATA_DEPTH: usize = 4;
 
 impl<'de> Deserialize<'de> for FreeForm<'_> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_map(Json(METADATA_DEPTH))? {
+        // More values cannot fit. The exact limit is the catalog's.
+        let left = Cell::new(MAX_METADATA_BYTES / 2);
+        let json = Json {
+            depth: METADATA_DEPTH,
+            left: &left,
+        };
+        match deserializer.deserialize_map(json)? {
             Value::Object(values) => Ok(Self(Cow::Owned(values))),
             _ => Err(D::Error::custom("must be a table")),
         }
@@ -26,26 +34,39 @@ impl<'de> Deserialize<'de> for FreeForm<'_> {
 
 /// Reads a value whose tables and lists are that deep in the document.
 #[derive(Clone, Copy)]
-struct Json(usize);
+struct Json<'c> {
+    depth: usize,
+    /// How many more values there may be.
+    left: &'c Cell<usize>,
+}
 
-impl Json {
+impl Json<'_> {
     fn inner<E: Error>(self) -> Result<Self, E> {
-        if self.0 > MAX_DEPTH {
-            return Err(E::custom("tables and lists nest too deep"));
+        let depth = self.depth + 1;
+        if depth > MAX_DEPTH + 1 {
+            return Err(E::custom(TOO_DEEP));
         }
-        Ok(Self(self.0 + 1))
+        Ok(Self { depth, ..self })
+    }
+
+    fn count<E: Error>(self) -> Result<(), E> {
+        let left = self.left.get().checked_sub(1);
+        self.left
+            .set(left.ok_or_else(|| E::custom(MetadataError::TooLarge))?);
+        Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Json {
+impl<'de> DeserializeSeed<'de> for Json<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.count()?;
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Json {
+impl<'de> Visitor<'de> for Json<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

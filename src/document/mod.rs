@@ -282,17 +282,12 @@ fn utf8<'s>(source: &Source<'s>) -> Result<&'s str, DocumentError> {
     let valid = source.text.get(..error.valid_up_to()).unwrap_or_default();
     let valid = String::from_utf8_lossy(valid);
     let text = valid.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&valid);
-    let what = match source.text {
-        [0x1f, 0x8b, ..] => "this is compressed (gzip), not text",
-        _ => "this is not UTF-8",
-    };
-    Err(one_note(source, text, Note::new(text.len(), what)))
-}
-
-fn one_note(source: &Source<'_>, text: &str, note: Note) -> DocumentError {
     let mut notes = Notes::default();
-    notes.add(note);
-    explain_notes(source, text, notes)
+    match source.text {
+        [0x1f, 0x8b, ..] => notes.push(0, "this is compressed (gzip), not text"),
+        _ => notes.push(text.len(), "this is not UTF-8"),
+    }
+    Err(explain_notes(source, text, notes))
 }
 
 fn explain_notes(source: &Source<'_>, text: &str, notes: Notes) -> DocumentError {

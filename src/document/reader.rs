@@ -279,7 +279,9 @@ impl<'k> Reader<'k> {
             if misfit.path.is_empty() {
                 return self.push_unread::<T>(at);
             }
-            unread.extend(misfit.names.last().and_then(|name| unread_field(name)));
+            if misfit.unknown.is_none() {
+                unread.extend(misfit.names.last().and_then(|name| unread_field(name)));
+            }
             node.refuse(&misfit.path);
         }
         self.read.notes.add(Note {

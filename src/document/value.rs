@@ -1,9 +1,7 @@
 use serde_json::Value as Json;
 
 use crate::document::explain::{Node, Notes, Value};
-use crate::document::{
-    DocumentError, Format, Note, Source, explain, explain_notes, json, one_note, utf8,
-};
+use crate::document::{DocumentError, Format, Source, explain, explain_notes, json, utf8};
 
 /// The values of any document of the format, catalog or not. Dates of TOML become
 /// text.
@@ -14,14 +12,17 @@ use crate::document::{
 pub(crate) fn value(document: &[u8], format: Format) -> Result<Json, DocumentError> {
     let source = Source::new("", format, document);
     let text = utf8(&source)?;
-    if let Err(error) = format.check_enabled() {
-        return Err(one_note(&source, text, Note::new(0, error.to_string())));
-    }
     let mut notes = Notes::default();
+    if let Err(error) = format.check_enabled() {
+        notes.push(0, error.to_string());
+        return Err(explain_notes(&source, text, notes));
+    }
     let tree = match format {
         Format::Json => {
-            return serde_json::from_str(text)
-                .map_err(|_| one_note(&source, text, json::syntax_note(text)));
+            return serde_json::from_str(text).map_err(|_| {
+                notes.add(json::syntax_note(text));
+                explain_notes(&source, text, notes)
+            });
         }
         #[cfg(feature = "toml")]
         Format::Toml => explain::toml::tree(text, &mut notes),

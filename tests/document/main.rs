@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod accepted;
+mod bounded;
+mod keys;
+mod near;
 mod refused;
 mod secrets;
 mod syntax;

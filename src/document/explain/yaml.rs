@@ -11,9 +11,9 @@ mod scalar;
 
 /// What aliases may repeat, in bytes: a few lines that double each other would
 /// otherwise fill the memory.
-const ALIAS_BYTES: usize = 16 << 20;
+const COPIED_BYTES: usize = 16 << 20;
 
-const TOO_LARGE: &str = "aliases make this document too large: write the values out";
+const TOO_LARGE: &str = "aliases and anchors make this document too large: write the values out";
 const IN_ITSELF: &str = "this alias stands inside the value that it repeats";
 const ONE_DOCUMENT: &str = "a catalog file holds one document: remove the others";
 const TAG: &str = "tags other than `!!str` mean nothing here: remove this one";
@@ -49,7 +49,7 @@ struct Loader<'t, 'i> {
     cursor: Cursor<'t>,
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
-    alias_bytes: usize,
+    copied_bytes: usize,
     has_document: bool,
     root: Option<Node>,
 }
@@ -83,7 +83,7 @@ impl<'t, 'i> Loader<'t, 'i> {
             cursor: Cursor::new(text),
             open: Vec::new(),
             anchors: HashMap::new(),
-            alias_bytes: ALIAS_BYTES.max(8 * text.len()),
+            copied_bytes: COPIED_BYTES.max(8 * text.len()),
             has_document: false,
             root: None,
         }
@@ -108,11 +108,11 @@ impl<'t, 'i> Loader<'t, 'i> {
             Event::DocumentStart(_) => self.has_document = true,
             Event::Scalar(text, style, anchor, tag) => {
                 let value = self.scalar(text, style, tag.as_deref(), at);
-                self.complete(Node::new(at, value), anchor);
+                self.complete(Node::new(at, value), anchor)?;
             }
             Event::Alias(anchor) => {
                 let node = self.repeat(anchor, at)?;
-                self.complete(node, 0);
+                self.complete(node, 0)?;
             }
             Event::SequenceStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), "seq", at);
@@ -123,7 +123,7 @@ impl<'t, 'i> Loader<'t, 'i> {
                 let (members, name) = (Vec::new(), None);
                 self.begin(at, anchor, Content::Table { members, name })?;
             }
-            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::SequenceEnd | Event::MappingEnd => self.end()?,
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
         Ok(())
@@ -167,25 +167,26 @@ impl<'t, 'i> Loader<'t, 'i> {
         Ok(())
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> Result<(), &'static str> {
         let Some(open) = self.open.pop() else {
-            return;
+            return Ok(());
         };
         let node = match open.content {
             Content::List(nodes) => Node::new(open.at, Value::List(nodes)),
             Content::Table { members, .. } => Node::table(open.at, members, self.notes),
         };
-        self.complete(node, open.anchor);
+        self.complete(node, open.anchor)
     }
 
     /// Puts a value where it belongs. Anchors are numbered from 1.
-    fn complete(&mut self, node: Node, anchor: usize) {
+    fn complete(&mut self, node: Node, anchor: usize) -> Result<(), &'static str> {
         if anchor > 0 {
+            self.count(Size::of(&node).bytes)?;
             self.anchors.insert(anchor, node.clone());
         }
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
-            return;
+            return Ok(());
         };
         match &mut open.content {
             Content::List(nodes) => nodes.push(node),
@@ -196,6 +197,7 @@ impl<'t, 'i> Loader<'t, 'i> {
                 }
             },
         }
+        Ok(())
     }
 
     /// The value of an alias. What is wrong with the whole of it is told where
@@ -206,9 +208,16 @@ impl<'t, 'i> Loader<'t, 'i> {
         if self.open.len() + size.depth > MAX_DEPTH {
             return Err(TOO_DEEP);
         }
-        let left = self.alias_bytes.checked_sub(size.bytes);
-        self.alias_bytes = left.ok_or(TOO_LARGE)?;
-        Ok(Node { at, ..node.clone() })
+        let node = Node { at, ..node.clone() };
+        self.count(size.bytes)?;
+        Ok(node)
+    }
+
+    /// Counts what an alias repeats, or an anchor keeps.
+    fn count(&mut self, bytes: usize) -> Result<(), &'static str> {
+        let left = self.copied_bytes.checked_sub(bytes);
+        self.copied_bytes = left.ok_or(TOO_LARGE)?;
+        Ok(())
     }
 }
 
