@@ -142,6 +142,7 @@ pub(crate) fn looked_up(result: LookupResult, took: Duration) {
 }
 
 /// A store that holds a whole catalog read its source, or failed to.
+#[allow(dead_code, reason = "only some features have such stores")]
 pub(crate) fn reloaded(store: &str, is_ok: bool) {
     let result = if is_ok { "ok" } else { "error" };
     let store = store.to_owned();
@@ -149,6 +150,7 @@ pub(crate) fn reloaded(store: &str, is_ok: bool) {
 }
 
 /// When the catalog of a store was last known to be the current one.
+#[allow(dead_code, reason = "only some features have such stores")]
 pub(crate) fn confirmed(store: &str, at: SystemTime) {
     let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     let gauge = gauge!("subscription_key_confirmed_timestamp_seconds", "store" => store.to_owned());

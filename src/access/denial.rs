@@ -14,8 +14,8 @@ pub enum DenialReason {
     EmptyKey,
     /// The first key source that is present has more than one value.
     AmbiguousKey,
-    /// The key is longer than 256 bytes, or fails the check of
-    /// [`generated_keys_only`](crate::SubscriptionKeyLayer::generated_keys_only).
+    /// The key is longer than 256 bytes, or has no valid checksum although the layer is set
+    /// to `generated_keys_only`.
     MalformedKey,
     /// No subscription has this key.
     UnknownKey,
@@ -180,7 +180,7 @@ impl Denial {
         let scopes = self.subscription().map(|s| s.scopes()).unwrap_or_default();
         for (at, scope) in scopes.iter().take(MAX_LISTED).enumerate() {
             let separator = if at == 0 { "" } else { ", " };
-            write!(f, "{separator}{}", scope.to_string().escape_debug())?;
+            write!(f, "{separator}{}", Escaped(&scope.to_string()))?;
         }
         if scopes.len() > MAX_LISTED {
             write!(f, " and {} more", scopes.len() - MAX_LISTED)?;
@@ -189,10 +189,10 @@ impl Denial {
         write!(
             f,
             "; API {api:?} would need / or /apis or /apis/{}",
-            api.escape_debug()
+            Escaped(api)
         )?;
         for product in self.products().take(MAX_LISTED) {
-            write!(f, " or /products/{}", product.id().escape_debug())?;
+            write!(f, " or /products/{}", Escaped(product.id()))?;
         }
         Ok(())
     }
@@ -201,6 +201,18 @@ impl Denial {
 const MAX_COMPARED: usize = 1000;
 /// More scopes and products than this are not listed in a sentence.
 const MAX_LISTED: usize = 20;
+
+/// Text from outside: a store of one's own does not check its ids.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.contains(char::is_control) {
+            true => write!(f, "{}", self.0.escape_debug()),
+            false => f.write_str(self.0),
+        }
+    }
+}
 
 fn common_beginning(one: &str, other: &str) -> usize {
     let pairs = one.bytes().zip(other.bytes());

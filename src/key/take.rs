@@ -2,6 +2,8 @@ use http::header::{AUTHORIZATION, COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
+#[cfg(feature = "generate")]
+use super::has_valid_checksum;
 use super::source::{Names, Place};
 use super::{KeyDigest, KeySource, MAX_KEY_BYTES, wire};
 
@@ -16,8 +18,8 @@ pub enum Presented {
     /// The source that decides has more than one value, equal or not. A wrong key: if
     /// one were chosen, a proxy and this service could see different callers.
     Ambiguous,
-    /// Longer than [`MAX_KEY_BYTES`], or rejected by
-    /// [`generated_keys_only`](crate::SubscriptionKeyLayer::generated_keys_only). A
+    /// Longer than [`MAX_KEY_BYTES`], or without a valid checksum although the layer is set
+    /// to `generated_keys_only`. A
     /// wrong key.
     Malformed,
     /// The digest of the one key that is presented.
@@ -137,8 +139,7 @@ impl TakeSettings<'_> {
     }
 
     fn plain(self, key: &[u8]) -> Presented {
-        #[cfg(feature = "generate")]
-        if self.generated_keys_only && !key.is_empty() && !super::has_valid_checksum(key) {
+        if self.generated_keys_only && !key.is_empty() && !has_valid_checksum(key) {
             return Presented::Malformed;
         }
         match key.len() {
@@ -147,6 +148,12 @@ impl TakeSettings<'_> {
             _ => Presented::Malformed,
         }
     }
+}
+
+/// Without the feature, no layer asks for it.
+#[cfg(not(feature = "generate"))]
+fn has_valid_checksum(_: &[u8]) -> bool {
+    true
 }
 
 /// Reads the value if there is exactly one.

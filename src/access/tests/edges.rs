@@ -5,8 +5,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::naive::{Seen, ask, seen};
 use super::table::{NOW, at, catalog, key, product, to_sold};
-use crate::access::{Decision, DenialReason, InapplicableKey, Policy, Unmatched};
-use crate::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription, SubscriptionKey};
+use crate::access::{
+    Decision, DenialReason, InapplicableKey, Owner, Policy, Question, Unmatched, decide,
+};
+use crate::catalog::{
+    Api, Catalog, KeyOwner, KeySlot, Product, Scope, Subscription, SubscriptionKey,
+};
 use crate::key::Presented;
 
 #[test]
@@ -191,4 +195,23 @@ fn an_explanation_names_what_the_operator_needs_and_no_key() {
         assert!(sentence.contains(words), "{sentence}");
     }
     assert!(explained(None, key("by-all-1")).contains("no API"));
+}
+
+#[test]
+fn explanation_with_ids_from_outside_stays_on_one_line() {
+    // A store of one's own need not check its ids.
+    let forged = Subscription::new("x\nERROR forged")
+        .with_scope(Scope::Api("y\r\nERROR forged".into()))
+        .with_primary_key("K");
+    let mut question = Question::for_api(catalog(), "guarded").with_key(key("K"));
+    question.owner = Owner::Found(KeyOwner::new(forged, KeySlot::Primary));
+    match decide(question) {
+        Decision::Deny(denial) => {
+            assert_eq!(denial.reason(), DenialReason::OutOfScope);
+            let sentence = denial.to_string();
+            assert!(sentence.contains(r"x\nERROR forged"), "{sentence}");
+            assert!(!sentence.contains(char::is_control), "{sentence}");
+        }
+        other => panic!("{other:?}"),
+    }
 }

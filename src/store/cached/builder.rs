@@ -191,7 +191,7 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
         self
     }
 
-    #[cfg(all(feature = "document", feature = "redis"))]
+    #[cfg(all(feature = "document", any(feature = "redis", feature = "sql")))]
     pub(crate) fn source(mut self, source: String) -> Self {
         self.source = Some(source);
         self

@@ -148,7 +148,7 @@ impl<S: SubscriptionStore> CachedStore<S> {
     }
 
     /// A handle that does not keep the cache alive.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "redis", feature = "sql"))]
     pub(crate) fn downgrade(&self) -> WeakCachedStore<S> {
         WeakCachedStore(Arc::downgrade(&self.core))
     }
@@ -190,10 +190,10 @@ impl<S: SubscriptionStore> CachedStore<S> {
     }
 }
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "sql"))]
 pub(crate) struct WeakCachedStore<S: SubscriptionStore>(std::sync::Weak<CacheCore<S>>);
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "sql"))]
 impl<S: SubscriptionStore> WeakCachedStore<S> {
     pub(crate) fn upgrade(&self) -> Option<CachedStore<S>> {
         let core = self.0.upgrade()?;
