@@ -132,6 +132,9 @@ pub mod manage;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod observe;
+#[cfg(feature = "openapi")]
+#[cfg_attr(docsrs, doc(cfg(feature = "openapi")))]
+pub mod openapi;
 pub mod response;
 pub mod store;
 

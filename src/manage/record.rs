@@ -267,7 +267,8 @@ impl ApiRecord {
 
     /// The API as the catalog has it. The names of its key sources were checked
     /// when they were set.
-    pub(crate) fn to_catalog(&self) -> Api {
+    #[must_use]
+    pub fn to_catalog(&self) -> Api {
         let mut api = Api::new(&*self.id, &*self.path)
             .with_subscription_required(self.subscription_required)
             .with_metadata(self.metadata.clone());
@@ -297,7 +298,9 @@ impl ProductRecord {
         self.published && self.subscription_required
     }
 
-    pub(crate) fn to_catalog(&self) -> Product {
+    /// The product as the catalog has it.
+    #[must_use]
+    pub fn to_catalog(&self) -> Product {
         let product = Product::new(&*self.id)
             .with_apis(self.apis.iter().cloned())
             .with_subscription_required(self.subscription_required)
@@ -391,7 +394,9 @@ impl SubscriptionRecord {
             })
     }
 
-    pub(crate) fn to_catalog(&self) -> Subscription {
+    /// The subscription as the catalog has it.
+    #[must_use]
+    pub fn to_catalog(&self) -> Subscription {
         let mut subscription = Subscription::new(&*self.id)
             .with_state(self.state)
             .with_metadata(self.metadata.clone());

@@ -121,6 +121,123 @@ fn commands_change_the_database_and_are_audited() {
 }
 
 #[test]
+fn what_only_a_database_keeps_is_set_and_shown() {
+    let home = imported();
+    let set = [
+        "products",
+        "set",
+        "starter",
+        "--terms",
+        "Be kind",
+        "--subscriptions-limit",
+        "1",
+    ];
+    on(&home, &set).expect(0);
+    let shown = on(&home, &["products", "show", "starter", "--json"])
+        .expect(0)
+        .json();
+    assert_eq!(
+        (&shown["terms"], &shown["subscriptions_limit"]),
+        (&"Be kind".into(), &1.into())
+    );
+    // Contoso is the one.
+    let second = on(&home, &["create", "--scope", "/products/starter"]).expect(1);
+    assert!(second.err.contains("--subscriptions-limit"), "{second:?}");
+    on(&home, &["cancel", "contoso"]).expect(0);
+    on(
+        &home,
+        &["create", "--scope", "/products/starter", "--id", "next"],
+    )
+    .expect(0);
+    on(&home, &["activate", "contoso"]).expect(1);
+    let shown = on(&home, &["subscriptions", "show", "next", "--json"]).expect(0);
+    assert!(
+        shown.json()["started_at"].is_string() && !shown.out.contains("sha256"),
+        "{shown:?}"
+    );
+    let near = on(&home, &["subscriptions", "show", "nex"]).expect(1);
+    assert!(near.err.contains("\"next\""), "{near:?}");
+}
+
+#[test]
+fn import_into_a_database_resolves_variables_or_reports_them() {
+    let home = Home::new();
+    let kong = "services: [{name: s, routes: [{name: r, paths: [/r]}], plugins: [{name: key-auth}]}]
+consumers: [{username: set, keyauth_credentials: [{key: $SET_KEY}]}, {username: unset, keyauth_credentials: [{key: $NOT_SET}]}]
+";
+    std::fs::write(home.folder().join("kong.yaml"), kong).unwrap();
+    let mut tool = bare(&[
+        "import",
+        "kong",
+        "kong.yaml",
+        "--database",
+        "keys.db",
+        "--json",
+    ]);
+    let ran = tool
+        .current_dir(home.folder())
+        .env("SET_KEY", "key-of-the-environment")
+        .output();
+    let json = Ran::of(ran.unwrap()).expect(0).json();
+    assert_eq!(json["imported"]["subscriptions"], 1);
+    assert!(
+        json["left_out"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|out| out["id"] == "unset")
+    );
+    let listed = on(&home, &["subscriptions", "list", "--json"])
+        .expect(0)
+        .json();
+    let ids: Vec<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|s| s["id"].as_str())
+        .collect();
+    assert!(ids.contains(&"set") && !ids.contains(&"unset"), "{ids:?}");
+    // A file keeps both as references.
+    home.run(&["import", "kong", "kong.yaml", "--catalog", "new.toml"])
+        .expect(0);
+    let text = std::fs::read_to_string(home.folder().join("new.toml")).unwrap();
+    assert!(
+        text.contains("{ env = \"SET_KEY\" }") && text.contains("{ env = \"NOT_SET\" }"),
+        "{text}"
+    );
+}
+
+#[test]
+fn import_that_conflicts_writes_nothing_unless_it_replaces() {
+    let home = imported();
+    let changed = crate::support::CATALOG.replace("path = \"/orders\"", "path = \"/orders2\"");
+    std::fs::write(home.folder().join("other.toml"), changed).unwrap();
+    let ran = on(&home, &["import", "catalog", "other.toml"]).expect(1);
+    assert!(
+        ran.err.contains("\"orders\"") && ran.out.is_empty(),
+        "{ran:?}"
+    );
+    on(
+        &home,
+        &["import", "catalog", "other.toml", "--replace", "--dry-run"],
+    )
+    .expect(0);
+    assert!(
+        !on(&home, &["apis", "list"])
+            .expect(0)
+            .out
+            .contains("/orders2")
+    );
+    on(&home, &["import", "catalog", "other.toml", "--replace"]).expect(0);
+    assert!(
+        on(&home, &["apis", "list"])
+            .expect(0)
+            .out
+            .contains("/orders2")
+    );
+}
+
+#[test]
 fn database_without_an_answer_ends_with_3_and_shows_no_password() {
     // A port that takes connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -68,13 +68,6 @@ impl Home {
         fs::read_to_string(self.path()).unwrap()
     }
 
-    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path
-    }
-
     /// The tool in this folder, on its catalog.
     pub(crate) fn tool(&self, words: &[&str]) -> Command {
         let mut tool = bare(words);

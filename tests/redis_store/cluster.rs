@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher};
 
-use crate::server::{Cluster, Port, Server};
+use crate::server::{Cluster, Port};
 use crate::support::*;
 
 fn options(cluster: &Cluster) -> RedisOptions {
@@ -99,56 +99,4 @@ async fn a_node_that_hangs_leaves_time_to_connect_to_the_others() {
     };
     assert_eq!(status(&store, KEY).await, 200);
     assert_eq!(status(&store, WRONG).await, 401);
-}
-
-/// The number of subscribers to the channel at a node.
-fn listeners(node: &Server) -> i64 {
-    let counted: Vec<redis::Value> = node.run(&["PUBSUB", "NUMSUB", "{tsk}:changes"]);
-    match counted.get(1) {
-        Some(redis::Value::Int(count)) => *count,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn store_whose_node_leaves_the_cluster_listens_at_another() {
-    let cluster = Cluster::start();
-    let publisher = RedisPublisher::new(options(&cluster)).unwrap();
-    publisher.publish(&catalog()).await.unwrap();
-    let slot: u16 = cluster.nodes[0].run(&["CLUSTER", "KEYSLOT", "{tsk}:catalog"]);
-    // Not the node with the catalog.
-    let leaving = if slot <= 5460 { 1 } else { 0 };
-    let left = &cluster.nodes[leaving];
-    // Stores listen at nodes chosen at random.
-    let short = options(&cluster).with_timeout(Duration::from_secs(2));
-    let store = loop {
-        let Ok(store) = builder(short.clone()).open().await else {
-            continue;
-        };
-        store.listening().await;
-        if listeners(left) == 1 {
-            break store;
-        }
-    };
-    let cache = cached(store);
-    comes_to(&cache, KEY, 200).await;
-    for node in &cluster.nodes {
-        // The slots of the node that leaves are not served any more.
-        let _: () = node.run(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
-    }
-    let id: String = left.run(&["CLUSTER", "MYID"]);
-    for node in cluster
-        .nodes
-        .iter()
-        .filter(|node| node.port() != left.port())
-    {
-        let _: () = node.run(&["CLUSTER", "FORGET", &id]);
-    }
-    let _: () = left.run(&["CLUSTER", "RESET", "HARD"]);
-    eventually("it listens at another node", async || {
-        listeners(left) == 0 && cache.get_ref().is_listening()
-    })
-    .await;
-    publisher.put_subscription(&suspended()).await.unwrap();
-    comes_to(&cache, KEY, 401).await;
 }

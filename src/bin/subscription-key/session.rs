@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 
-use tower_subscription_key::catalog::{Catalog, KeySlot};
+use tower_subscription_key::catalog::{Catalog, KeySlot, Subscription};
 use tower_subscription_key::document::{Format, HostKeys, KeySources};
 use tower_subscription_key::key::KeyDigest;
 use tower_subscription_key::manage::{
-    Caller, Expected, Import, ImportOptions, Manage, ManageError, RecordKind, RecordRef,
+    Caller, Expected, Import, ImportOptions, ListQuery, Manage, ManageError, RecordKind, RecordRef,
 };
 
 use crate::args::Common;
@@ -108,7 +108,22 @@ impl Session {
         }
     }
 
-    /// The catalog as it is now.
+    /// The APIs and products as they are now.
+    pub(crate) async fn definitions(&self) -> Result<Catalog> {
+        let definitions = self.manage.export_definitions(&self.caller).await;
+        definitions.map_err(plain_failure)
+    }
+
+    /// The subscription as it is now, if it exists.
+    pub(crate) async fn subscription(&self, id: &str) -> Result<Option<Subscription>> {
+        match self.manage.subscription(&self.caller, id).await {
+            Ok(record) => Ok(Some(record.to_catalog())),
+            Err(ManageError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(plain_failure(error)),
+        }
+    }
+
+    /// The whole catalog as it is now.
     pub(crate) async fn catalog(&self) -> Result<Catalog> {
         self.manage
             .export(&self.caller)
@@ -150,10 +165,7 @@ impl Session {
     }
 
     async fn not_found(&self, record: &RecordRef) -> Failure {
-        let near = match self.catalog().await {
-            Ok(catalog) => near(&catalog, record),
-            Err(_) => String::new(),
-        };
+        let near = near(&self.manage, &self.caller, record).await;
         Failure::refused(format_args!("there is no {record}{near}"))
     }
 }
@@ -192,12 +204,40 @@ pub(crate) fn plain_failure(error: ManageError) -> Failure {
     }
 }
 
-/// What was probably meant, as the end of a sentence.
-pub(crate) fn near(catalog: &Catalog, record: &RecordRef) -> String {
+/// What was probably meant, as the end of a sentence. Of very many subscriptions
+/// only some are looked at.
+pub(crate) async fn near(manage: &Manage, caller: &Caller, record: &RecordRef) -> String {
+    let query = ListQuery {
+        top: 1_000,
+        ..ListQuery::default()
+    };
+    let ids: Vec<String> = match record.kind {
+        RecordKind::Api => match manage.list_apis(caller, &query).await {
+            Ok(page) => page.records.into_iter().map(|api| api.id).collect(),
+            Err(_) => Vec::new(),
+        },
+        RecordKind::Product => match manage.list_products(caller, &query).await {
+            Ok(page) => page.records.into_iter().map(|product| product.id).collect(),
+            Err(_) => Vec::new(),
+        },
+        _ => match manage.list_subscriptions(caller, &query).await {
+            Ok(page) => page.records.into_iter().map(|s| s.id).collect(),
+            Err(_) => Vec::new(),
+        },
+    };
+    suggestion(&record.id, ids)
+}
+
+/// The same for a catalog at hand.
+pub(crate) fn near_in(catalog: &Catalog, record: &RecordRef) -> String {
     let ids: Vec<String> = match record.kind {
         RecordKind::Api => catalog.apis().map(|api| api.id().to_owned()).collect(),
         RecordKind::Product => catalog.products().map(|p| p.id().to_owned()).collect(),
-        _ => catalog.subscriptions().map(|s| s.id().to_owned()).collect(),
+        _ => catalog
+            .subscriptions()
+            .take(1_000)
+            .map(|s| s.id().to_owned())
+            .collect(),
     };
     suggestion(&record.id, ids)
 }

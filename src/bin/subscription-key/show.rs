@@ -4,8 +4,11 @@
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
-use tower_subscription_key::catalog::{Api, Product, State, Subscription};
+use tower_subscription_key::catalog::{
+    Api, KeySlot, Product, State, Subscription, SubscriptionKey,
+};
 use tower_subscription_key::document::format_time;
+use tower_subscription_key::manage::{ApiRecord, ProductRecord, SubscriptionRecord};
 
 use crate::output;
 
@@ -41,10 +44,7 @@ pub(crate) fn subscription(subscription: &Subscription) -> Value {
         .map(ToString::to_string)
         .collect();
     let key = |retired: bool| {
-        move |(slot, key): (
-            tower_subscription_key::catalog::KeySlot,
-            &tower_subscription_key::catalog::SubscriptionKey,
-        )| {
+        move |(slot, key): (KeySlot, &SubscriptionKey)| {
             let expires_at = key.expires_at().map(format_time);
             json!({ "slot": slot.as_str(), "retired": retired, "expires_at": expires_at })
         }
@@ -76,6 +76,58 @@ pub(crate) fn state(subscription: &Subscription) -> State {
         State::Active if has_ended => State::Expired,
         state => state,
     }
+}
+
+/// An API of a database, with what only a database keeps.
+pub(crate) fn api_record(record: &ApiRecord) -> Value {
+    let own = json!({
+        "description": record.description,
+        "created_at": format_time(record.created_at),
+        "updated_at": format_time(record.updated_at),
+        "version": record.version,
+    });
+    merged(api(&record.to_catalog()), own)
+}
+
+/// A product of a database.
+pub(crate) fn product_record(record: &ProductRecord) -> Value {
+    let own = json!({
+        "description": record.description,
+        "terms": record.terms,
+        "approval_required": record.approval_required,
+        "subscriptions_limit": record.subscriptions_limit,
+        "created_at": format_time(record.created_at),
+        "updated_at": format_time(record.updated_at),
+        "version": record.version,
+    });
+    merged(product(&record.to_catalog()), own)
+}
+
+/// A subscription of a database, with the last use of its keys.
+pub(crate) fn subscription_record(record: &SubscriptionRecord) -> Value {
+    let used = |slot: KeySlot| {
+        let used = record.key(slot).and_then(|key| key.last_used_at);
+        used.map(format_time)
+    };
+    let own = json!({
+        "description": record.description,
+        "state_comment": record.state_comment,
+        "created_at": format_time(record.created_at),
+        "updated_at": format_time(record.updated_at),
+        "started_at": record.started_at.map(format_time),
+        "ended_at": record.ended_at.map(format_time),
+        "primary_key_last_used": used(KeySlot::Primary),
+        "secondary_key_last_used": used(KeySlot::Secondary),
+        "version": record.version,
+    });
+    merged(subscription(&record.to_catalog()), own)
+}
+
+fn merged(mut value: Value, own: Value) -> Value {
+    if let (Value::Object(value), Value::Object(own)) = (&mut value, own) {
+        value.extend(own);
+    }
+    value
 }
 
 fn metadata<'m>(values: impl Iterator<Item = (&'m str, &'m Value)>) -> Value {

@@ -15,7 +15,7 @@ mod folder;
 mod resources;
 mod template;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -31,8 +31,8 @@ const EXPECTED: &str = "an ARM template, a list of the REST interface or a folde
 /// # Errors
 ///
 /// [`ImportError`] if a file cannot be read, or is something else.
-pub fn read(paths: &[PathBuf], parameters: Option<&PathBuf>) -> Result<Found, ImportError> {
-    let parameters = parameters.map(|path| read_parameters(path)).transpose()?;
+pub fn read(paths: &[PathBuf], parameters: Option<&Path>) -> Result<Found, ImportError> {
+    let parameters = parameters.map(read_parameters).transpose()?;
     let parameters = parameters.unwrap_or_default();
     let mut found = Found::default();
     let mut resources = Vec::new();
@@ -59,11 +59,11 @@ pub fn read(paths: &[PathBuf], parameters: Option<&PathBuf>) -> Result<Found, Im
     Ok(found)
 }
 
-fn is_parameters_file(path: &std::path::Path) -> bool {
+fn is_parameters_file(path: &Path) -> bool {
     source::name(path).ends_with(".parameters.json")
 }
 
-fn read_parameters(path: &PathBuf) -> Result<Map<String, Value>, ImportError> {
+fn read_parameters(path: &Path) -> Result<Map<String, Value>, ImportError> {
     let file = source::read(path)?;
     let parameters = file.value.get("parameters").or(Some(&file.value));
     let parameters = parameters

@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::catalog::{Api, Catalog, IssueKind, KeySlot, Product, Scope, Subscription};
+use crate::catalog::{
+    Api, Catalog, CatalogBuilder, IssueKind, KeySlot, Product, Scope, Subscription,
+};
 use crate::key::KeyDigest;
 use crate::manage::error::FieldIssue;
 use crate::manage::operations::Work;
@@ -114,19 +116,12 @@ impl Manage {
     pub async fn export(&self, caller: &Caller) -> Result<Catalog, ManageError> {
         use crate::manage::{ListQuery, Order};
         const PAGE: u32 = 1000;
-        let mut builder = Catalog::builder().allow_no_apis();
+        let mut builder = self.definitions(caller).await?;
         let mut query = ListQuery {
-            top: u32::MAX,
+            top: PAGE,
             order: Order::Catalog,
             ..ListQuery::default()
         };
-        for api in self.list_apis(caller, &query).await?.records {
-            builder.push_api(api.to_catalog());
-        }
-        for product in self.list_products(caller, &query).await?.records {
-            builder.push_product(product.to_catalog());
-        }
-        query.top = PAGE;
         loop {
             let page = self
                 .shared
@@ -142,10 +137,40 @@ impl Manage {
             }
             query.skip += u64::from(PAGE);
         }
-        builder.build().map_err(|error| {
-            ManageError::invalid(RecordRef::catalog(), "catalog", error.to_string())
-        })
+        built(builder)
     }
+
+    /// The catalog without its subscriptions. For publishers.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageError`]
+    pub async fn export_definitions(&self, caller: &Caller) -> Result<Catalog, ManageError> {
+        built(self.definitions(caller).await?)
+    }
+
+    async fn definitions(&self, caller: &Caller) -> Result<CatalogBuilder, ManageError> {
+        use crate::manage::{ListQuery, Order};
+        let mut builder = Catalog::builder().allow_no_apis();
+        let query = ListQuery {
+            top: u32::MAX,
+            order: Order::Catalog,
+            ..ListQuery::default()
+        };
+        for api in self.list_apis(caller, &query).await?.records {
+            builder.push_api(api.to_catalog());
+        }
+        for product in self.list_products(caller, &query).await?.records {
+            builder.push_product(product.to_catalog());
+        }
+        Ok(builder)
+    }
+}
+
+fn built(builder: CatalogBuilder) -> Result<Catalog, ManageError> {
+    builder
+        .build()
+        .map_err(|error| ManageError::invalid(RecordRef::catalog(), "catalog", error.to_string()))
 }
 
 /// The definitions while an import changes them.

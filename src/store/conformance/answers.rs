@@ -99,14 +99,7 @@ pub(super) fn holdings_faults<S: SubscriptionStore>(
         Ok(Holdings::Everything(held)) => (held, true),
         Err(error) => return vec![format!("`holdings` is an error: {error}")],
     };
-    let mut faults = definition_faults(&held, given);
-    if !is_stable(store, &held) {
-        faults.push(
-            "`holdings` builds its APIs and products again for each call: keep the catalog, and \
-             return it or clones of it until it changes"
-                .into(),
-        );
-    }
+    let mut faults = interface_faults(&held, given);
     if !has_keys {
         return faults;
     }
@@ -120,17 +113,7 @@ pub(super) fn holdings_faults<S: SubscriptionStore>(
     faults
 }
 
-/// Whether the store returns the same definitions again, and not only equal ones.
-fn is_stable<S: SubscriptionStore>(store: &S, held: &Catalog) -> bool {
-    match store.holdings() {
-        Ok(Holdings::Definitions(again) | Holdings::Everything(again)) => {
-            again.has_definitions_of(held)
-        }
-        _ => false,
-    }
-}
-
-fn definition_faults(held: &Catalog, given: &Catalog) -> Vec<String> {
+fn interface_faults(held: &Catalog, given: &Catalog) -> Vec<String> {
     let mut faults = Vec::new();
     if !pairwise(held.apis(), given.apis(), same_api) {
         faults.push("the catalog has other APIs, or in another order".into());

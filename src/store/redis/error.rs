@@ -179,17 +179,6 @@ impl RedisStoreError {
         Self::Redis { source }
     }
 
-    /// Whether Redis refused a command because the user may not run it.
-    pub(super) fn is_missing_right(&self) -> bool {
-        let Self::Redis { source } = self else {
-            return false;
-        };
-        let text = source.to_string();
-        ["NOPERM", "permission", "can't access"]
-            .iter()
-            .any(|sign| text.contains(sign))
-    }
-
     /// Whether the error is about a single key, so that it says nothing about others.
     pub(super) fn is_about_one_key(&self) -> bool {
         matches!(self, Self::Owner { .. })

@@ -20,10 +20,6 @@ use crate::store::backoff::{Backoff, shortened};
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// A script, because it runs at the node of the catalog: a node that has left the
-/// cluster would hear what is published at itself.
-const HEARTBEAT: &str = "return redis.call('PUBLISH', ARGV[1], ARGV[2])";
-
 /// Listens for changes as long as its task lives.
 #[derive(Clone)]
 pub(super) struct Listener {
@@ -162,18 +158,18 @@ impl Listener {
     async fn probe(&self, sink: &mut PubSubSink) -> Result<bool, RedisStoreError> {
         self.check_role().await?;
         let follower = &self.follower;
-        let names = &follower.source.names;
-        let mut publish = cmd("EVAL");
+        let mut publish = cmd("PUBLISH");
         publish
-            .arg(HEARTBEAT)
-            .arg(1)
-            .arg(&names.live)
-            .arg(&names.channel)
+            .arg(&follower.source.names.channel)
             .arg(Message::heartbeat(follower.last_heard_revision()));
-        match follower.source.link.repeatable(&publish, None).await {
-            Ok(_) => return Ok(true),
-            Err(error) if error.is_missing_right() => {}
-            Err(error) => return Err(error),
+        if follower
+            .source
+            .link
+            .repeatable(&publish, None)
+            .await
+            .is_ok()
+        {
+            return Ok(true);
         }
         let after = follower.source.link.times().command;
         bounded(after, sink.ping::<Value>()).await?;

@@ -3,9 +3,9 @@ use tower_subscription_key::catalog::{Api, Metadata};
 use tower_subscription_key::manage::{ApiFields as Fields, Deletion, Expected, RecordRef, Set};
 
 use crate::args::{ApiFields, Apis, Common, Remove, SetApi};
-use crate::commands::{catalog, confirm, style};
+use crate::commands::{catalog, confirm, database, not_shown, print_record, style};
 use crate::failure::{Failure, Result};
-use crate::session::{Missing, Session, near};
+use crate::session::{Missing, Session, near_in};
 use crate::values::Assignment;
 use crate::{output, show, undo};
 
@@ -45,23 +45,24 @@ async fn list(common: &Common) -> Result {
 }
 
 async fn show_one(common: &Common, id: &str) -> Result {
+    if let Some((manage, caller)) = database(common).await? {
+        return match manage.api(&caller, id).await {
+            Ok(record) => print_record(common, &show::api_record(&record)),
+            Err(error) => Err(not_shown(&manage, &caller, error).await),
+        };
+    }
     let catalog = catalog(common).await?;
     let Some(api) = catalog.api(id) else {
         let record = RecordRef::api(id);
-        let near = near(&catalog, &record);
+        let near = near_in(&catalog, &record);
         return Err(Failure::refused(format_args!("there is no {record}{near}")));
     };
-    let value = show::api(api);
-    if style(common).is_json() {
-        output::json(&value)
-    } else {
-        output::print(&show::record(&value))
-    }
+    print_record(common, &show::api(api))
 }
 
 async fn add(common: &Common, id: &str, fields: Fields) -> Result {
     let session = Session::open(common, Missing::MakeFile).await?;
-    if session.catalog().await?.api(id).is_some() {
+    if session.definitions().await?.api(id).is_some() {
         let what = format!("API {id:?} exists: choose another id, or change it with `apis set`");
         return Err(Failure::refused(what));
     }
@@ -85,7 +86,7 @@ async fn put(session: &Session, id: &str, fields: Fields, expected: Expected) ->
 async fn finish(common: &Common, session: &Session, id: &str) -> Result {
     session.commit().await?;
     if style(common).is_json() {
-        let catalog = session.catalog().await?;
+        let catalog = session.definitions().await?;
         return output::json(&catalog.api(id).map(show::api));
     }
     Ok(())
@@ -93,7 +94,7 @@ async fn finish(common: &Common, session: &Session, id: &str) -> Result {
 
 async fn set(common: &Common, args: SetApi) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
-    let before = session.catalog().await?.api(&args.id).cloned();
+    let before = session.definitions().await?.api(&args.id).cloned();
     let metadata = before
         .as_ref()
         .map(|api| api.metadata().clone())
@@ -101,7 +102,7 @@ async fn set(common: &Common, args: SetApi) -> Result {
     let fields = fields(args.path, args.fields, &args.unset, &metadata);
     put(&session, &args.id, fields, Expected::Present).await?;
     finish(common, &session, &args.id).await?;
-    let after = session.catalog().await?.api(&args.id).cloned();
+    let after = session.definitions().await?.api(&args.id).cloned();
     if let (Some(before), Some(after)) = (before, after) {
         undo_set(&session, &before, &after);
     }
@@ -246,7 +247,7 @@ impl Flags {
 async fn remove(common: &Common, args: &Remove) -> Result {
     confirm(&format!("API {:?}", args.id), args.yes)?;
     let session = Session::open(common, Missing::Refuse).await?;
-    let before = session.catalog().await?.api(&args.id).cloned();
+    let before = session.definitions().await?.api(&args.id).cloned();
     let deletion = Deletion {
         expected: Expected::Present,
         with_subscriptions: args.with_subscriptions,

@@ -143,22 +143,13 @@ fn report(finding: &Finding, position: Option<Position>) -> Report {
 
 /// What is wrong, with the entry and field that it is about.
 fn what(report: &Report) -> String {
-    let mut text = String::new();
-    for part in [&report.entity, &report.field] {
-        if let Some(part) = part {
-            text.push_str(part);
-            text.push_str(if report.field.as_ref() == Some(part) {
-                ": "
-            } else {
-                ", "
-            });
-        }
-    }
-    if text.ends_with(", ") {
-        text.truncate(text.len() - 2);
-        text.push_str(": ");
-    }
-    text + &report.message
+    let mut text = match (&report.entity, &report.field) {
+        (Some(entity), Some(field)) => format!("{entity}, {field}: "),
+        (Some(one), None) | (None, Some(one)) => format!("{one}: "),
+        (None, None) => String::new(),
+    };
+    text.push_str(&report.message);
+    text
 }
 
 fn line(name: &str, report: &Report) -> String {

@@ -9,7 +9,7 @@ use crate::args::{Common, Explain, Inapplicable, UnmatchedPath};
 use crate::commands::subscriptions::unknown;
 use crate::commands::{catalog, style};
 use crate::failure::{Failure, Result};
-use crate::session::near;
+use crate::session::near_in;
 use crate::target::{self, Target};
 use crate::values::When;
 use crate::{keys, output};
@@ -30,7 +30,7 @@ pub(super) async fn run(common: &Common, args: &Explain) -> Result {
         }
         (None, id) => {
             let record = RecordRef::api(id.as_deref().unwrap_or_default());
-            let near = near(&catalog, &record);
+            let near = near_in(&catalog, &record);
             return Err(Failure::refused(format_args!("there is no {record}{near}")));
         }
     };

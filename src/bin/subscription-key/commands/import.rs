@@ -22,7 +22,7 @@ pub(super) async fn run(common: &Common, args: &Import) -> Result {
         true => Session::open_to_look(common).await?,
         false => Session::open(common, Missing::Make).await?,
     };
-    let existing = session.catalog().await?;
+    let existing = session.definitions().await?;
     let mut keys = ImportKeys {
         is_file: session.is_file(),
         generates: args.generate_keys,
@@ -31,7 +31,7 @@ pub(super) async fn run(common: &Common, args: &Import) -> Result {
     let (changes, left_out) = match args.system {
         System::Catalog => from_catalogs(args, &mut keys)?,
         System::Azure => {
-            let found = import::azure::read(&args.files, args.parameters.as_ref());
+            let found = import::azure::read(&args.files, args.parameters.as_deref());
             settled(found.map_err(failure)?, &existing, &mut keys)
         }
         System::Kong => {

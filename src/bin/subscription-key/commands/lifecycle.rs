@@ -18,10 +18,9 @@ use crate::{output, show, undo};
 pub(super) async fn create(common: &Common, args: Create) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
     session.note_database_only("--description", args.description.is_some());
-    let catalog = session.catalog().await?;
-    check_scopes(&catalog, &args.scope)?;
+    check_scopes(&session.definitions().await?, &args.scope)?;
     let id = match args.id {
-        Some(id) if catalog.subscription(&id).is_some() => return Err(exists(&id)),
+        Some(id) if session.subscription(&id).await?.is_some() => return Err(exists(&id)),
         Some(id) => id,
         None => generated_id(),
     };
@@ -86,7 +85,7 @@ pub(super) async fn regenerate(common: &Common, args: Regenerate) -> Result {
     let slot = KeySlot::from(args.slot);
     let id = &args.id;
     let grace = args.grace.unwrap_or_default();
-    if let Some(subscription) = session.catalog().await?.subscription(id)
+    if let Some(subscription) = session.subscription(id).await?
         && let Some(old) = subscription.key(slot)
         && !grace.is_zero()
         && session.is_unknown_key(old.digest())
@@ -150,7 +149,7 @@ pub(super) async fn suspend(common: &Common, id: &str) -> Result {
 
 pub(super) async fn activate(common: &Common, args: &Activate) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
-    let before = session.catalog().await?.subscription(&args.id);
+    let before = session.subscription(&args.id).await?;
     let details = Transition {
         expires_at: end(args.expires),
         ..Transition::default()
@@ -208,7 +207,10 @@ pub(super) async fn reject(common: &Common, args: Reject) -> Result {
 
 pub(super) async fn grant(common: &Common, args: &IdAndScope) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
-    check_scopes(&session.catalog().await?, std::slice::from_ref(&args.scope))?;
+    check_scopes(
+        &session.definitions().await?,
+        std::slice::from_ref(&args.scope),
+    )?;
     let changed = session
         .manage
         .grant(&session.caller, &args.id, &args.scope)
@@ -249,7 +251,7 @@ async fn finish(
     };
     session.commit().await?;
     if style(common).is_json() {
-        let subscription = session.catalog().await?.subscription(&changed.value.id);
+        let subscription = session.subscription(&changed.value.id).await?;
         output::json(&subscription.as_ref().map(show::subscription))?;
     }
     Ok(changed.number.is_some())

@@ -16,12 +16,14 @@ use std::sync::Arc;
 
 use clap::CommandFactory;
 use tower_subscription_key::catalog::Catalog;
+use tower_subscription_key::manage::{Caller, Manage, ManageError};
 
 use crate::args::{Cli, Command, Common};
 use crate::failure::{Failure, Result};
 use crate::file::CatalogFile;
 use crate::output::{self, Style};
-use crate::session::{Missing, plain_failure};
+use crate::session::{self, Missing, plain_failure};
+use crate::show;
 use crate::target::Target;
 
 pub(crate) async fn run(cli: Cli) -> Result {
@@ -72,11 +74,42 @@ async fn catalog(common: &Common) -> Result<Arc<Catalog>> {
         Target::File(path) => CatalogFile::new(path)?.load()?,
         Target::Database(url) => {
             let manage = database::open(&url, Missing::Refuse).await?;
-            let reader = tower_subscription_key::manage::Caller::publisher("cli");
+            let reader = Caller::publisher("cli");
             manage.export(&reader).await.map_err(plain_failure)?
         }
     };
     Ok(Arc::new(catalog))
+}
+
+/// The database to look at, if it is one.
+async fn database(common: &Common) -> Result<Option<(Manage, Caller)>> {
+    match Target::of(common)? {
+        Target::File(_) => Ok(None),
+        Target::Database(url) => {
+            let manage = database::open(&url, Missing::Refuse).await?;
+            Ok(Some((manage, Caller::publisher("cli"))))
+        }
+    }
+}
+
+/// A refusal to show what is not there, with what was probably meant.
+async fn not_shown(manage: &Manage, caller: &Caller, error: ManageError) -> Failure {
+    match &error {
+        ManageError::NotFound { record } => {
+            let near = session::near(manage, caller, record).await;
+            Failure::refused(format_args!("there is no {record}{near}"))
+        }
+        _ => plain_failure(error),
+    }
+}
+
+/// Prints one record.
+fn print_record(common: &Common, value: &serde_json::Value) -> Result {
+    if style(common).is_json() {
+        output::json(value)
+    } else {
+        output::print(&show::record(value))
+    }
 }
 
 /// Asks before something is removed, if somebody sits there.

@@ -3,9 +3,9 @@ use tower_subscription_key::manage::{Deletion, Expected, ProductFields as Fields
 
 use crate::args::{Common, ProductFields, Products, Remove, SetProduct};
 use crate::commands::apis::{Flags, metadata};
-use crate::commands::{catalog, confirm, style};
+use crate::commands::{catalog, confirm, database, not_shown, print_record, style};
 use crate::failure::{Failure, Result};
-use crate::session::{Missing, Session, near, suggestion};
+use crate::session::{Missing, Session, near_in, suggestion};
 use crate::{output, show, undo};
 
 pub(super) async fn run(common: &Common, command: Products) -> Result {
@@ -45,23 +45,24 @@ async fn list(common: &Common) -> Result {
 }
 
 async fn show_one(common: &Common, id: &str) -> Result {
+    if let Some((manage, caller)) = database(common).await? {
+        return match manage.product(&caller, id).await {
+            Ok(record) => print_record(common, &show::product_record(&record)),
+            Err(error) => Err(not_shown(&manage, &caller, error).await),
+        };
+    }
     let catalog = catalog(common).await?;
     let Some(product) = catalog.product(id) else {
         let record = RecordRef::product(id);
-        let near = near(&catalog, &record);
+        let near = near_in(&catalog, &record);
         return Err(Failure::refused(format_args!("there is no {record}{near}")));
     };
-    let value = show::product(product);
-    if style(common).is_json() {
-        output::json(&value)
-    } else {
-        output::print(&show::record(&value))
-    }
+    print_record(common, &show::product(product))
 }
 
 async fn add(common: &Common, id: &str, given: ProductFields) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
-    if session.catalog().await?.product(id).is_some() {
+    if session.definitions().await?.product(id).is_some() {
         let what =
             format!("product {id:?} exists: choose another id, or change it with `products set`");
         return Err(Failure::refused(what));
@@ -92,8 +93,8 @@ async fn put(
     session.note_database_only("--terms", given.terms.is_some());
     session.note_database_only("--approval-required", given.approval_required.is_some());
     session.note_database_only("--subscriptions-limit", given.subscriptions_limit.is_some());
-    let catalog = session.catalog().await?;
-    for api in given.api.iter().filter(|api| catalog.api(api).is_none()) {
+    let catalog = session.definitions().await?;
+    if let Some(api) = given.api.iter().find(|api| catalog.api(api).is_none()) {
         let near = suggestion(api, catalog.apis().map(|api| api.id().to_owned()));
         return Err(Failure::refused(format_args!(
             "there is no API {api:?}{near}"
@@ -135,7 +136,7 @@ async fn put(
 async fn finish(common: &Common, session: &Session, id: &str) -> Result {
     session.commit().await?;
     if style(common).is_json() {
-        let catalog = session.catalog().await?;
+        let catalog = session.definitions().await?;
         return output::json(&catalog.product(id).map(show::product));
     }
     Ok(())
@@ -143,7 +144,7 @@ async fn finish(common: &Common, session: &Session, id: &str) -> Result {
 
 async fn set(common: &Common, args: SetProduct) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
-    let before = session.catalog().await?.product(&args.id).cloned();
+    let before = session.definitions().await?.product(&args.id).cloned();
     let metadata = before
         .as_ref()
         .map(|p| p.metadata().clone())
@@ -158,7 +159,7 @@ async fn set(common: &Common, args: SetProduct) -> Result {
     )
     .await?;
     finish(common, &session, &args.id).await?;
-    let after = session.catalog().await?.product(&args.id).cloned();
+    let after = session.definitions().await?.product(&args.id).cloned();
     if let (Some(before), Some(after)) = (before, after) {
         undo_set(&session, &before, &after);
     }
@@ -195,7 +196,7 @@ fn undo_set(session: &Session, before: &Product, after: &Product) {
 async fn remove(common: &Common, args: &Remove) -> Result {
     confirm(&format!("product {:?}", args.id), args.yes)?;
     let session = Session::open(common, Missing::Refuse).await?;
-    let before = session.catalog().await?.product(&args.id).cloned();
+    let before = session.definitions().await?.product(&args.id).cloned();
     let deletion = Deletion {
         expected: Expected::Present,
         with_subscriptions: args.with_subscriptions,

@@ -11,9 +11,9 @@ use crate::args::{
     SubscriptionFields, Subscriptions,
 };
 use crate::commands::apis::{Flags, metadata};
-use crate::commands::{catalog, confirm, style};
+use crate::commands::{catalog, confirm, database, not_shown, print_record, style};
 use crate::failure::{Failure, Result};
-use crate::session::{Missing, Session, near, suggestion};
+use crate::session::{Missing, Session, near_in, suggestion};
 use crate::values::When;
 use crate::{keys, output, show, undo};
 
@@ -72,22 +72,23 @@ async fn list(common: &Common, args: &ListSubscriptions) -> Result {
 }
 
 async fn show_one(common: &Common, id: &str) -> Result {
+    if let Some((manage, caller)) = database(common).await? {
+        return match manage.subscription(&caller, id).await {
+            Ok(record) => print_record(common, &show::subscription_record(&record)),
+            Err(error) => Err(not_shown(&manage, &caller, error).await),
+        };
+    }
     let catalog = catalog(common).await?;
     let Some(subscription) = catalog.subscription(id) else {
         return Err(unknown(&catalog, id));
     };
-    let value = show::subscription(&subscription);
-    if style(common).is_json() {
-        output::json(&value)
-    } else {
-        output::print(&show::record(&value))
-    }
+    print_record(common, &show::subscription(&subscription))
 }
 
 /// A refusal that offers ids that look like the given one.
 pub(super) fn unknown(catalog: &Catalog, id: &str) -> Failure {
     let record = RecordRef::subscription(id);
-    let near = near(catalog, &record);
+    let near = near_in(catalog, &record);
     Failure::refused(format_args!("there is no {record}{near}"))
 }
 
@@ -112,9 +113,8 @@ async fn add(common: &Common, args: AddSubscription) -> Result {
     }
     let mut inputs = inputs.into_iter();
     let session = Session::open(common, Missing::Refuse).await?;
-    let catalog = session.catalog().await?;
-    check_scopes(&catalog, &args.scope)?;
-    if catalog.subscription(&args.id).is_some() {
+    check_scopes(&session.definitions().await?, &args.scope)?;
+    if session.subscription(&args.id).await?.is_some() {
         return Err(exists(&args.id));
     }
     let mut fields = fields(&session, args.scope, args.fields, &[], None);
@@ -207,8 +207,7 @@ fn fields(
 async fn finish(common: &Common, session: &Session, id: &str) -> Result {
     session.commit().await?;
     if style(common).is_json() {
-        let catalog = session.catalog().await?;
-        let subscription = catalog.subscription(id);
+        let subscription = session.subscription(id).await?;
         return output::json(&subscription.as_ref().map(show::subscription));
     }
     Ok(())
@@ -216,9 +215,8 @@ async fn finish(common: &Common, session: &Session, id: &str) -> Result {
 
 async fn set(common: &Common, args: SetSubscription) -> Result {
     let session = Session::open(common, Missing::Refuse).await?;
-    let catalog = session.catalog().await?;
-    let before = catalog.subscription(&args.id);
-    check_scopes(&catalog, &args.scope)?;
+    let before = session.subscription(&args.id).await?;
+    check_scopes(&session.definitions().await?, &args.scope)?;
     let fields = fields(
         &session,
         args.scope,
@@ -228,7 +226,7 @@ async fn set(common: &Common, args: SetSubscription) -> Result {
     );
     put(&session, &args.id, fields, Expected::Present).await?;
     finish(common, &session, &args.id).await?;
-    let after = session.catalog().await?.subscription(&args.id);
+    let after = session.subscription(&args.id).await?;
     if let (Some(before), Some(after)) = (before, after) {
         undo_set(&session, &before, &after);
     }

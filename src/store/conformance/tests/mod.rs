@@ -6,9 +6,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::*;
-use crate::catalog::{KeyOwner, State, Subscription};
-use crate::key::KeyDigest;
-use crate::store::{BoxStore, Holdings, MemoryStore};
+use crate::catalog::{State, Subscription};
+use crate::store::{BoxStore, MemoryStore};
 
 use stores::{Ends, Flaw, Partners, Remote};
 
@@ -174,36 +173,4 @@ fn the_suites_catalogs_have_what_they_are_for() {
     }));
     assert_eq!(catalogs::first().unwrap().subscription_count(), 25);
     assert_eq!(catalogs::second().unwrap().subscription_count(), 24);
-}
-
-/// A store that builds its definitions again for each call.
-struct Rebuilding(Catalog);
-
-impl SubscriptionStore for Rebuilding {
-    type Error = Infallible;
-
-    async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Infallible> {
-        Ok(self.0.owner(key))
-    }
-
-    fn holdings(&self) -> Result<Holdings, Infallible> {
-        let mut builder = Catalog::builder();
-        self.0.apis().for_each(|api| builder.push_api(api.clone()));
-        self.0
-            .products()
-            .for_each(|product| builder.push_product(product.clone()));
-        Ok(Holdings::Definitions(Arc::new(builder.build().unwrap())))
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn store_that_builds_its_definitions_for_each_call_does_not_conform() {
-    let rebuilding = |catalog| async { Ok::<_, Infallible>(Rebuilding(catalog)) };
-    let error = check(from_fn(rebuilding)).await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("builds its APIs and products again"),
-        "{error}"
-    );
 }
