@@ -162,6 +162,45 @@ fn store_whose_runtime_ended_says_so_and_goes_on_in_another() {
 }
 
 #[tokio::test]
+async fn document_of_the_next_version_leaves_known_keys_served() {
+    let (server, publisher, store) = served().await;
+    let cache = cached(store.clone());
+    assert_eq!(status(&cache, KEY).await, 200);
+    let document: String = server.run(&["HGET", "{tsk}:catalog", "@definitions"]);
+    // A field that this version does not know, in the same format.
+    let newer = document.replacen('{', "{\"labels\":[\"new\"],", 1);
+    replace_definitions(&server, &newer);
+    comes_to(&cache, OTHER, 401).await;
+    assert_eq!(status(&cache, KEY).await, 200);
+    // A higher format.
+    let before = store.status().version();
+    let higher = document.replacen('{', "{\"format\":99,", 1);
+    let higher = match document.contains("\"format\"") {
+        true => document.replacen("\"format\":1", "\"format\":99", 1),
+        false => higher,
+    };
+    replace_definitions(&server, &higher);
+    eventually("it is reported", async || store.status().last_error().is_some()).await;
+    assert_eq!(store.status().version(), before, "the last good version stays");
+    assert_eq!(status(&cache, KEY).await, 200);
+    assert_eq!(status(&cache, WRONG).await, 503);
+    publisher.publish(&catalog()).await.unwrap();
+    comes_to(&cache, WRONG, 401).await;
+    assert_eq!(status(&cache, KEY).await, 200);
+}
+
+fn replace_definitions(server: &Server, document: &str) {
+    let digest = KeyDigest::of(document).to_hex();
+    let live = "{tsk}:catalog";
+    let _: () = server.run(&[
+        "HSET", live, "@definitions", document, "@definitions-sha256", &digest,
+    ]);
+    let revision: u64 = server.run(&["HINCRBY", live, "@revision", "1"]);
+    let push = format!("{revision}\ndefinitions");
+    let _: () = server.run(&["PUBLISH", "{tsk}:changes", &push]);
+}
+
+#[tokio::test]
 async fn snapshot_of_another_redis_is_not_used() {
     let (mut server, _publisher, store) = served().await;
     let directory = tempfile::tempdir().unwrap();
