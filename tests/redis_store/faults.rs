@@ -180,8 +180,15 @@ async fn document_of_the_next_version_leaves_known_keys_served() {
         false => higher,
     };
     replace_definitions(&server, &higher);
-    eventually("it is reported", async || store.status().last_error().is_some()).await;
-    assert_eq!(store.status().version(), before, "the last good version stays");
+    eventually("it is reported", async || {
+        store.status().last_error().is_some()
+    })
+    .await;
+    assert_eq!(
+        store.status().version(),
+        before,
+        "the last good version stays"
+    );
     assert_eq!(status(&cache, KEY).await, 200);
     assert_eq!(status(&cache, WRONG).await, 503);
     publisher.publish(&catalog()).await.unwrap();
@@ -193,7 +200,12 @@ fn replace_definitions(server: &Server, document: &str) {
     let digest = KeyDigest::of(document).to_hex();
     let live = "{tsk}:catalog";
     let _: () = server.run(&[
-        "HSET", live, "@definitions", document, "@definitions-sha256", &digest,
+        "HSET",
+        live,
+        "@definitions",
+        document,
+        "@definitions-sha256",
+        &digest,
     ]);
     let revision: u64 = server.run(&["HINCRBY", live, "@revision", "1"]);
     let push = format!("{revision}\ndefinitions");
