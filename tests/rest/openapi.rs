@@ -8,7 +8,7 @@ use crate::support::{Ask, Plane, delete, get, patch, post, put};
 
 #[tokio::test]
 async fn openapi_every_documented_response_is_seen() {
-    let plane = Plane::recoverable();
+    let plane = Plane::recoverable().await;
     let document = plane
         .expect(
             Ask::new("GET", &format!("raw:{}/openapi.json", crate::support::BASE)),

@@ -2,7 +2,7 @@ use crate::support::{Ask, Plane};
 
 #[tokio::test]
 async fn page_files_need_no_token_and_carry_a_strict_policy() {
-    let plane = Plane::empty();
+    let plane = Plane::empty().await;
     for (path, content_type) in [
         ("/", "text/html"),
         ("/style.css", "text/css"),
@@ -39,7 +39,7 @@ async fn page_files_need_no_token_and_carry_a_strict_policy() {
 
 #[tokio::test]
 async fn page_has_no_inline_code_and_nothing_of_other_hosts() {
-    let plane = Plane::empty();
+    let plane = Plane::empty().await;
     let html = plane.expect(Ask::new("GET", "raw:/"), 200).await.text;
     assert!(
         !html.contains("<script>") && !html.contains("style=") && !html.contains(" on"),

@@ -90,7 +90,7 @@ proptest! {
         let filter = words.join(" ");
         let encoded: String = filter.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let reply = Runtime::new().unwrap().block_on(async {
-            Plane::empty().send(get("/subscriptions").query(&format!("$filter={encoded}"))).await
+            Plane::in_memory().send(get("/subscriptions").query(&format!("$filter={encoded}"))).await
         });
         match reply.status.as_u16() {
             200 => {}
@@ -102,7 +102,7 @@ proptest! {
     #[test]
     fn body_any_is_taken_or_refused_with_its_fields(body in properties(), path in prop::sample::select(["/subscriptions/a", "/products/a", "/apis/a"].as_slice())) {
         Runtime::new().unwrap().block_on(async {
-            let plane = Plane::empty();
+            let plane = Plane::in_memory();
             let reply = plane.send(Ask::new("PUT", path).json(&body)).await;
             match reply.status.as_u16() {
                 201 => {
@@ -124,7 +124,7 @@ proptest! {
     fn body_any_bytes_are_refused_or_taken(body in prop::collection::vec(any::<u8>(), 1..64)) {
         Runtime::new().unwrap().block_on(async {
             let ask = Ask::new("PATCH", "/subscriptions/master").header("content-type", "application/json").body(body);
-            let reply = Plane::empty().send(ask).await;
+            let reply = Plane::in_memory().send(ask).await;
             prop_assert!(matches!(reply.status.as_u16(), 200 | 400), "{}", reply.text);
             Ok(())
         })?;

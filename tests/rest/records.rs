@@ -237,7 +237,7 @@ async fn change_that_changes_nothing_has_no_number_and_the_same_tag() {
 
 #[tokio::test]
 async fn keys_swapped_in_one_put_are_swapped() {
-    let plane = Plane::recoverable();
+    let plane = Plane::recoverable().await;
     plane.stock().await;
     let properties = json!({ "scope": "/apis", "primaryKey": "one", "secondaryKey": "two" });
     plane.expect(put("/subscriptions/a", properties), 201).await;
@@ -295,7 +295,7 @@ async fn keys_not_recoverable_are_null_and_regenerate_names_rotate() {
 
 #[tokio::test]
 async fn keys_recoverable_are_read_back_and_regenerated() {
-    let plane = Plane::recoverable();
+    let plane = Plane::recoverable().await;
     plane.stock().await;
     let created = plane
         .expect(put("/subscriptions/a", json!({ "scope": "/apis" })), 201)
@@ -539,7 +539,7 @@ async fn api_is_made_changed_and_deleted_as_azure_does() {
 
 #[tokio::test]
 async fn master_is_there_and_cannot_be_made_again() {
-    let plane = Plane::empty();
+    let plane = Plane::empty().await;
     let master = plane
         .expect(get("/subscriptions/master"), 200)
         .await

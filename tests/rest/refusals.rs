@@ -355,3 +355,43 @@ async fn unauthorized_request_learns_nothing() {
     texts.dedup();
     assert_eq!(texts.len(), 1);
 }
+
+#[tokio::test]
+async fn database_that_cannot_be_read_or_written_is_503_with_a_time_to_retry() {
+    let plane = Plane::stocked().await;
+    let file = plane.file();
+    let other = sqlx::SqlitePool::connect(file.to_str().unwrap())
+        .await
+        .unwrap();
+    let tables = sqlx::query_scalar::<_, String>(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '%subscription%'",
+    );
+    for table in tables.fetch_all(&other).await.unwrap() {
+        let gone = sqlx::AssertSqlSafe(format!(
+            "ALTER TABLE \"{table}\" RENAME TO \"{table}_gone\""
+        ));
+        sqlx::query(gone).execute(&other).await.unwrap();
+    }
+    let made = put("/subscriptions/a", json!({ "scope": "/apis" }));
+    for ask in [
+        get("/subscriptions/master"),
+        get("/subscriptions"),
+        made,
+        delete("/subscriptions/master"),
+    ] {
+        let refused = plane.expect(ask, 503).await;
+        assert_eq!(refused.code(), "ServiceUnavailable");
+        assert!(
+            refused
+                .header("retry-after")
+                .unwrap()
+                .parse::<u32>()
+                .is_ok()
+        );
+        assert!(
+            !refused.text.contains("keys.db") && !refused.text.contains("table"),
+            "{}",
+            refused.text
+        );
+    }
+}

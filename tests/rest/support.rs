@@ -1,13 +1,16 @@
 //! A control plane behind its router, and requests to it.
 
+use std::path::PathBuf;
+
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tower::ServiceExt;
 use tower_subscription_key::manage::rest::{BearerTokens, Rest};
-use tower_subscription_key::manage::{Caller, Manage};
+use tower_subscription_key::manage::{Caller, Manage, ManageBuilder};
 
 pub(crate) const BASE: &str =
     "/subscriptions/s/resourceGroups/g/providers/Microsoft.ApiManagement/service/v";
@@ -18,37 +21,51 @@ pub(crate) const JOHN: &str = "john-token";
 
 pub(crate) struct Plane {
     router: Router,
+    folder: Option<TempDir>,
 }
 
 impl Plane {
-    /// Without anything but the all-access subscription.
-    pub(crate) fn empty() -> Self {
-        Self::over(Manage::in_memory().unwrap())
+    /// Without anything but the all-access subscription, on a SQLite file.
+    pub(crate) async fn empty() -> Self {
+        Self::on_file(Manage::builder()).await
     }
 
     /// One whose keys can be read back.
-    pub(crate) fn recoverable() -> Self {
-        Self::over(
-            Manage::builder()
-                .encryption_key([7; 32])
-                .in_memory()
-                .unwrap(),
-        )
+    pub(crate) async fn recoverable() -> Self {
+        Self::on_file(Manage::builder().encryption_key([7; 32])).await
     }
 
-    pub(crate) fn over(manage: Manage) -> Self {
+    async fn on_file(builder: ManageBuilder) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.db");
+        let mut plane = Self::over(builder.open(file.to_str().unwrap()).await.unwrap());
+        plane.folder = Some(folder);
+        plane
+    }
+
+    /// The database, for a test that breaks it.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.as_ref().unwrap().path().join("keys.db")
+    }
+
+    pub(crate) fn in_memory() -> Self {
+        Self::over(Manage::in_memory().unwrap())
+    }
+
+    fn over(manage: Manage) -> Self {
         let tokens = BearerTokens::new()
             .with(PUBLISHER, Caller::publisher("admin"))
             .with(JANE, Caller::owner("jane"))
             .with(JOHN, Caller::owner("john"));
         let router = Rest::new(manage, tokens).into_router();
-        Self { router }
+        let folder = None;
+        Self { router, folder }
     }
 
     /// With two APIs and three products: `starter` is offered, `approved` needs
     /// approval and has terms, `internal` is not published.
     pub(crate) async fn stocked() -> Self {
-        let plane = Self::empty();
+        let plane = Self::empty().await;
         plane.stock().await;
         plane
     }

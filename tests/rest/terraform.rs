@@ -14,7 +14,7 @@ fn raw(method: &str, path: &str) -> Ask {
 
 #[tokio::test]
 async fn terraform_sequence_creates_reads_and_deletes() {
-    let plane = Plane::empty();
+    let plane = Plane::empty().await;
     // azurerm_api_management_product
     plane.expect(raw("GET", "/products/starter"), 404).await;
     let product = json!({ "properties": { "description": "", "displayName": "Starter", "state": "published", "subscriptionRequired": true, "terms": "", "approvalRequired": false, "subscriptionsLimit": 5 } });

@@ -68,7 +68,7 @@ use axum::extract::{Request, State};
 
 use crate::catalog::Catalog;
 use crate::manage::Manage;
-#[cfg(feature = "sql")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 use crate::store::SqlStore;
 
 pub use authorize::{Authorize, BearerTokens, allow_all_for_development};
@@ -83,19 +83,19 @@ pub struct Rest {
 struct Shared {
     manage: Manage,
     authorize: Box<dyn Authorize>,
-    #[cfg(feature = "sql")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     replica: Option<SqlStore>,
 }
 
 /// How long an answer waits for the process's own replica, which may be cut off
 /// from the database.
-#[cfg(feature = "sql")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Shared {
     /// Waits until the process's own replica has applied a change.
     async fn wait_applied(&self, number: u64) {
-        #[cfg(feature = "sql")]
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
         if let Some(replica) = &self.replica {
             let applied = replica.wait_applied(number);
             if tokio::time::timeout(PATIENCE, applied).await.is_err() {
@@ -105,15 +105,15 @@ impl Shared {
                 );
             }
         }
-        #[cfg(not(feature = "sql"))]
+        #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
         let _ = number;
     }
 
     /// The catalog that is in force in this process.
     fn replica_catalog(&self) -> Option<Arc<Catalog>> {
-        #[cfg(feature = "sql")]
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
         return self.replica.as_ref()?.catalog();
-        #[cfg(not(feature = "sql"))]
+        #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
         None
     }
 }
@@ -125,7 +125,7 @@ impl Rest {
         let shared = Shared {
             manage,
             authorize: Box::new(authorize),
-            #[cfg(feature = "sql")]
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
             replica: None,
         };
         Self {
@@ -145,7 +145,7 @@ impl Rest {
     /// accepted change is then answered after the store has applied it, at most 5
     /// seconds later, so that a client can use a new key at once; and keys are
     /// explained on its catalog. Default: a change is answered when it is durable.
-    #[cfg(feature = "sql")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "sqlite", feature = "postgres"))))]
     #[must_use]
     pub fn with_replica(mut self, store: SqlStore) -> Self {
