@@ -7,10 +7,10 @@ use std::path::Path;
 use crate::catalog::{Catalog, CatalogError, Entity, Field, Issue, IssueKind};
 use crate::document::error::{DocumentError, DocumentIssue, Position, file_name};
 use crate::document::explain::{
-    MAX_NOTES, Node, Note, Notes, Subject, Value, field_place, find, positions,
+    MAX_NOTES, Node, Note, Notes, Subject, Value, field_place, find, json, positions,
 };
 use crate::document::limits::MAX_ENTRY_BYTES;
-use crate::document::reader::{List, Read};
+use crate::document::reader::{List, Read, skip};
 
 /// A document that was read, as far as explaining it needs it.
 pub(super) struct Document<'t> {
@@ -186,21 +186,15 @@ impl Document<'_> {
         self.json_entry(at)
     }
 
-    #[cfg(feature = "json")]
     fn json_entry(&self, at: usize) -> Option<Node> {
         const DEPTH: usize = 3;
         let text = self.text.get(at..)?;
-        let text = text.get(..crate::document::reader::skip(text).ok()?)?;
+        let text = text.get(..skip(text).ok()?)?;
         if text.len() > MAX_ENTRY_BYTES {
             return Some(Node::new(at, Value::Table(Vec::new())));
         }
-        let mut notes = crate::document::explain::Notes::default();
-        crate::document::explain::json::tree(text, at, DEPTH, &mut notes)
-    }
-
-    #[cfg(not(feature = "json"))]
-    fn json_entry(&self, _: usize) -> Option<Node> {
-        None
+        let mut notes = Notes::default();
+        json::tree(text, at, DEPTH, &mut notes)
     }
 
     /// Where the list is, or else the document.

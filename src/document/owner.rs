@@ -2,7 +2,8 @@ use serde::Deserialize;
 
 use crate::catalog::{KeySlot, Subscription};
 use crate::document::entry::Problems;
-use crate::document::explain::{Node, Note, Notes, Reading, Subject};
+use crate::document::explain::{Node, Note, Notes, Reading, Subject, json};
+use crate::document::limits::MAX_ENTRY_BYTES;
 use crate::document::schema::{FORMAT, OwnerAnswer};
 use crate::document::{DocumentError, Format, Source, explain_notes, utf8};
 
@@ -75,11 +76,7 @@ fn answer_of(answer: OwnerAnswer<'_>, tree: &Node, notes: &mut Notes) -> Option<
     Some(owner)
 }
 
-#[cfg(feature = "json")]
 fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
-    use crate::document::explain::json;
-    use crate::document::limits::MAX_ENTRY_BYTES;
-
     if text.len() > MAX_ENTRY_BYTES {
         notes.push(0, "this answer is larger than 1 MiB");
         return None;
@@ -88,11 +85,5 @@ fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
         Some((at, what)) => notes.push(at, what),
         None => return json::tree(text, 0, 1, notes),
     }
-    None
-}
-
-#[cfg(not(feature = "json"))]
-fn tree(_: &str, notes: &mut Notes) -> Option<Node> {
-    notes.push(0, "this answer cannot be read");
     None
 }

@@ -11,7 +11,7 @@ use crate::catalog::validate::{Draft, Kind};
 use crate::catalog::{Api, CatalogBuilder, Field, KeySlot, Product, Subscription};
 use crate::document::entry::Problems;
 use crate::document::explain::{
-    Misfit, Node, Note, Notes, Reading, Subject, Value, quoted, unknown_field,
+    Misfit, Node, Note, Notes, Reading, Subject, Value, json, quoted, unknown_field,
 };
 use crate::document::key::{KeyReader, KeySources};
 use crate::document::limits::MAX_ENTRY_BYTES;
@@ -213,7 +213,6 @@ impl<'k> Reader<'k> {
         Ok(length)
     }
 
-    #[cfg(feature = "json")]
     fn explain_json<T: Listed>(&mut self, text: &str, at: usize) {
         const DEPTH: usize = 3;
         let notes = &mut self.read.notes;
@@ -224,16 +223,9 @@ impl<'k> Reader<'k> {
                 at,
                 "something in this entry is wrong, and it is too large to say what",
             );
-        } else if let Some(mut node) = crate::document::explain::json::tree(text, at, DEPTH, notes)
-        {
+        } else if let Some(mut node) = json::tree(text, at, DEPTH, notes) {
             return self.node::<T>(&mut node, at);
         }
-        self.push_unread::<T>(at);
-    }
-
-    #[cfg(not(feature = "json"))]
-    fn explain_json<T: Listed>(&mut self, _: &str, at: usize) {
-        self.read.notes.push(at, "something in this entry is wrong");
         self.push_unread::<T>(at);
     }
 

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::SignedDuration;
 use jiff::civil::{DateTime, date};
 
-/// Text that is no time.
+/// Text that is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TimeError {
     #[error("a time is written like `2027-06-30T00:00:00Z` (RFC 3339)")]
@@ -93,7 +93,7 @@ fn system_time(since: SignedDuration) -> Option<SystemTime> {
     }
 }
 
-/// A time in UTC, with a fraction of a second where it has one.
+/// A time in UTC, with a fraction of a second if it has one.
 pub(super) struct Rfc3339(pub(super) SystemTime);
 
 impl Rfc3339 {

@@ -1,7 +1,7 @@
 use serde_json::Value as Json;
 
 use crate::document::explain::{Node, Notes, Value};
-use crate::document::{DocumentError, Format, Source, explain, explain_notes, json, utf8};
+use crate::document::{DocumentError, Format, Source, explain_notes, json, utf8};
 
 /// The values of any document of the format, catalog or not. Dates of TOML become
 /// text.
@@ -25,9 +25,9 @@ pub(crate) fn value(document: &[u8], format: Format) -> Result<Json, DocumentErr
             });
         }
         #[cfg(feature = "toml")]
-        Format::Toml => explain::toml::tree(text, &mut notes),
+        Format::Toml => crate::document::explain::toml::tree(text, &mut notes),
         #[cfg(feature = "yaml")]
-        Format::Yaml => explain::yaml::tree(text, &mut notes),
+        Format::Yaml => crate::document::explain::yaml::tree(text, &mut notes),
         #[allow(unreachable_patterns)]
         _ => None,
     };
@@ -46,8 +46,10 @@ fn json_of(node: Node) -> Json {
         Value::Text(text) => text.as_str().into(),
         Value::List(nodes) => nodes.into_iter().map(json_of).collect(),
         Value::Table(members) => {
-            let member = |member: explain::Member| (member.name.to_string(), json_of(member.node));
-            members.into_iter().map(member).collect()
+            let members = members.into_iter();
+            members
+                .map(|member| (member.name.to_string(), json_of(member.node)))
+                .collect()
         }
     }
 }

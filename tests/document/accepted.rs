@@ -124,7 +124,7 @@ fn expected() -> (Api, Product, Subscription) {
 }
 
 #[test]
-fn the_same_catalog_in_every_format_is_the_same_catalog() {
+fn catalog_in_every_format_is_the_same() {
     let (api, product, subscription) = expected();
     for (format, text) in FORMATS.into_iter().zip([TOML, JSON, YAML]) {
         for text in [
@@ -144,7 +144,7 @@ fn the_same_catalog_in_every_format_is_the_same_catalog() {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn absent_field_has_its_default() {
     let text = r#"{"apis": [{"id": "a", "path": ""}], "products": [{"id": "p"}],
         "subscriptions": [{"id": "s", "scope": "/", "secondary_key": {"env": "CONTOSO_KEY"}}]}"#;
     let catalog = parse(Format::Json, text).unwrap();
@@ -157,7 +157,7 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
-fn states_and_scopes_are_read_in_their_order() {
+fn states_and_scopes_are_read_in_order() {
     for state in State::ALL {
         let text = format!(
             r#"{{"apis": [{{"id": "a", "path": "/"}}], "subscriptions": [
@@ -178,7 +178,7 @@ fn states_and_scopes_are_read_in_their_order() {
 }
 
 #[test]
-fn every_value_that_json_has_can_be_metadata() {
+fn metadata_of_every_json_type_is_read() {
     let json = r#"{"apis": [{"id": "a", "path": "/", "metadata":
         {"n": null, "b": true, "i": -5, "u": 18446744073709551615, "f": 0.5, "t": "ü\n", "l": [[], {}]}}]}"#;
     let catalog = parse(Format::Json, json).unwrap();
@@ -205,7 +205,7 @@ fn every_value_that_json_has_can_be_metadata() {
 }
 
 #[test]
-fn toml_may_write_times_and_tables_in_its_own_ways() {
+fn toml_dates_and_dotted_tables_are_read() {
     let text = r#"
         [[apis]]
         id = "a"
@@ -233,7 +233,7 @@ fn toml_may_write_times_and_tables_in_its_own_ways() {
 }
 
 #[test]
-fn yaml_may_repeat_values_and_force_text() {
+fn yaml_aliases_and_text_tags_are_read() {
     let text = "
 apis:
 - { id: a, path: /a, metadata: &m { plan: gold } }
@@ -259,7 +259,7 @@ subscriptions:
 }
 
 #[test]
-fn the_format_is_told_by_the_extension_in_any_case() {
+fn extension_in_any_case_names_the_format() {
     for (path, format) in [
         ("a.toml", Ok(Format::Toml)),
         ("/etc/keys/A.JSON", Ok(Format::Json)),

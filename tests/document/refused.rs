@@ -82,11 +82,11 @@ const ALONE: &[(&str, &[&str])] = &[
     ),
     (
         "[[apis]]\nid = 'a'\nid = 'b'\npath = '/'",
-        &["3:1: `id` stands in this table twice"],
+        &["3:1: `id` occurs in this table twice"],
     ),
     (
         "[[apis]]\nid = 'a'\npath = '/'\nmetadata = { x = 1, x = 2 }",
-        &["4:21: `x` stands in this table twice"],
+        &["4:21: `x` occurs in this table twice"],
     ),
 ];
 
@@ -223,7 +223,7 @@ const BEHIND_AN_API: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn each_problem_is_told_where_it_stands_and_no_other() {
+fn each_problem_alone_is_reported_at_its_position() {
     for (text, expected) in ALONE {
         assert_issues(Format::Toml, text, expected);
     }
@@ -235,7 +235,7 @@ fn each_problem_is_told_where_it_stands_and_no_other() {
 
 #[cfg(unix)]
 #[test]
-fn a_variable_that_holds_no_text_is_refused() {
+fn variable_without_text_is_refused() {
     let text = "apis: [{id: a, path: /}]\nsubscriptions: [{id: s, scope: /, primary_key: {env: BINARY_KEY}}]";
     let expected = "2:54: subscription \"s\", primary_key, env: the environment variable BINARY_KEY holds no key: write it as text";
     assert_issues(Format::Yaml, text, &[expected]);
@@ -256,7 +256,7 @@ const TEN_IN_JSON: &str = r#"{
 }"#;
 
 #[test]
-fn all_problems_are_told_at_once_and_in_their_order() {
+fn several_problems_are_reported_at_once_in_order() {
     assert_issues(
         Format::Json,
         TEN_IN_JSON,
@@ -297,7 +297,7 @@ const WITHOUT_IDS: &str = r#"{
 }"#;
 
 #[test]
-fn what_has_no_id_is_told_all_its_other_problems_too() {
+fn entry_without_id_has_its_other_problems_reported() {
     assert_issues(
         Format::Json,
         WITHOUT_IDS,
@@ -317,7 +317,7 @@ fn what_has_no_id_is_told_all_its_other_problems_too() {
 }
 
 #[test]
-fn places_are_right_in_yaml_too_behind_other_alphabets() {
+fn positions_in_yaml_after_other_alphabets_are_right() {
     let text = "\
 # Ключи: ключи и ещё ключи
 apis:
@@ -356,11 +356,11 @@ subscriptions:
 }
 
 #[test]
-fn tables_of_yaml_have_plain_names_each_once() {
+fn yaml_tables_with_unusual_names_are_refused() {
     for (text, expected) in [
         (
             "apis: [{id: a, path: /, id: b}]",
-            "1:25: `id` stands in this table twice",
+            "1:25: `id` occurs in this table twice",
         ),
         (
             "apis: [{id: a, path: /, metadata: {1: x}}]",

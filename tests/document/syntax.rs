@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 #[test]
-fn json_is_json_and_nothing_kinder() {
+fn json_beyond_the_rfc_is_refused() {
     const BROKEN: &str = "this is not JSON";
     for (text, place) in [
         ("", "1:1"),
@@ -49,7 +49,7 @@ fn json_is_json_and_nothing_kinder() {
 }
 
 #[test]
-fn toml_tells_each_line_that_is_broken() {
+fn broken_lines_of_toml_are_all_reported() {
     let text = "[[apis]]\nid = \"unclosed\npath = \"\\q\"\nx = 01\n[[subscriptions]]\nid = bare\n";
     assert_issues(
         Format::Toml,
@@ -65,12 +65,12 @@ fn toml_tells_each_line_that_is_broken() {
     assert_issues(
         Format::Toml,
         "[[apis]]\nid = 'a'\npath = '/'\n[apis]\nid = 'b'",
-        &["4:2: `apis` stands in this table twice"],
+        &["4:2: `apis` occurs in this table twice"],
     );
 }
 
 #[test]
-fn yaml_is_one_document_without_tricks() {
+fn yaml_beyond_one_plain_document_is_refused() {
     for (text, expected) in [
         ("apis:\n\t- id: x", "2:2: this is not YAML: tabs"),
         ("apis: [", "1:8: this is not YAML"),
@@ -78,14 +78,14 @@ fn yaml_is_one_document_without_tricks() {
         ("é: ü: x", "1:5: this is not YAML"),
         (
             "apis: @x",
-            "1:7: this is not YAML: text that begins like this must stand in quotes",
+            "1:7: this is not YAML: text that begins like this needs quotes",
         ),
         (
             "apis: []\n---\napis: []",
             "2:1: a catalog file holds one document",
         ),
         ("apis: *a", "1:7: this is not YAML"),
-        ("apis: &a [*a]", "1:11: this alias stands inside the value"),
+        ("apis: &a [*a]", "1:11: this alias is inside the value"),
         ("a: \0", "1:4: this is not YAML"),
     ] {
         assert_issues(Format::Yaml, text, &[expected]);
@@ -110,7 +110,7 @@ fn yaml_is_one_document_without_tricks() {
 }
 
 #[test]
-fn an_empty_document_is_a_catalog_without_apis() {
+fn empty_document_is_refused_as_without_apis() {
     for (format, text) in [
         (Format::Toml, ""),
         (Format::Toml, "# nothing\n"),
@@ -129,7 +129,7 @@ fn an_empty_document_is_a_catalog_without_apis() {
 }
 
 #[test]
-fn deep_nesting_is_refused_and_overflows_nothing() {
+fn deep_nesting_is_refused_without_overflow() {
     const DEPTH: usize = 100_000;
     let nested =
         |open: &str, close: &str| format!("{}1{}", open.repeat(DEPTH), close.repeat(DEPTH));
@@ -159,7 +159,7 @@ fn deep_nesting_is_refused_and_overflows_nothing() {
 }
 
 #[test]
-fn what_is_not_utf8_is_refused_where_it_begins() {
+fn text_that_is_not_utf8_is_refused_at_its_position() {
     for format in FORMATS {
         assert_issues(format, b"abc\n\xc3\xa9 \xff", &["2:3: this is not UTF-8"]);
         assert_issues(format, b"\xff\xfe{\0}\0", &["1:1: this is not UTF-8"]);
@@ -224,7 +224,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn no_text_makes_a_parser_panic(text in prop_oneof![".{0,60}", near_document()]) {
+    fn any_text_is_parsed_without_panic(text in prop_oneof![".{0,60}", near_document()]) {
         for format in FORMATS {
             let lines = text.split('\n').count();
             for issue in parse(format, &text).err().iter().flat_map(|error| error.issues()) {
@@ -235,7 +235,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_a_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+    fn any_bytes_are_parsed_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
         for format in FORMATS {
             let _ = parse(format, &bytes);
         }

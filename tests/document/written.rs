@@ -186,7 +186,7 @@ fn assert_equal(one: &Catalog, other: &Catalog) {
 
 proptest! {
     #[test]
-    fn what_was_written_is_read_as_an_equal_catalog(catalog in catalog()) {
+    fn written_catalog_reads_back_equal_in_every_format(catalog in catalog()) {
         for format in FORMATS {
             let Ok(written) = write(&catalog, format) else {
                 prop_assert_eq!(format, Format::Toml);
@@ -199,7 +199,7 @@ proptest! {
     }
 
     #[test]
-    fn an_owner_that_was_written_is_read_as_an_equal_one(subscription in subscription(0)) {
+    fn written_owner_reads_back_equal(subscription in subscription(0)) {
         for (slot, _) in subscription.keys() {
             let written = owner_to_json(Some((&subscription, slot)));
             let read = parse_owner(written).unwrap();
@@ -209,7 +209,7 @@ proptest! {
 }
 
 #[test]
-fn a_key_is_written_as_its_digest_only() {
+fn key_is_written_as_its_digest() {
     let subscription = Subscription::new("contoso")
         .with_scope(Scope::Service)
         .with_primary_key("test")
@@ -243,7 +243,7 @@ fn a_key_is_written_as_its_digest_only() {
 }
 
 #[test]
-fn changes_that_are_not_packed_yet_are_written_too() {
+fn unpacked_changes_are_written() {
     let of = |id: &str| {
         Subscription::new(id)
             .with_scope(Scope::AllApis)
@@ -262,7 +262,7 @@ fn changes_that_are_not_packed_yet_are_written_too() {
 }
 
 #[test]
-fn an_answer_about_a_key_is_one_or_the_other_and_nothing_between() {
+fn owner_answer_that_is_incomplete_is_refused() {
     assert_eq!(owner_to_json(None), r#"{"format":1,"subscription":null}"#);
     assert_eq!(parse_owner(r#"{"subscription":null}"#), Ok(None));
     let contoso = r#"{ "id": "c", "scope": "/", "primary_key": "p" }"#;

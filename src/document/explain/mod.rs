@@ -4,7 +4,30 @@
 mod de;
 #[cfg(feature = "json")]
 pub(super) mod json;
+/// Without a parser that knows positions, nothing can be explained.
+#[cfg(not(feature = "json"))]
+pub(super) mod json {
+    use crate::document::explain::{Node, Notes};
+
+    pub(in crate::document) fn syntax_error(_: &str) -> Option<(usize, String)> {
+        Some((0, "this is not JSON".into()))
+    }
+
+    pub(in crate::document) fn tree(
+        _: &str,
+        at: usize,
+        _: usize,
+        notes: &mut Notes,
+    ) -> Option<Node> {
+        notes.push(at, "something in here is wrong");
+        None
+    }
+}
 mod names;
+#[cfg_attr(
+    not(any(feature = "json", feature = "toml", feature = "yaml")),
+    allow(dead_code, reason = "without a parser there are no trees")
+)]
 mod node;
 mod notes;
 mod place;
@@ -16,7 +39,7 @@ pub(super) mod yaml;
 
 pub(super) use de::{Misfit, Reading, unknown_field};
 pub(super) use names::{meant, quoted};
-pub(super) use node::{Member, Node, Value, duplicate};
+pub(super) use node::{Node, Value, duplicate};
 pub(super) use notes::{MAX_NOTES, Note, Notes, Subject};
 pub(super) use place::{field_place, find};
 pub(super) use position::positions;

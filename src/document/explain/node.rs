@@ -9,7 +9,7 @@ use crate::document::explain::quoted;
 /// Text of a document. Any of it may be a key, so that all of it is wiped.
 pub(in crate::document) type Text = Zeroizing<String>;
 
-/// A value of any format, and the byte offset at which it stands.
+/// A value of any format, and its byte in the document.
 #[derive(Debug, Clone)]
 pub(in crate::document) struct Node {
     pub(in crate::document) at: usize,
@@ -23,9 +23,9 @@ pub(in crate::document) enum Value {
     Null,
     Bool(bool),
     Number(Number),
-    /// A number that no JSON number stands for: too large, infinite, or none.
+    /// A number that JSON does not have: too large, infinite, or not a number.
     Unbounded,
-    /// A date, a time or both, where a format has them (TOML).
+    /// A date, a time or both (TOML).
     #[cfg_attr(not(feature = "toml"), allow(dead_code))]
     Time(String),
     Text(Text),
@@ -64,7 +64,7 @@ impl Node {
         Self::new(at, Value::Table(kept))
     }
 
-    /// The value of that name, where this is a table.
+    /// The value of that name, if this is a table.
     pub(in crate::document) fn get(&self, name: &str) -> Option<&Node> {
         self.member(name).map(|member| &member.node)
     }
@@ -123,8 +123,8 @@ impl Node {
 
 pub(in crate::document) fn duplicate(name: &str) -> String {
     match quoted(name) {
-        Some(name) => format!("{name} stands in this table twice: remove one"),
-        None => "this name stands in its table twice: remove one".into(),
+        Some(name) => format!("{name} occurs in this table twice: remove one"),
+        None => "this name occurs in its table twice: remove one".into(),
     }
 }
 

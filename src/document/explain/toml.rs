@@ -11,30 +11,41 @@ use crate::document::limits::{MAX_DEPTH, TOO_DEEP};
 pub(in crate::document) fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
     let (root, mut errors) = DeTable::parse_recoverable(text);
     errors.sort_by_key(|error| error.span().unwrap_or_default().start);
-    if !tell(text, &errors, notes) {
+    if !report(text, &errors, notes) {
         return None;
     }
     let table = DeValue::Table(root.into_inner());
     Some(node(Spanned::new(0..0, table), 1, notes))
 }
 
-/// Tells the parser's complaints, and whether the tree can still be read.
+/// More places with broken syntax help nobody.
+const MOST_BROKEN: usize = 5;
+
+/// Reports the errors of the parser, and returns whether the tree can still be read.
 ///
-/// Its descriptions are fixed texts. Its `Display` quotes the source, and with
-/// it keys, so that it is never used. Only the first complaint of a line is
-/// told: after that the parser guesses.
-fn tell(text: &str, errors: &[Error], notes: &mut Notes) -> bool {
+/// The descriptions are fixed texts. `Display` of these errors quotes the source, and
+/// keys with it, so it is never used. Of a line only the first error is reported:
+/// after it the parser guesses.
+fn report(text: &str, errors: &[Error], notes: &mut Notes) -> bool {
     let mut last_line = None;
     let mut readable = true;
+    let (mut line_start, mut searched, mut broken) = (0, 0, 0);
     for error in errors {
         let span = error.span().unwrap_or_default();
-        let before = text.get(..span.start).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let between = text.get(searched..span.start).unwrap_or_default();
+        if let Some(at) = between.rfind('\n') {
+            line_start = searched + at + 1;
+        }
+        searched = searched.max(span.start);
         let is_header = text[line_start..].trim_start().starts_with('[');
         let is_duplicate = error.message() == "duplicate key";
         let is_guess = last_line.replace(line_start) == Some(line_start);
         if is_guess && !is_duplicate {
             continue;
+        }
+        broken += usize::from(!is_duplicate);
+        if broken > MOST_BROKEN {
+            return false;
         }
         // A table that was opened twice takes the place of the first.
         readable &= is_duplicate && !is_header;

@@ -9,16 +9,16 @@ use crate::document::limits::{MAX_DEPTH, TOO_DEEP};
 
 mod scalar;
 
-/// What aliases may repeat, in bytes: a few lines that double each other would
-/// otherwise fill the memory.
+/// How many bytes aliases may repeat and anchors may keep: a few lines that double
+/// each other would otherwise fill the memory.
 const COPIED_BYTES: usize = 16 << 20;
 
 const TOO_LARGE: &str = "aliases and anchors make this document too large: write the values out";
-const IN_ITSELF: &str = "this alias stands inside the value that it repeats";
+const IN_ITSELF: &str = "this alias is inside the value that it repeats";
 const ONE_DOCUMENT: &str = "a catalog file holds one document: remove the others";
 const TAG: &str = "tags other than `!!str` mean nothing here: remove this one";
 const NAME: &str = "a name in a table is text: put it in quotes";
-const QUOTES: &str = "text that begins like this must stand in quotes";
+const QUOTES: &str = "text that begins like this needs quotes";
 const MERGE: &str = "YAML 1.2 has no merge keys (`<<`): write the fields out";
 
 pub(in crate::document) fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
@@ -101,7 +101,7 @@ impl<'t, 'i> Loader<'t, 'i> {
         self.notes.push(at, format!("this is not YAML: {info}"));
     }
 
-    /// `Err` where there is no use in going on.
+    /// Fails if there is no use in going on.
     fn take(&mut self, event: Event<'_>, at: usize) -> Result<(), &'static str> {
         match event {
             Event::DocumentStart(_) if self.has_document => return Err(ONE_DOCUMENT),
@@ -178,7 +178,7 @@ impl<'t, 'i> Loader<'t, 'i> {
         self.complete(node, open.anchor)
     }
 
-    /// Puts a value where it belongs. Anchors are numbered from 1.
+    /// Puts a value into its list or table. Anchors are numbered from 1.
     fn complete(&mut self, node: Node, anchor: usize) -> Result<(), &'static str> {
         if anchor > 0 {
             self.count(Size::of(&node).bytes)?;
@@ -200,8 +200,8 @@ impl<'t, 'i> Loader<'t, 'i> {
         Ok(())
     }
 
-    /// The value of an alias. What is wrong with the whole of it is told where
-    /// the alias stands, what is wrong inside where the anchor stands.
+    /// The value of an alias. A problem with all of it is reported at the alias, a
+    /// problem inside it at the anchor.
     fn repeat(&mut self, anchor: usize, at: usize) -> Result<Node, &'static str> {
         let node = self.anchors.get(&anchor).ok_or(IN_ITSELF)?;
         let size = Size::of(node);

@@ -6,12 +6,14 @@ mod walk;
 
 use std::convert::Infallible;
 
-use crate::document::explain::Note;
+use crate::document::explain::{Note, json};
 use crate::document::reader::{Broken, Read, Rules};
 
 use walk::{Border, Part};
 
-pub(crate) use parts::{PART_BYTES, last_cut};
+pub(crate) use parts::PART_BYTES;
+#[cfg(feature = "file")]
+pub(crate) use parts::last_cut;
 pub(super) use parts::{cut, read as read_parts};
 
 /// Reads a document.
@@ -39,14 +41,8 @@ pub(super) fn broken(text: &str) -> Read {
     Read::broken(syntax_note(text))
 }
 
-#[cfg(feature = "json")]
 pub(super) fn syntax_note(text: &str) -> Note {
-    let error = crate::document::explain::json::syntax_error(text);
+    let error = json::syntax_error(text);
     let (at, what) = error.unwrap_or((0, "this is not JSON".into()));
     Note::new(at, what)
-}
-
-#[cfg(not(feature = "json"))]
-fn syntax_note(_: &str) -> Note {
-    Note::new(0, "this is not JSON")
 }

@@ -181,7 +181,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn on_documents_that_are_nearly_right(text in document()) {
+    fn readers_agree_on_nearly_right_documents(text in document()) {
         is_taken(&text);
     }
 }
@@ -220,13 +220,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn on_documents_in_parts(text in prop_oneof![misleading(), document()], bytes in 1..300_usize) {
+    fn readers_agree_on_documents_in_parts(text in prop_oneof![misleading(), document()], bytes in 1..300_usize) {
         is_taken_in_parts(&text, bytes);
     }
 }
 
 #[test]
-fn a_document_in_parts_is_read_in_order() {
+fn document_in_parts_is_read_in_order() {
     let subscription = |n: usize| {
         format!(
             r#"{{"id": "s-{n}", "scope": "/apis/{}", "owner": "o", "primary_key": "{n}"}}"#,
@@ -261,7 +261,7 @@ fn a_document_in_parts_is_read_in_order() {
 }
 
 #[test]
-fn parts_that_do_not_fit_together_are_not_taken() {
+fn parts_that_do_not_fit_are_refused() {
     const API: &str = r#""apis": [{"id": "a", "path": "/a"}]"#;
     const ONE: &str = r#"{"id": "s", "scope": "/", "primary_key": "k"}"#;
     let begins = format!(r#"{{{API}, "subscriptions": [{ONE},"#);
@@ -294,7 +294,7 @@ fn with_subscription(fields: &str) -> String {
 }
 
 #[test]
-fn on_every_kind_of_value() {
+fn readers_agree_on_every_kind_of_value() {
     let is_whole = |field: &str| field.starts_with("\"id\"") || field.starts_with("\"path\"");
     for field in API.iter().filter(|field| !is_whole(field)) {
         let text = format!(r#"{{"apis": [{{"id": "a", "path": "/a", {field}}}]}}"#);
@@ -314,7 +314,7 @@ fn on_every_kind_of_value() {
 }
 
 #[test]
-fn on_names_and_text_written_with_escapes() {
+fn readers_agree_on_escapes() {
     for text in [
         r#"{"ap\u0069s": [{"\u0069d": "a", "p\u0061th": "\/\u0061"}]}"#,
         r#"{"apis": [{"id": "a", "path": "", "key\u005fnames": {"que\u0072y": "\u006b"}}]}"#,
@@ -326,7 +326,7 @@ fn on_names_and_text_written_with_escapes() {
 }
 
 #[test]
-fn on_documents_that_are_wrong_as_a_whole() {
+fn readers_agree_on_wrong_documents() {
     for text in [
         "",
         "[]",
@@ -351,7 +351,7 @@ fn on_documents_that_are_wrong_as_a_whole() {
 }
 
 #[test]
-fn on_how_deep_metadata_may_nest() {
+fn readers_agree_on_the_depth_of_metadata() {
     for (depth, taken) in [(1, true), (31, true), (32, false), (200, false)] {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let text =

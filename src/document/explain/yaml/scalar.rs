@@ -47,7 +47,7 @@ fn is_number(text: &str) -> bool {
         }
 }
 
-/// `None` where JSON has no such number.
+/// `None` if JSON has no such number.
 fn number_of(text: &str) -> Option<Number> {
     for (prefix, radix) in [("0o", 8), ("0x", 16)] {
         if let Some(digits) = text.strip_prefix(prefix) {
