@@ -6,7 +6,7 @@ use crate::catalog::{
 use crate::import::{Found, FoundSubscription, Key, LeftOut, report};
 use crate::key::KeyDigest;
 
-/// What becomes of keys that the files do not have.
+/// The source of keys that are not in the files.
 pub trait Keys {
     /// The key of an environment variable, or why it cannot be used.
     ///
@@ -105,7 +105,7 @@ fn check(
     // What is found is checked against itself first: the index of an issue counts
     // from there.
     let others = existing.apis().filter(|api| !apis.contains(api.id()));
-    // An API whose path is taken refuses the import later, with the list.
+    // An API with a taken path refuses the import later, with the list.
     let is_free = |api: &&Api| !found.apis.iter().any(|found| found.path() == api.path());
     let others: Vec<&Api> = others.filter(is_free).collect();
     for api in &others {

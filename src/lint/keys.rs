@@ -62,7 +62,7 @@ fn written_key(entity: &Entity, slot: KeySlot, key: &str, findings: &mut Vec<Fin
         entity.clone(),
         field,
         format!("the {slot} key is in the file as text"),
-        "write its sha256 instead: whoever reads the file can use the key",
+        "write its sha256 instead: everyone who can read the file can use the key",
     ));
 }
 

@@ -1,5 +1,5 @@
 //! Findings in a catalog that is valid and may still not be what was meant: an
-//! API that everyone gets into, one that nobody can reach, keys that end soon.
+//! API that is open to everyone, one that no key opens, keys that end soon.
 //!
 //! A test of your own can hold a catalog to them:
 //!
@@ -75,7 +75,7 @@ pub enum Code {
     ApiUnreachable,
     /// A product without APIs.
     ProductEmpty,
-    /// A subscription none of whose scopes contains an API.
+    /// A subscription with scopes that contain no API.
     SubscriptionOpensNothing,
     /// An active subscription, or a key of it, that has ended.
     KeysExpired,
@@ -83,7 +83,7 @@ pub enum Code {
     KeysExpiring,
     /// A subscription with an owner that opens every API.
     AllAccessWithOwner,
-    /// An API whose path lies inside another's, with other requirements.
+    /// An API with a path inside another's, and other requirements.
     PathShadowed,
     /// A key in the file that can be guessed.
     WeakKey,

@@ -144,7 +144,7 @@ proptest! {
                 prop_assert_eq!(json["slot"].as_str(), access.key_slot().map(|slot| slot.as_str()));
                 let scope = access.scope().map(|scope| scope.to_string());
                 prop_assert_eq!(json["scope"].as_str(), scope.as_deref());
-                // A key was ignored exactly if one was presented and names nobody.
+                // A key was ignored exactly if one was presented and names no caller.
                 let is_ignored = presented.is_present() && access.subscription().is_none();
                 prop_assert_eq!(explanation.reason().is_some(), is_ignored);
                 prop_assert_eq!(has_failed, access.subscription().is_none());

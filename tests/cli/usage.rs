@@ -106,7 +106,7 @@ fn target_is_one_catalog_or_one_database() {
         .env("SUBSCRIPTION_KEY_DATABASE", "b.db")
         .output();
     Ran::of(both.unwrap()).expect(2);
-    // A flag wins over the environment, wherever it stands.
+    // A flag wins over the environment, in any position.
     let path = home.path();
     let path = path.to_str().unwrap();
     for words in [

@@ -1,7 +1,7 @@
 //! The way to a decision, for the operator.
 //!
 //! [`explain`] asks [`decide`] and describes what it answered: which API was
-//! chosen, whose key it is, each rule on the way, and the changes that would let
+//! chosen, which subscription owns the key, each rule on the way, and the changes that would let
 //! the request in. It repeats no rule. What would stop the request next, once the
 //! first obstacle is gone, is another question to `decide`.
 

@@ -135,7 +135,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     path.with_file_name(format!(".{name}.{ending}"))
 }
 
-/// A file or folder that nobody may write is not written, whoever runs the tool.
+/// Refuses a file or folder without any permission to write, also for root.
 fn check_writable(path: &Path) -> io::Result<()> {
     let denied = |what: &str| io::Error::new(ErrorKind::PermissionDenied, what);
     match fs::metadata(path) {
@@ -157,7 +157,7 @@ fn check_writable(path: &Path) -> io::Result<()> {
 }
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // The lock is held, so that one left by a killed edit is nobody's.
+    // The lock is held: a file that is there was left by a killed edit.
     let new = beside(path, "new");
     match fs::remove_file(&new) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

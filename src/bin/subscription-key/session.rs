@@ -27,7 +27,7 @@ pub(crate) struct Session {
     file: Option<FileEdit>,
 }
 
-/// A file whose catalog is in memory.
+/// A file with its catalog in memory.
 struct FileEdit {
     file: CatalogFile,
     lock: Lock,
@@ -65,8 +65,7 @@ impl Session {
         })
     }
 
-    /// A session whose changes are not written: a database that is missing is not
-    /// made.
+    /// A session for a dry run: a missing database is not made.
     pub(crate) async fn open_to_look(common: &Common) -> Result<Self> {
         let target = Target::of(common)?;
         let is_new = matches!(&target, Target::Database(url) if crate::commands::database::is_missing_file(url));
@@ -193,9 +192,23 @@ fn flag(field: &str) -> Option<&'static str> {
     })
 }
 
+/// An error with its deepest cause, unless that could hold a URL with a password.
+fn with_cause(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    if let Some(cause) = causes.last().map(ToString::to_string)
+        && !text.contains(&cause)
+        && !cause.contains("://")
+    {
+        text.push_str(": ");
+        text.push_str(&output::single_line(&cause));
+    }
+    text
+}
+
 pub(crate) fn plain_failure(error: ManageError) -> Failure {
     match error {
-        ManageError::Unavailable(_) => Failure::unreachable(error),
+        ManageError::Unavailable(_) => Failure::unreachable(with_cause(&error)),
         ManageError::LimitReached { product, limit, .. } => Failure::refused(format_args!(
             "product {product:?} allows {limit} subscriptions for one owner, and they are taken: \
              cancel one, or raise it with `subscription-key products set --subscriptions-limit`"
@@ -228,7 +241,7 @@ pub(crate) async fn near(manage: &Manage, caller: &Caller, record: &RecordRef) -
     suggestion(&record.id, ids)
 }
 
-/// The same for a catalog at hand.
+/// [`near`] for a catalog in memory.
 pub(crate) fn near_in(catalog: &Catalog, record: &RecordRef) -> String {
     let ids: Vec<String> = match record.kind {
         RecordKind::Api => catalog.apis().map(|api| api.id().to_owned()).collect(),
@@ -267,9 +280,29 @@ fn caller(common: &Common) -> Caller {
     let name = common.caller.clone().unwrap_or_else(|| {
         let user = ["USER", "LOGNAME", "USERNAME"];
         let user = user.iter().find_map(|name| std::env::var(name).ok());
+        let user = user.filter(|user| !user.is_empty()).or_else(system_user);
         format!("cli:{}", user.unwrap_or_else(|| "unknown".to_owned()))
     });
     Caller::publisher(name)
+}
+
+/// The name of the user that runs this process, or its number.
+#[cfg(unix)]
+fn system_user() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut lines = users.lines().map(|line| line.split(':'));
+    let name = lines.find_map(|mut fields| {
+        let name = fields.next()?;
+        (fields.nth(1) == Some(&uid)).then(|| name.to_owned())
+    });
+    name.or(Some(uid))
+}
+
+#[cfg(not(unix))]
+fn system_user() -> Option<String> {
+    None
 }
 
 impl FileEdit {
@@ -339,13 +372,13 @@ impl FileEdit {
     }
 }
 
-/// Reads a catalog for an edit: a key whose variable is not set here is unknown.
+/// Reads a catalog for an edit: a key from an unset variable is unknown.
 fn read(file: &CatalogFile, text: &str) -> Result<Catalog> {
     file.parse_with(text, &EditKeys::default()).map_err(refused)
 }
 
 /// Reads a catalog, and where its keys come from. If unknown keys may stay
-/// references, variables that are not set here stand for unknown keys.
+/// references, unset variables are unknown keys.
 pub(crate) fn read_with_forms(
     file: &CatalogFile,
     text: &str,
@@ -393,8 +426,8 @@ fn references(outline: &Outline, catalog: &Catalog) -> Vec<(KeyDigest, KeyForm)>
     references
 }
 
-/// The environment and the files of this process. A variable that is not set
-/// stands for an unknown key.
+/// The environment and the files of this process. An unset variable is an unknown
+/// key.
 #[derive(Debug, Default)]
 pub(crate) struct EditKeys(HostKeys);
 
@@ -408,7 +441,7 @@ impl KeySources for EditKeys {
     }
 }
 
-/// A key that nobody has, always the same for one variable in this process.
+/// A random key, the same for each use of one variable in this process.
 pub(crate) fn stand_in(name: &str) -> OsString {
     use std::hash::{BuildHasher, RandomState};
     use std::sync::LazyLock;

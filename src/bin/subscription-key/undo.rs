@@ -5,7 +5,7 @@ use tower_subscription_key::access::command_line;
 use crate::output;
 use crate::session::Session;
 
-/// Prints the command. An id that looks like a flag stands behind `--`.
+/// Prints the command. An id that looks like a flag follows `--`.
 pub(crate) fn command(session: &Session, words: &[&str]) {
     let name = ["subscription-key".to_owned()];
     let flags = session.flags.iter().cloned();

@@ -342,7 +342,7 @@ fn formatted(pattern: &str, arguments: &[Value]) -> String {
     text + rest
 }
 
-/// `/TYPE/NAME/TYPE/NAME`, without the parts in front that say whose it is.
+/// `/TYPE/NAME/TYPE/NAME`, without the subscription and resource group in front.
 fn resource_id(arguments: &[Value]) -> Result<String, Unresolved> {
     let texts: Vec<String> = arguments.iter().map(plain).collect();
     let at = texts.iter().position(|text| text.contains('/'));

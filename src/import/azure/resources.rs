@@ -198,7 +198,7 @@ impl Collector<'_> {
         self.found.apis.push(api);
     }
 
-    /// Whether the version is a part of the path. Without its set at hand, it is
+    /// Whether the version is a part of the path. If its set is not in the files, it is
     /// taken for one.
     fn versions_by_segment(&self, resource: &Resource) -> bool {
         let set = resource

@@ -10,7 +10,7 @@
 //! | route with `key-auth` | API of the product `key-auth` |
 //! | route with `key-auth` and `acl` | API of a product for these groups |
 //! | route with another guard (`jwt`, `request-termination`, …) | API that requires a subscription, and that none opens |
-//! | route that is told apart by host, method or header | API that requires a subscription |
+//! | route that also depends on host, method or header | API that requires a subscription |
 //! | path that is a regular expression | left out; what it could touch is not open |
 //!
 //! Paths are prefixes on segment borders here: `/orders` does not take `/orders2`,

@@ -15,7 +15,7 @@ pub(super) struct RouteApi {
     pub(super) access: Access,
 }
 
-/// What Kong tells routes apart by, beside the path.
+/// What Kong distinguishes routes by, beside the path.
 const CONDITIONS: [&str; 6] = [
     "hosts",
     "methods",
@@ -224,7 +224,7 @@ fn routes<'c>(
         if !conditions.is_empty() {
             let by = conditions.join(", ");
             leave_out(format!(
-                "it is told apart by {by}, and a catalog tells by the path only: it is not open here"
+                "it also depends on {by}, and a catalog on the path only: it is not open here"
             ));
         } else if paths.is_empty() {
             leave_out("it has no path".to_owned());
@@ -284,7 +284,7 @@ fn access(
     }
     if !guards.is_empty() {
         leave_out(format!(
-            "it is guarded by {}: nobody gets in here",
+            "it is guarded by {}: no key opens it here",
             guards.join(", ")
         ));
         return (Access::CLOSED, key_name);
@@ -307,12 +307,12 @@ fn access(
         }
     });
     let Some(key_auth) = key_auth else {
-        // Without credentials nobody is in a group.
+        // Without credentials no caller is in a group.
         return match acl {
             None => (Access::OPEN, key_name),
             Some(_) => {
                 leave_out(
-                    "it has groups, and no key-auth that tells who calls: nobody gets in here"
+                    "it has groups, and no key-auth that identifies callers: no key opens it here"
                         .to_owned(),
                 );
                 (Access::CLOSED, key_name)

@@ -75,7 +75,7 @@ pub(super) async fn create(common: &Common, args: Create) -> Result {
     Ok(())
 }
 
-/// An id that nobody has to think up: the first half of a random key.
+/// A generated id: the first half of a random key.
 fn generated_id() -> String {
     key::generate().expose().chars().take(16).collect()
 }

@@ -11,7 +11,6 @@ mod lifecycle;
 mod products;
 mod subscriptions;
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 
 use clap::CommandFactory;
@@ -114,7 +113,7 @@ fn print_record(common: &Common, value: &serde_json::Value) -> Result {
 
 /// Asks before something is removed, if somebody sits there.
 fn confirm(what: &str, yes: bool) -> Result {
-    if yes || !output::is_interactive() || !std::io::stdout().is_terminal() {
+    if yes || !output::is_interactive() {
         return Ok(());
     }
     output::note(&format!("Remove {what}? [y/N]"));
