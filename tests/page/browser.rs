@@ -274,16 +274,6 @@ impl Page {
             .await;
     }
 
-    /// The text of a named node.
-    pub(crate) async fn text_of(&mut self, role: &str, name: &str) -> String {
-        let text = self
-            .find(role, name)
-            .await
-            .run("function() { return this.textContent; }")
-            .await;
-        text.as_str().unwrap().to_owned()
-    }
-
     pub(crate) async fn text_by_label(&mut self, name: &str) -> String {
         let selector = format!("document.querySelector('[aria-label=\"{name}\"]')");
         self.wait_until(&selector).await;

@@ -35,6 +35,7 @@ async fn page_files_need_no_token_and_carry_a_strict_policy() {
             .expect(Ask::new("GET", &format!("raw:{path}")).by(""), 401)
             .await;
     }
+    plane.expect(Ask::new("POST", "raw:/").by(""), 401).await;
 }
 
 #[tokio::test]

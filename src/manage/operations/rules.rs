@@ -86,7 +86,10 @@ impl Work<'_> {
         check_display_name(after.display_name.as_deref(), issues);
         check_owner(after.owner.as_deref(), issues);
         let probe = probe(after, keys);
+        // Keys are only absent if they could not be generated, which is an issue of
+        // its own.
         let broken = probe.issues().into_iter();
+        let broken = broken.filter(|issue| issue.kind != IssueKind::NoKey);
         issues.extend(
             broken.map(|issue| FieldIssue::new(issue.field.to_string(), issue.kind.to_string())),
         );

@@ -155,14 +155,15 @@ impl Rest {
 
     /// The router. Mount it at the root of a host, or nest it.
     pub fn into_router(self) -> Router {
-        let api = Router::new()
-            .fallback(serve)
-            .with_state(Arc::new(self.shared));
-        if self.has_page {
-            page::router().merge(api)
+        let pages = if self.has_page {
+            page::router()
         } else {
-            api
-        }
+            Router::new()
+        };
+        pages
+            .fallback(serve)
+            .method_not_allowed_fallback(serve)
+            .with_state(Arc::new(self.shared))
     }
 }
 
