@@ -3,7 +3,7 @@
 //! the key with a grace period, and suspends the subscription.
 //!
 //! ```text
-//! cargo run --example manage --features axum,sqlite
+//! cargo run --example manage
 //! ```
 //!
 //! The service follows the same file, as every other process that opens it would.

@@ -2,7 +2,7 @@
 //! behind keys that follows the same database.
 //!
 //! ```text
-//! cargo run --release --example control_plane --features rest,sqlite,postgres
+//! cargo run --release --example control_plane
 //! ```
 //!
 //! keeps its records in `control-plane.db`, prints the page's address and what to

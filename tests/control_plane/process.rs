@@ -24,7 +24,7 @@ fn command(folder: &TempDir, flags: &[&str]) -> Command {
         .join(format!("control_plane{EXE_SUFFIX}"));
     assert!(
         binary.exists(),
-        "build it first: cargo build --all-features --example control_plane"
+        "build it first: cargo build --example control_plane"
     );
     let mut command = Command::new(binary);
     command

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the official clients of API Management, as their registries publish them,
 # against the example on loopback. Build it before:
-#   cargo build --example control_plane --features rest,sqlite,postgres
+#   cargo build --example control_plane
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 example=${1:-$here/../../../target/debug/examples/control_plane}
