@@ -268,8 +268,18 @@ impl Transaction for MemoryTransaction {
         answer(found.count() as u64)
     }
 
-    fn deleted_version<'a>(&'a mut self, record: &'a RecordRef) -> Answer<'a, u64> {
-        answer(self.tables.deleted.get(record).copied().unwrap_or_default())
+    fn deleted_versions<'a>(
+        &'a mut self,
+        kind: RecordKind,
+        ids: &'a [String],
+    ) -> Answer<'a, HashMap<String, u64>> {
+        let version = |id: &String| {
+            let id = id.clone();
+            let record = RecordRef { kind, id };
+            let version = *self.tables.deleted.get(&record)?;
+            Some((record.id, version))
+        };
+        answer(ids.iter().filter_map(version).collect())
     }
 
     fn put_api<'a>(&'a mut self, record: &'a ApiRecord, _: bool) -> Answer<'a, ()> {

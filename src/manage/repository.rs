@@ -10,7 +10,7 @@ use crate::catalog::{KeySlot, Scope};
 use crate::key::KeyDigest;
 use crate::manage::audit::{AuditEntry, AuditQuery};
 use crate::manage::filter::{ListQuery, Page};
-use crate::manage::record::{ApiRecord, ProductRecord, RecordRef, SubscriptionRecord};
+use crate::manage::record::{ApiRecord, ProductRecord, RecordKind, RecordRef, SubscriptionRecord};
 use crate::manage::{Replica, RepositoryError};
 
 /// How many entries of refused operations the audit trail keeps.
@@ -87,8 +87,12 @@ pub(crate) trait Transaction: Send {
     /// How many subscriptions of the owner to the product are active, submitted
     /// or suspended at the given time, leaving one out. Counts up to `most`.
     fn count<'a>(&'a mut self, counted: Counted<'a>) -> Answer<'a, u64>;
-    /// The version in which the record was last deleted, or 0.
-    fn deleted_version<'a>(&'a mut self, record: &'a RecordRef) -> Answer<'a, u64>;
+    /// The versions in which those of the records were last deleted that ever were.
+    fn deleted_versions<'a>(
+        &'a mut self,
+        kind: RecordKind,
+        ids: &'a [String],
+    ) -> Answer<'a, HashMap<String, u64>>;
 
     fn put_api<'a>(&'a mut self, record: &'a ApiRecord, is_new: bool) -> Answer<'a, ()>;
     fn put_product<'a>(&'a mut self, record: &'a ProductRecord, is_new: bool) -> Answer<'a, ()>;

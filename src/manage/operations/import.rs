@@ -260,6 +260,7 @@ impl Work<'_> {
     ) -> Result<(), ManageError> {
         const CHUNK: usize = 1000;
         let scopes = definitions.scopes();
+        let limited = definitions.limited();
         let ids: HashSet<String> = given.iter().map(|given| given.id().to_owned()).collect();
         let mut issues = Vec::new();
         if ids.len() < given.len() {
@@ -271,6 +272,7 @@ impl Work<'_> {
             self.flush().await?;
             let chunk_ids: Vec<String> = chunk.iter().map(|given| given.id().to_owned()).collect();
             let mut existing = self.tx.subscriptions(&chunk_ids).await?;
+            self.know_deleted(&chunk_ids).await?;
             let digests: Vec<KeyDigest> = chunk
                 .iter()
                 .flat_map(|given| given.keys().map(|(_, key)| *key.digest()))
@@ -310,7 +312,7 @@ impl Work<'_> {
                         ));
                     }
                 }
-                self.import_subscription(before, given, options, &mut issues, imported)
+                self.import_subscription(before, given, options, &limited, &mut issues, imported)
                     .await?;
             }
         }
@@ -325,6 +327,7 @@ impl Work<'_> {
         before: Option<SubscriptionRecord>,
         given: &Subscription,
         options: ImportOptions,
+        limited: &HashSet<Scope>,
         issues: &mut Vec<FieldIssue>,
         imported: &mut Imported,
     ) -> Result<(), ManageError> {
@@ -356,7 +359,9 @@ impl Work<'_> {
         if !issues.is_empty() {
             return Ok(());
         }
-        self.check_limits(before.as_ref(), &after).await?;
+        if after.scopes.iter().any(|scope| limited.contains(scope)) {
+            self.check_limits(before.as_ref(), &after).await?;
+        }
         self.put_subscription(before, after, sealed).await?;
         imported.subscriptions += 1;
         Ok(())
@@ -424,6 +429,15 @@ impl Definitions {
 
     fn check(&self, issues: &mut Vec<FieldIssue>) {
         check_definitions(&self.apis, &self.products, issues);
+    }
+
+    /// The scopes of the products with a limit.
+    fn limited(&self) -> HashSet<Scope> {
+        let products = self.products.iter();
+        let limited = products.filter(|product| product.subscriptions_limit.is_some());
+        limited
+            .map(|product| Scope::Product(product.id.clone()))
+            .collect()
     }
 
     /// Every scope that names something.

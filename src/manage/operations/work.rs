@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
@@ -18,6 +19,7 @@ pub(super) struct Work<'m> {
     entries: Vec<AuditEntry>,
     puts: Vec<SubscriptionPut>,
     places: i64,
+    deleted: Option<HashMap<String, u64>>,
 }
 
 /// How many records of one operation fit between the places of two numbers.
@@ -41,6 +43,7 @@ impl Manage {
             entries: Vec::new(),
             puts: Vec::new(),
             places: 0,
+            deleted: None,
         })
     }
 }
@@ -141,8 +144,24 @@ impl Work<'_> {
         })
     }
 
+    /// The first version of a new record: no version of a deleted one with its id.
     async fn first_version(&mut self, record: &RecordRef) -> Result<u64, ManageError> {
-        Ok(self.tx.deleted_version(record).await? + 1)
+        if let Some(deleted) = &self.deleted
+            && record.kind == RecordKind::Subscription
+        {
+            return Ok(deleted.get(&record.id).copied().unwrap_or_default() + 1);
+        }
+        let ids = [record.id.clone()];
+        let deleted = self.tx.deleted_versions(record.kind, &ids).await?;
+        Ok(deleted.get(&record.id).copied().unwrap_or_default() + 1)
+    }
+
+    /// Asks at once in which versions any of many subscriptions were deleted. Until
+    /// the next call only these may be made.
+    pub(super) async fn know_deleted(&mut self, ids: &[String]) -> Result<(), ManageError> {
+        let kind = RecordKind::Subscription;
+        self.deleted = Some(self.tx.deleted_versions(kind, ids).await?);
+        Ok(())
     }
 
     pub(super) async fn put_api(

@@ -289,12 +289,14 @@ impl Session<'_> {
 
 /// `BEGIN VALUES ($1, $2), ($3, $4) END`
 fn values_text(begin: &str, rows: usize, columns: usize, end: &str) -> String {
+    use std::fmt::Write;
     let mut text = format!("{begin} VALUES ");
     for row in 0..rows {
         text.push_str(if row == 0 { "(" } else { ", (" });
         for column in 1..=columns {
             let separator = if column == 1 { "" } else { ", " };
-            text.push_str(&format!("{separator}${}", row * columns + column));
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, "{separator}${}", row * columns + column);
         }
         text.push(')');
     }

@@ -402,12 +402,27 @@ impl Transaction for RecordTransaction {
         })
     }
 
-    fn deleted_version<'a>(&'a mut self, record: &'a RecordRef) -> Answer<'a, u64> {
+    fn deleted_versions<'a>(
+        &'a mut self,
+        kind: RecordKind,
+        ids: &'a [String],
+    ) -> Answer<'a, HashMap<String, u64>> {
         Box::pin(async move {
-            let text = "SELECT version FROM sk_deleted WHERE kind = $1 AND id = $2";
-            let values = vec![record.kind.as_str().into(), record.id.as_str().into()];
-            let row = self.session().row(text, values).await?;
-            Ok(row.map_or(Ok(0), |row| row.number(0))?)
+            let mut versions = HashMap::new();
+            let values = ids.iter().map(|id| id.as_str().into()).collect();
+            let text = match kind {
+                RecordKind::Api => {
+                    "SELECT id, version FROM sk_deleted WHERE kind = 'api' AND id IN "
+                }
+                RecordKind::Product => {
+                    "SELECT id, version FROM sk_deleted WHERE kind = 'product' AND id IN "
+                }
+                _ => "SELECT id, version FROM sk_deleted WHERE kind = 'subscription' AND id IN ",
+            };
+            for row in self.among(text, values).await? {
+                versions.insert(row.text(0)?, row.number(1)?);
+            }
+            Ok(versions)
         })
     }
 
