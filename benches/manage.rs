@@ -18,7 +18,6 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use tower_subscription_key::Access;
 use tower_subscription_key::catalog::{
     Api, Catalog, KeySlot, Metadata, Product, Scope, Subscription,
 };
@@ -26,7 +25,8 @@ use tower_subscription_key::manage::{
     Caller, Comparison, Expected, Filter, FilterField, Import, ImportOptions, ListQuery, Manage,
     SubscriptionFields, Transition,
 };
-use tower_subscription_key::store::{SqlStore, SubscriptionStore};
+use tower_subscription_key::store::{SqlLookupStore, SqlStore, SubscriptionStore};
+use tower_subscription_key::{Access, KeyDigest};
 
 use server::Server;
 use support::Repository;
@@ -81,7 +81,9 @@ fn main() {
                 let count = count.map_or(1_000_000, |count| count.parse().unwrap());
                 let manage = Manage::open(&target).await.unwrap();
                 fill(&manage, count).await;
+                size(database, &target, &server, count);
                 if wants("lists") {
+                    lookups(database, &target, count).await;
                     lists(database, &manage, count).await;
                 }
                 if wants("start") {
@@ -228,6 +230,42 @@ async fn lists(database: &str, manage: &Manage, count: usize) {
             "< 5 ms",
         );
     }
+}
+
+/// What a subscription takes on the disk, with its keys, scope and audit entry.
+fn size(database: &str, target: &str, server: &Server, count: usize) {
+    let bytes = match std::fs::metadata(target) {
+        Ok(file) => file.len(),
+        Err(_) => {
+            let name = target.rsplit('/').next().unwrap();
+            let sql = "SELECT pg_database_size(current_database())";
+            server.psql(name, sql).1.trim().parse().unwrap()
+        }
+    };
+    let each = bytes as f64 / count as f64;
+    report(
+        "bytes for each subscription",
+        database,
+        format!("{each:.0}"),
+        "-",
+    );
+}
+
+async fn lookups(database: &str, target: &str, count: usize) {
+    const LOOKUPS: usize = 5000;
+    let store = SqlLookupStore::open(target).await.unwrap();
+    let began = Instant::now();
+    for n in 0..LOOKUPS {
+        let key = format!("primary-key-of-{}", n * 7919 % count);
+        assert!(store.find(&KeyDigest::of(key)).await.unwrap().is_some());
+    }
+    let rate = LOOKUPS as f64 / began.elapsed().as_secs_f64();
+    report(
+        "lookups by digest, one by one",
+        database,
+        format!("{rate:.0}/s"),
+        "-",
+    );
 }
 
 async fn start(database: &str, target: &str, count: usize) {
