@@ -98,6 +98,8 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE)
+            // 64 MiB: digests are random, so imports touch every page of their index.
+            .pragma("cache_size", "-65536")
             .statement_cache_capacity(200)
             .disable_statement_logging();
         let pool = |connections| {
