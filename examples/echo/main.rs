@@ -116,6 +116,10 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
 async fn report_changes(mut changes: watch::Receiver<StoreStatus>) {
     while changes.changed().await.is_ok() {
         let status = changes.borrow_and_update().clone();
+        if !status.is_running() {
+            // The example ends.
+            return;
+        }
         let version = status.version();
         let line = match status.last_error() {
             Some(error) => format!("{error}\nkept the last good version, {version}\n"),

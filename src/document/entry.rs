@@ -10,7 +10,7 @@ use crate::catalog::{
     Api, Field, IssueKind, KeySlot, MAX_ID_CHARS, Product, Scope, State, Subscription,
     SubscriptionKey,
 };
-use crate::document::explain::{Node, Note, Subject, find, meant};
+use crate::document::explain::{Node, Note, Subject, find};
 use crate::document::free_form::FreeForm;
 use crate::document::key::KeyReader;
 use crate::document::schema::{
@@ -18,7 +18,7 @@ use crate::document::schema::{
     SubscriptionEntry, Text,
 };
 use crate::document::time::{self, Rfc3339};
-use crate::key::{KeyHeader, KeyQuery};
+use crate::key::{KeyHeader, KeyNameError, KeyQuery};
 
 /// Something that is wrong with a field of an entry.
 pub(super) struct Problem {
@@ -144,15 +144,6 @@ impl Problems {
         })
     }
 
-    fn state(&mut self, place: Place, text: &str) -> Option<State> {
-        let state = self.parsed(place, text);
-        if let (None, Some(problem)) = (&state, self.list.last_mut()) {
-            let meant = meant(text, State::ALL.map(State::as_str));
-            problem.advice = meant.map(|meant| format!("did you mean `{meant}`?"));
-        }
-        state
-    }
-
     /// The value that the text stands for.
     fn parsed<T: FromStr<Err: Display>>(&mut self, place: Place, text: &str) -> Option<T> {
         text.parse().map_err(|error| self.add(place, error)).ok()
@@ -186,6 +177,8 @@ const PATH_ADVICE: &str = "give it a URL prefix like `/orders`, or an empty one 
 const BOTH_SCOPES: &str = "there are both `scope` and `scopes`";
 const HEADER: &str = "this is not a header name";
 const HEADER_ADVICE: &str = "use letters, digits and `-`, like `X-Api-Key`";
+const RESERVED_HEADER: &str = "this header cannot carry a key, because HTTP needs it";
+const RESERVED_HEADER_ADVICE: &str = "use one of your own, like `X-Api-Key`";
 
 impl<'a> ApiEntry<'a> {
     pub(super) fn into_api(self, problems: &mut Problems) -> Api {
@@ -193,9 +186,13 @@ impl<'a> ApiEntry<'a> {
             let place = Place::of("key_names").inside("header");
             let header = KeyHeader::new(&names.header.as_ref()?.0);
             // Its error quotes the name.
-            let advice = || Some(HEADER_ADVICE.into());
+            let what = |error| match error {
+                KeyNameError::Reserved { .. } => (RESERVED_HEADER, RESERVED_HEADER_ADVICE),
+                _ => (HEADER, HEADER_ADVICE),
+            };
             header
-                .map_err(|_| problems.add_with(place, HEADER, advice()))
+                .map_err(what)
+                .map_err(|(what, advice)| problems.add_with(place, what, Some(advice.into())))
                 .ok()
         });
         let query = self.key_names.as_ref().and_then(|names| {
@@ -305,7 +302,7 @@ impl<'a> SubscriptionEntry<'a> {
         subscription.secondary_key = key(KeySlot::Secondary, self.secondary_key);
         for (at, retired) in self.retired_keys.into_iter().flatten().enumerate() {
             let place = Place::of("retired_keys").at(at);
-            if let Some((slot, key)) = retired.read(place, problems) {
+            if let Some((slot, key)) = retired.read(keys, place, problems) {
                 if subscription.retired_key(slot).is_some() {
                     problems.add(place, IssueKind::SecondRetiredKey);
                 }
@@ -313,7 +310,7 @@ impl<'a> SubscriptionEntry<'a> {
             }
         }
         if let Some(Text(state)) = self.state {
-            let state = problems.state(Place::of("state"), &state);
+            let state = problems.parsed(Place::of("state"), &state);
             subscription.state = state.unwrap_or_default();
         }
         let mut moment = |field, moment: Option<Moment<'_>>| {
@@ -345,6 +342,7 @@ impl<'a> From<&'a Subscription> for SubscriptionEntry<'a> {
             slot: Some(slot.as_str().into()),
             sha256: Some(Text(key.digest().to_hex().into())),
             expires_at: written(key.expires_at()),
+            ..RetiredKey::default()
         });
         let retired: Vec<_> = retired.collect();
         let (scope, scopes) = match subscription.scopes() {
@@ -380,23 +378,28 @@ impl From<&SubscriptionKey> for KeyTable<'_> {
 }
 
 impl RetiredKey<'_> {
-    fn read(self, place: Place, problems: &mut Problems) -> Option<(KeySlot, SubscriptionKey)> {
+    fn read(
+        self,
+        keys: &KeyReader<'_>,
+        place: Place,
+        problems: &mut Problems,
+    ) -> Option<(KeySlot, SubscriptionKey)> {
         let slot = match &self.slot {
             Some(Text(slot)) => problems.slot(place.inside("slot"), slot),
             None => problems.missing(place, &["slot"], SLOTS),
         };
-        let digest = match &self.sha256 {
-            Some(Text(digest)) => problems.parsed(place.inside("sha256"), digest),
-            None => problems.missing(place, &["sha256"], "give the SHA-256 of the key in hex"),
+        let has_end = self.expires_at.is_some();
+        let table = KeyTable {
+            value: self.value,
+            sha256: self.sha256,
+            env: self.env,
+            file: self.file,
+            expires_at: self.expires_at,
         };
-        let end = self.expires_at.as_ref();
-        let end = end.map(|end| problems.moment(place.inside("expires_at"), end));
-        let key = SubscriptionKey::from_digest(digest?);
-        match end {
-            Some(end) => Some((slot?, key.with_expiry(end?))),
-            // The catalog refuses one without an end.
-            None => Some((slot?, key)),
-        }
+        let key = keys.read_table(&table, place, problems)?;
+        // The catalog refuses one without an end, and one with a wrong end was
+        // reported just now.
+        (!has_end || key.expires_at().is_some()).then_some((slot?, key))
     }
 }
 

@@ -145,8 +145,10 @@ impl Findings {
         };
         let (source, place, entry) = self.entry(list, index, documents)?;
         let field = field_place(&entry, issue.field);
-        // The other one may have no id.
-        let message = issue.kind.to_string().replace("\"\"", "without id");
+        let mut message = issue.kind.to_string();
+        if names_another(&issue.kind) {
+            message = message.replace("\"\"", "without id");
+        }
         Some(Note {
             source,
             subject: Subject::entry(list, place, &entry),
@@ -175,6 +177,17 @@ impl Findings {
         }
         None
     }
+}
+
+/// Whether the text names another entry, which may have no id.
+fn names_another(kind: &IssueKind) -> bool {
+    matches!(
+        kind,
+        IssueKind::DuplicatePath { .. }
+            | IssueKind::SamePathReading { .. }
+            | IssueKind::SecondOpenProduct { .. }
+            | IssueKind::DuplicateKey { .. }
+    )
 }
 
 impl Document<'_> {

@@ -123,7 +123,7 @@ impl<'k> KeyReader<'k> {
         }
     }
 
-    fn read_table(
+    pub(super) fn read_table(
         &self,
         table: &KeyTable<'_>,
         place: Place,

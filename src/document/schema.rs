@@ -91,10 +91,14 @@ tables! {
         expires_at: Moment<'a>,
     }
 
-    /// A key that was replaced and still works for a while.
+    /// A key that was replaced and still works for a while: its slot, and the fields
+    /// of a [`KeyTable`].
     RetiredKey {
         slot: Text<'a>,
+        value: Text<'a>,
         sha256: Text<'a>,
+        env: Text<'a>,
+        file: Text<'a>,
         expires_at: Moment<'a>,
     }
 

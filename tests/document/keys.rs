@@ -106,6 +106,29 @@ fn host_keys_remember_the_files_also_those_that_are_missing() {
 }
 
 #[test]
+fn retired_key_comes_from_each_source_of_keys() {
+    for (source, key) in [
+        (r#""value": "old""#.to_owned(), "old"),
+        (
+            format!(r#""sha256": "{}""#, KeyDigest::of("old").to_hex()),
+            "old",
+        ),
+        (r#""env": "LINE_KEY""#.into(), "from-the-environment"),
+        (r#""file": "secrets/contoso""#.into(), "from-a-file"),
+    ] {
+        let text = with_key(&format!(
+            r#""k", "retired_keys": [{{"slot": "secondary", {source}, "expires_at": "2026-12-01T00:00:00Z"}}]"#
+        ));
+        let source = Source::new("config/catalog.json", Format::Json, text.as_bytes());
+        let catalog = parse_all(&[source], &Machine).unwrap();
+        let subscription = catalog.subscription("s").unwrap();
+        let retired = subscription.retired_key(KeySlot::Secondary).unwrap();
+        assert_eq!(retired.digest(), &KeyDigest::of(key));
+        assert!(retired.expires_at().is_some());
+    }
+}
+
+#[test]
 fn retired_keys_are_read_and_faulty_ones_refused() {
     let sha256 = KeyDigest::of("old").to_hex();
     let retired = |fields: &str| {
@@ -147,11 +170,15 @@ fn retired_keys_are_read_and_faulty_ones_refused() {
         ),
         (
             r#""k", "retired_keys": [{"slot": "primary"}]"#.into(),
-            "`sha256` is missing",
+            "exactly one of value, sha256, env and file",
         ),
         (
-            r#""k", "retired_keys": [{"value": "x"}]"#.into(),
-            "unknown field `value`",
+            r#""k", "retired_keys": [{"slot": "primary", "value": "x ", "expires_at": "2026-12-01T00:00:00Z"}]"#.into(),
+            "begins or ends with white space",
+        ),
+        (
+            r#""k", "retired_keys": [{"colour": "x"}]"#.into(),
+            "unknown field `colour`",
         ),
         (
             r#""k", "retired_keys": [5]"#.into(),
@@ -161,6 +188,9 @@ fn retired_keys_are_read_and_faulty_ones_refused() {
         let error = parse(with_key(&key), Format::Json).unwrap_err().to_string();
         assert!(error.contains(expected), "{key}: {error}");
     }
+    let never = retired(&format!(r#""sha256": "{sha256}", "expires_at": "soon""#));
+    let expected = r#"2:194: subscription "s", retired_keys, expires_at: a time is written like"#;
+    assert_issues(Format::Json, never, &[expected]);
     let endless = retired(&format!(r#""sha256": "{sha256}""#));
     let expected = r#"2:82: subscription "s", retired_keys: a retired key must end"#;
     assert_issues(Format::Json, endless, &[expected]);

@@ -69,6 +69,16 @@ const ALONE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "[[apis]]\nid = 'a'\npath = '/'\nkey_names = { header = 'Host' }",
+        &["4:24: API \"a\", key_names, header: this header cannot carry a key"],
+    ),
+    (
+        "[[apis]]\nid = 'a'\npath = '/{id}'",
+        &[
+            "3:8: API \"a\", path: a path is a literal prefix that takes everything below it, and \"{id}\" is a pattern: write \"\"",
+        ],
+    ),
+    (
         "[[apis]]\nid = 'a'\npath = '/'\nkey_names = 'X-Key'",
         &["4:13: API \"a\", key_names: must be a table"],
     ),
@@ -153,7 +163,9 @@ const BEHIND_AN_API: &[(&str, &[&str])] = &[
     ),
     (
         "[[subscriptions]]\nid = 's'\nprimary_key = 'k'\nscope = '/'\nstate = 'Active'",
-        &["8:9: subscription \"s\", state: a state is one of active, suspended,"],
+        &[
+            "8:9: subscription \"s\", state: a state is one of active, suspended, submitted, rejected, cancelled, expired: did you mean `active`?",
+        ],
     ),
     (
         "[[subscriptions]]\nid = 's'\nprimary_key = 'k'\nscope = '/'\nnot_before = '2026-01-01'\nexpires_at = 2026-01-01T00:00:00",

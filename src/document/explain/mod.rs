@@ -38,7 +38,7 @@ pub(super) mod toml;
 pub(super) mod yaml;
 
 pub(super) use de::{Misfit, Reading, unknown_field};
-pub(super) use names::{meant, quoted};
+pub(super) use names::quoted;
 pub(super) use node::{Node, Value, duplicate};
 pub(super) use notes::{MAX_NOTES, Note, Notes, Subject};
 pub(super) use place::{field_place, find};
