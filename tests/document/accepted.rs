@@ -258,6 +258,18 @@ subscriptions:
     assert_eq!(keys, [KeyDigest::of("12345678"), KeyDigest::of("264e4141")]);
 }
 
+/// Only `<<` without quotes is a merge key of older versions of YAML.
+#[test]
+fn yaml_name_like_a_merge_key_in_quotes_is_text() {
+    for name in ["\"<<\"", "'<<'", "!!str <<"] {
+        let text = format!("apis: [{{id: a, path: /, metadata: {{{name}: 1, plan: <<}}}}]");
+        let catalog = parse(Format::Yaml, &text).unwrap();
+        let metadata = catalog.api("a").unwrap().metadata();
+        assert_eq!(metadata.get("<<"), Some(&1.into()), "{text}");
+        assert_eq!(metadata.get("plan"), Some(&"<<".into()));
+    }
+}
+
 #[test]
 fn extension_in_any_case_names_the_format() {
     for (path, format) in [

@@ -141,9 +141,19 @@ impl<'t, 'i> Loader<'t, 'i> {
                 return Value::Refused;
             }
         } else if style == ScalarStyle::Plain {
+            if text == "<<" && self.awaits_name() {
+                self.notes.push(at, MERGE);
+                return Value::Refused;
+            }
             return scalar::resolve(text);
         }
         Value::Text(Text::new(text.into_owned()))
+    }
+
+    /// Whether the next value is the name of a member of a table.
+    fn awaits_name(&self) -> bool {
+        let content = self.open.last().map(|open| &open.content);
+        matches!(content, Some(Content::Table { name: None, .. }))
     }
 
     fn check_tag(&mut self, tag: Option<&Tag>, allowed: &str, at: usize) -> bool {
@@ -223,11 +233,8 @@ impl<'t, 'i> Loader<'t, 'i> {
 
 fn as_name(node: Node, notes: &mut Notes) -> Name {
     let text = match node.value {
-        Value::Text(text) if *text == "<<" => {
-            notes.push(node.at, MERGE);
-            None
-        }
         Value::Text(text) => Some(text),
+        Value::Refused => None,
         _ => {
             notes.push(node.at, NAME);
             None
