@@ -753,7 +753,13 @@ async function reject(item, reload) {
 async function audit() {
   const place = h("div");
   view("Audit");
-  const valueText = (value) => value === null || value === undefined ? "none" : typeof value === "string" ? value : JSON.stringify(value);
+  const valueText = (value) => {
+    if (value === null || value === undefined) return "none";
+    if (value.created_at) return `key of ${timeText(value.created_at)}`;
+    return typeof value === "string" ? value : JSON.stringify(value);
+  };
+  // A new record without metadata is not worth a line.
+  const says = ({ before, after }) => before !== null || JSON.stringify(after) !== "{}";
   const load = list({
     place, caption: "Audit", path: "/auditEvents", empty: "Nothing has changed yet.",
     columns: [
@@ -762,8 +768,8 @@ async function audit() {
       ["Operation", ({ properties }) => properties.operation],
       ["Record", ({ properties }) => shortId(properties.record)],
       ["Outcome", ({ properties }) => [badge(properties.outcome), properties.code ? h("span", { class: "id" }, properties.code) : ""]],
-      ["Changes", ({ properties }) => properties.changes?.length > 0
-        ? h("ul", { class: "plain" }, properties.changes.map(({ field, before, after }) => h("li", {}, h("span", { class: "kind" }, `${field}: `), `${valueText(before)} → ${valueText(after)}`)))
+      ["Changes", ({ properties }) => properties.changes.some(says)
+        ? h("ul", { class: "plain" }, properties.changes.filter(says).map(({ field, before, after }) => h("li", {}, h("span", { class: "kind" }, `${field}: `), `${valueText(before)} → ${valueText(after)}`)))
         : none()],
     ],
   });
