@@ -3,7 +3,7 @@
 //!
 //! APIs are grouped into products. Subscriptions open them, each with a pair of keys.
 //! [`SubscriptionKeyLayer`] wraps any tower service (axum, tonic, hyper), decides about
-//! each request, and tells later layers who is calling.
+//! each request, and passes the caller's identity to later layers.
 //!
 //! [tower]: https://docs.rs/tower
 //!
@@ -48,7 +48,7 @@
 //!     Ok::<_, &str>(Response::new(format!("orders of {caller}")))
 //! }));
 //!
-//! // Accepted: the key is that of a subscription whose scope fits.
+//! // Accepted: the key belongs to a subscription with a matching scope.
 //! let request = Request::get("/orders/17")
 //!     .header("Ocp-Apim-Subscription-Key", "264a41411c0b43e782f483eb6f3eaeab")
 //!     .body(String::new())?;
@@ -99,7 +99,7 @@
 //! | `json`, `toml`, `yaml` | the formats of catalog documents |
 //! | `document` | reading and writing catalog documents, and snapshots on disk |
 //! | `cache` | `CachedStore` around any slow store |
-//! | `http` | `HttpStore` and `HttpLookupStore` over an HTTP client of yours |
+//! | `http` | `HttpStore` and `HttpLookupStore` over your HTTP client |
 //! | `http-client` | a ready-made client for these |
 //! | `redis` | `RedisStore` and `RedisPublisher`: a catalog in Redis |
 //! | `manage`, `sqlite`, `postgres` | creating, rotating and suspending subscriptions; a database |

@@ -117,7 +117,7 @@ fn record(access: &Access, span: &Span) {
     }
 }
 
-/// An event whose level is known at run time.
+/// Emits an event with a level chosen at run time.
 macro_rules! event_at {
     ($level:expr, $($event:tt)*) => {
         match $level {
@@ -189,7 +189,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The API whose path is most like that of a request for no API.
+/// The API with the path most similar to an unmatched request path.
 struct Nearest<'a>(&'a Denial, &'a str);
 
 impl fmt::Display for Nearest<'_> {

@@ -76,8 +76,8 @@ impl SecuritySchemes {
     }
 
     /// Adds the schemes to a document, and requires one of them for every operation
-    /// that has no requirement of its own. For an API that requires no
-    /// subscription, no key is an alternative, too.
+    /// that has no requirement yet. If the API requires no subscription, a request
+    /// without a key is allowed too.
     pub fn add_to(&self, document: &mut OpenApi) {
         let key = |name: &str| ApiKeyValue::with_description(name, "A subscription key.");
         let header = SecurityScheme::ApiKey(ApiKey::Header(key(&self.header.name)));

@@ -156,8 +156,8 @@ impl Denial {
         )
     }
 
-    /// The API whose path has the longest beginning in common with `path`, in any
-    /// case. Only the first [`MAX_COMPARED`] APIs are compared.
+    /// The API with the longest path prefix in common with `path`, ignoring case.
+    /// Only the first [`MAX_COMPARED`] APIs are compared.
     pub(crate) fn nearest_api(&self, path: &str) -> Option<&Api> {
         let apis = self.catalog.as_ref()?.apis().take(MAX_COMPARED);
         let nearest = apis.max_by_key(|api| common_beginning(api.path(), path))?;
@@ -202,7 +202,7 @@ const MAX_COMPARED: usize = 1000;
 /// More scopes and products than this are not listed in a sentence.
 const MAX_LISTED: usize = 20;
 
-/// Text from outside: a store of one's own does not check its ids.
+/// Untrusted text: a custom store may not check its ids.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {

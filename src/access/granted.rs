@@ -28,7 +28,7 @@ use crate::key::{KeyDigest, Presented};
 pub struct Access {
     catalog: Arc<Catalog>,
     grant: Grant,
-    /// The subscription whose key fits, and the digest of the key. `None` for an
+    /// The subscription that owns the key, and the digest of the key. `None` for an
     /// anonymous caller.
     holder: Option<(Holder, KeyDigest)>,
 }

@@ -2,8 +2,8 @@
 //!
 //! [`decide`] is a pure function and the only place that knows the rules:
 //!
-//! 1. A key whose subscription is active, valid now and has a scope that fits lets
-//!    the request in, and names the caller.
+//! 1. A key lets the request in if its subscription is active, valid now and has a
+//!    scope that covers the API. The subscription identifies the caller.
 //! 2. Else an open product that contains the API lets it in, without a caller.
 //! 3. Else an API that requires no subscription lets it in, without a caller.
 //! 4. Else the request is denied: as *missing* if it has no key, as *invalid* if it

@@ -10,7 +10,7 @@ pub enum InapplicableKey {
     Deny,
 }
 
-/// How to treat a request whose path belongs to no API.
+/// How to treat a request with a path that belongs to no API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Unmatched {
     /// The request is denied.
@@ -28,7 +28,7 @@ pub struct Policy {
     /// How to treat a key that does not grant access when the API can be called
     /// without one.
     pub inapplicable_key: InapplicableKey,
-    /// How to treat a request whose path belongs to no API.
+    /// How to treat a request with a path that belongs to no API.
     pub unmatched: Unmatched,
 }
 

@@ -115,13 +115,13 @@ impl Api {
         self.subscription_required
     }
 
-    /// The header that carries this API's keys, if it has one of its own.
+    /// The header that carries this API's keys, if the API overrides the default.
     #[must_use]
     pub fn key_header(&self) -> Option<&KeyHeader> {
         self.key_header.as_ref()
     }
 
-    /// The query parameter that carries this API's keys, if it has one of its own.
+    /// The query parameter that carries this API's keys, if the API overrides the default.
     #[must_use]
     pub fn key_query(&self) -> Option<&KeyQuery> {
         self.key_query.as_ref()

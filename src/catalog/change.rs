@@ -147,7 +147,7 @@ impl Catalog {
         }
     }
 
-    /// What is wrong with a subscription beside all others.
+    /// Finds conflicts between a subscription and all others.
     fn conflicts(&self, subscription: &Subscription) -> Findings {
         let mut conflicts = Vec::new();
         for (at, scope) in subscription.scopes().iter().enumerate() {

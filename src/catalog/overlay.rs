@@ -60,7 +60,7 @@ impl Overlay {
         self.by_id.values().flatten()
     }
 
-    /// Puts a subscription whose earlier keys were [released](Self::release_keys).
+    /// Puts a subscription. Its earlier keys must be [released](Self::release_keys) first.
     pub(super) fn put(&mut self, subscription: &Arc<Subscription>) {
         for (held, key) in subscription.held_keys() {
             let owner = KeyOwner::held(Arc::clone(subscription), held);
@@ -70,7 +70,7 @@ impl Overlay {
         self.by_id.insert_mut(id, Some(Arc::clone(subscription)));
     }
 
-    /// Removes a subscription whose keys were [released](Self::release_keys).
+    /// Removes a subscription. Its keys must be [released](Self::release_keys) first.
     pub(super) fn remove(&mut self, id: &str, packed: &Subscriptions) {
         if packed.by_id(id).is_some() {
             self.by_id.insert_mut(id.into(), None);

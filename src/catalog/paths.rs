@@ -29,7 +29,7 @@ impl PathMatch {
     }
 }
 
-/// An API whose path conflicts with a new one.
+/// An API with a path that conflicts with a new path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PathConflict {
     Same(ApiIndex),

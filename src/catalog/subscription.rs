@@ -304,7 +304,7 @@ impl Subscription {
         &self.metadata
     }
 
-    /// What is wrong with it by itself.
+    /// Finds what is wrong with the subscription, independent of other entities.
     #[cfg(feature = "document")]
     pub(crate) fn issues(&self) -> Vec<Issue> {
         let issue = |(field, kind)| Issue::new(Entity::subscription(0, &self.id), field, kind);

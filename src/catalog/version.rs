@@ -173,7 +173,7 @@ impl Catalog {
     /// The same catalog with its changes packed.
     pub(crate) fn pack(&self) -> Self {
         let mut packer = Packer::default();
-        // Every subscription was accepted before, beside the others.
+        // Every subscription was accepted before, together with the others.
         let mut no_issues = Issues::default();
         for subscription in self.subscriptions() {
             packer.push(&subscription, &mut no_issues);

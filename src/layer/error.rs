@@ -7,7 +7,7 @@ use crate::response::ChallengeError;
 
 /// Settings that cannot work.
 ///
-/// A setter returns it for a value that is wrong by itself, and
+/// A setter returns it for a value that is always wrong, and
 /// [`SubscriptionKeyLayer::validate`](crate::SubscriptionKeyLayer::validate) for
 /// what depends on other settings or on the store. A layer that is used without
 /// having been validated denies every request with 503 and logs the error: it

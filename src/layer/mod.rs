@@ -45,7 +45,7 @@ use settings::{Select, Settings};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A setter returns an error if its value is wrong by itself. What depends on the
+/// A setter returns an error if its value is always wrong. What depends on the
 /// store is checked by [`validate`](Self::validate). A layer that cannot work and is
 /// used without having been validated denies every request with 503.
 ///
@@ -230,7 +230,7 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
         self
     }
 
-    /// Sets how to treat a request whose path belongs to no API.
+    /// Sets how to treat a request with a path that belongs to no API.
     #[must_use]
     pub fn unmatched(mut self, unmatched: Unmatched) -> Self {
         self.settings.policy.unmatched = unmatched;
@@ -321,11 +321,11 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
         self
     }
 
-    /// Sets whether an allowed request is handled in a span of its own, at DEBUG, with
+    /// Sets whether an allowed request is handled in a new span at DEBUG level, with
     /// the fields `api.id`, `product.id`, `subscription.id` and `key.slot`.
     ///
-    /// In any case, those of these fields that the surrounding span declares are
-    /// recorded in it. Without a span of its own, a request costs less.
+    /// Fields that the surrounding span declares are always recorded in that span.
+    /// Requests cost less without the new span.
     #[must_use]
     pub fn request_span(mut self, span: bool) -> Self {
         self.settings.request_span = span;
@@ -336,8 +336,8 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], whose message says what to do. A store that cannot return its
-    /// APIs at this moment is not an error.
+    /// [`ConfigError`] with a message that says what to do. It is not an error if the
+    /// store cannot return its APIs at this moment.
     pub fn validate(self) -> Result<Self, ConfigError> {
         self.settings.check()?;
         if let Ok(holdings) = self.store.holdings() {
@@ -346,8 +346,8 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
         Ok(self)
     }
 
-    /// Decides again about a request that was let in, on the current state of the
-    /// store: for long streams, whose key can be revoked meanwhile.
+    /// Decides again about an allowed request, with the current state of the store.
+    /// This is for long streams: their key can be revoked while they run.
     ///
     /// ```
     /// # use tower_subscription_key::{Access, MemoryStore, SubscriptionKeyLayer};

@@ -95,7 +95,7 @@ impl Settings {
         }
     }
 
-    /// The catalog whose APIs and products apply.
+    /// The catalog with the APIs and products that apply.
     pub(super) fn definitions(&self, holdings: Holdings) -> Result<Arc<Catalog>, ConfigError> {
         match (holdings, &self.catalog) {
             (Holdings::Keys, Some(own)) => Ok(own.load()),

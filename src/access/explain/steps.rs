@@ -171,7 +171,7 @@ impl Facts<'_> {
         }
     }
 
-    /// The API whose prefix looks most like the begin of the path.
+    /// The API with the prefix most similar to the start of the path.
     fn missed(&self, path: &str) -> Option<&Api> {
         self.case.catalog.definitions().nearest_path(path)
     }

@@ -56,12 +56,12 @@ fn the_most_specific_scope_names_the_context_in_whatever_order_they_stand() {
         Scope::AllApis,
         Scope::Service,
     ];
-    // Scopes that hold nothing of `a` come along and never win.
-    let beside = [Scope::Api("b".into()), product("elsewhere")];
+    // Scopes that do not cover `a` are added and never win.
+    let unrelated = [Scope::Api("b".into()), product("elsewhere")];
     for best in 0..ranked.len() {
         for backwards in [false, true] {
             let mut scopes: Vec<Scope> = ranked[best..].to_vec();
-            scopes.extend(beside.clone());
+            scopes.extend(unrelated.clone());
             if backwards {
                 scopes.reverse();
             }
@@ -199,7 +199,7 @@ fn an_explanation_names_what_the_operator_needs_and_no_key() {
 
 #[test]
 fn explanation_with_ids_from_outside_stays_on_one_line() {
-    // A store of one's own need not check its ids.
+    // A custom store may not check its ids.
     let forged = Subscription::new("x\nERROR forged")
         .with_scope(Scope::Api("y\r\nERROR forged".into()))
         .with_primary_key("K");

@@ -272,8 +272,8 @@ impl Packer {
 /// Up to this many subscriptions, a thread costs more than it saves.
 const ALONE: usize = 10_000;
 
-/// Does both, the second on a thread of its own if there are many subscriptions
-/// and the system has a thread.
+/// Runs both closures. The second runs on a separate thread if there are many
+/// subscriptions and the system can start a thread.
 fn side_by_side<A, B: Send>(
     subscriptions: usize,
     first: impl FnOnce() -> A,
@@ -283,10 +283,10 @@ fn side_by_side<A, B: Send>(
         return (first(), second());
     }
     thread::scope(|scope| {
-        let beside = thread::Builder::new().name("subscriptions-build".into());
-        let beside = beside.spawn_scoped(scope, &second);
+        let builder = thread::Builder::new().name("subscriptions-build".into());
+        let spawned = builder.spawn_scoped(scope, &second);
         let first = first();
-        let second = match beside {
+        let second = match spawned {
             Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
             Err(_) => second(),
         };

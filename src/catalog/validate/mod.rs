@@ -27,7 +27,7 @@ pub(crate) use path::{check_path, is_plain, lenient_reading};
 /// What breaks a rule, and in which field.
 pub(crate) type Findings = Vec<(Field, IssueKind)>;
 
-/// What is wrong with an API by itself, without its unread fields.
+/// Checks an API independent of other entities, except its unread fields.
 pub(crate) fn api(api: &Api, unread: &[Field]) -> Findings {
     let mut findings = common(api.id(), api.display_name(), api.metadata(), unread);
     if !unread.contains(&Field::Path)
@@ -38,13 +38,13 @@ pub(crate) fn api(api: &Api, unread: &[Field]) -> Findings {
     findings
 }
 
-/// What is wrong with a product by itself, without its unread fields.
+/// Checks a product independent of other entities, except its unread fields.
 pub(crate) fn product(product: &Product, unread: &[Field]) -> Findings {
     let (id, name) = (product.id(), product.display_name());
     common(id, name, product.metadata(), unread)
 }
 
-/// What is wrong with a subscription by itself, without its unread fields.
+/// Checks a subscription independent of other entities, except its unread fields.
 pub(crate) fn subscription(subscription: &Subscription, unread: &[Field]) -> Findings {
     let (id, name) = (subscription.id(), subscription.display_name());
     let mut findings = common(id, name, subscription.metadata(), unread);
@@ -80,7 +80,7 @@ fn common(id: &str, display_name: &str, metadata: &Metadata, unread: &[Field]) -
     {
         findings.push((Field::Id, error.into()));
     }
-    // Without a name of its own, the id is the name and was checked.
+    // Without a display name, the id is the name and was checked above.
     if display_name != id && display_name.chars().any(char::is_control) {
         findings.push((Field::DisplayName, IssueKind::ControlCharacter));
     }
