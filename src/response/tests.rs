@@ -187,7 +187,7 @@ fn a_body_carries_the_message_and_status_of_its_rejection() {
 }
 
 #[test]
-fn grpc_is_answered_in_its_own_protocol_whatever_the_format() {
+fn grpc_request_with_any_format_is_denied_in_grpc() {
     for settings in [ResponseSettings::default(), with_format(ProblemJson)] {
         for content_type in ["application/grpc+proto", "APPLICATION/GRPC-WEB"] {
             for (rejection, status) in [

@@ -119,7 +119,7 @@ impl MemoryStore {
     }
 
     /// Changes the subscription with the given id from its current version.
-    /// Returns `false` if there is none.
+    /// Returns `false` if no such subscription exists.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl MemoryStore {
         self.apply([Change::PutSubscription(subscription)])
     }
 
-    /// Removes a subscription. Returns `false` if there is none with that id.
+    /// Removes a subscription. Returns `false` if no subscription has the given id.
     pub fn remove_subscription(&self, id: &str) -> bool {
         let is_there = |catalog: &Catalog| catalog.has_subscription(id);
         let removed = self.remove(is_there, Change::RemoveSubscription(id.to_owned()));
@@ -164,7 +164,7 @@ impl MemoryStore {
         self.apply([Change::PutApi(api)])
     }
 
-    /// Removes an API. Returns `Ok(false)` if there is none with that id.
+    /// Removes an API. Returns `Ok(false)` if no API has the given id.
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ impl MemoryStore {
         self.apply([Change::PutProduct(product)])
     }
 
-    /// Removes a product. Returns `Ok(false)` if there is none with that id.
+    /// Removes a product. Returns `Ok(false)` if no product has the given id.
     ///
     /// # Errors
     ///

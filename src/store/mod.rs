@@ -39,8 +39,8 @@
 //! given to the layer: [`catalog`](crate::SubscriptionKeyLayer::catalog) or
 //! [`single_api`](crate::SubscriptionKeyLayer::single_api).
 //!
-//! What a store must get right is listed at [`SubscriptionStore`].
-//! The feature `conformance` has a suite that checks these on a store of yours.
+//! [`SubscriptionStore`] lists the requirements for a store.
+//! The feature `conformance` has a test suite that checks them for your own store.
 
 #[cfg(any(feature = "cache", feature = "http", feature = "sql"))]
 pub(crate) mod backoff;

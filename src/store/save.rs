@@ -1,4 +1,4 @@
-//! The snapshot on disk, beside the follower.
+//! Saving of a replica's snapshot to disk.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -76,7 +76,7 @@ async fn save_all(
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     while versions.changed().await.is_ok() {
         while let Err(pause) = save(&file, &mut versions, &replica, &mut backoff).await {
-            // A newer version is tried at once; without a store there is none.
+            // A newer version is saved at once. No newer version comes after the store is dropped.
             let newer = Box::pin(versions.changed());
             if let Either::Left((Err(_), _)) = select(newer, Box::pin(sleep(pause))).await {
                 return;

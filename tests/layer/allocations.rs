@@ -1,4 +1,4 @@
-//! What a request costs in allocations: to the last one.
+//! The exact number of allocations of a request.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -66,7 +66,7 @@ impl Service<Request<()>> for Inner {
     }
 }
 
-/// Allocations and growths of one.
+/// Allocations and reallocations.
 fn count(work: impl FnOnce()) -> u64 {
     measure(work).count_total
 }
@@ -77,7 +77,7 @@ struct Cost {
     access: Option<Access>,
 }
 
-/// What the second request costs: the first one makes the thread known.
+/// Counts the second request, because the first one initializes thread-locals.
 fn cost<S: SubscriptionStore>(
     layer: &SubscriptionKeyLayer<S>,
     request: impl Fn() -> Request<()>,
@@ -105,7 +105,7 @@ fn cost<S: SubscriptionStore>(
     ask()
 }
 
-/// What it costs to put that access into the extensions of such a request.
+/// The cost of inserting the given access into the extensions of a request.
 fn insertion(access: &Access, request: Request<()>) -> u64 {
     let (access, mut request) = (access.clone(), request);
     count(|| {
@@ -138,7 +138,7 @@ fn costs_an_insertion<S: SubscriptionStore>(
 }
 
 #[test]
-fn an_authorised_request_costs_what_putting_its_access_into_the_extensions_costs() {
+fn allowed_request_allocates_only_its_access() {
     let occupied = || {
         let mut request = keyed("/echo");
         request.extensions_mut().insert(1u8);
@@ -157,7 +157,7 @@ fn an_authorised_request_costs_what_putting_its_access_into_the_extensions_costs
 }
 
 #[test]
-fn the_same_goes_for_changed_subscriptions_and_those_with_more_to_them() {
+fn allowed_request_of_a_changed_or_detailed_subscription_allocates_only_its_access() {
     let store = MemoryStore::new(catalog());
     let more = contoso()
         .with_scope(Scope::AllApis)
@@ -175,7 +175,7 @@ fn the_same_goes_for_changed_subscriptions_and_those_with_more_to_them() {
 }
 
 #[test]
-fn unmatched_request_costs_the_insertion_of_a_mark() {
+fn unmatched_request_allocates_only_its_marker() {
     let mut request = get("/none");
     let mark = count(|| {
         request.extensions_mut().insert(());
@@ -189,7 +189,7 @@ fn unmatched_request_costs_the_insertion_of_a_mark() {
     }
 }
 
-/// Tells what a format allocates.
+/// Counts the allocations of a format.
 struct Counted<F>(F, Arc<AtomicU64>);
 
 impl<F: RejectionFormat> RejectionFormat for Counted<F> {
@@ -202,7 +202,7 @@ impl<F: RejectionFormat> RejectionFormat for Counted<F> {
 }
 
 #[test]
-fn a_denied_request_costs_what_its_response_costs() {
+fn denied_request_allocates_only_its_response() {
     let long = "k".repeat(257);
     let requests: [&dyn Fn() -> Request<()>; 6] = [
         &|| get("/echo"),
@@ -274,13 +274,13 @@ fn keys(peeks: bool) -> SubscriptionKeyLayer<Keys> {
 }
 
 #[test]
-fn a_store_that_answers_at_once_costs_nothing_more() {
+fn lookup_with_an_immediate_answer_allocates_nothing() {
     costs_an_insertion(&keys(true), || keyed("/echo"), 0);
     costs_an_insertion(&keys(true), by_query, 0);
 }
 
 #[test]
-fn a_wait_costs_one_box() {
+fn lookup_with_a_wait_allocates_one_box() {
     costs_an_insertion(&keys(false), || keyed("/echo"), 1);
     costs_an_insertion(&keys(false), || keyed("/lax"), 1);
     costs_an_insertion(&keys(false), || get("/lax"), 0);
@@ -291,7 +291,7 @@ fn a_wait_costs_one_box() {
 }
 
 #[test]
-fn a_request_holds_one_handle_to_its_version_and_one_to_its_owner() {
+fn allowed_request_holds_one_handle_each_to_catalog_and_owner() {
     let catalog = Arc::new(definitions().build().unwrap());
     let subscription = Arc::new(contoso());
     let layer = |peeks| {
@@ -314,7 +314,7 @@ fn a_request_holds_one_handle_to_its_version_and_one_to_its_owner() {
         assert_eq!(held(), (before.0 + 1, before.1 + 1));
         drop(access);
         assert_eq!(held(), before);
-        // Nobody keeps the owner of a key that did not fit.
+        // The owner of a key that grants no access is not kept.
         let anonymous = cost(&layer, || keyed("/lax")).access.unwrap();
         assert!(anonymous.subscription().is_none());
         assert_eq!(held(), (before.0 + 1, before.1));
@@ -322,7 +322,7 @@ fn a_request_holds_one_handle_to_its_version_and_one_to_its_owner() {
 }
 
 #[test]
-fn a_clone_of_an_access_costs_nothing() {
+fn access_clone_allocates_nothing() {
     let access = cost(&layer(), || keyed("/echo")).access.unwrap();
     let mut clone = None;
     assert_eq!(count(|| clone = Some(access.clone())), 0);

@@ -9,7 +9,7 @@ use tower_subscription_key::{DenialReason, KeySource};
 use crate::support::{HEADER, INVALID, KEY, MISSING, get, keyed, layer, send, with};
 
 #[tokio::test]
-async fn a_denial_is_azures_to_the_byte() {
+async fn denial_by_default_equals_the_response_of_azure() {
     for (request, body, length) in [
         (with("/guarded", &[("host", "h")]), MISSING, 152),
         (
@@ -31,7 +31,7 @@ async fn a_denial_is_azures_to_the_byte() {
 }
 
 #[tokio::test]
-async fn other_forms_can_be_chosen() {
+async fn denial_with_another_format_has_its_content_type() {
     let problem = send(&layer().format(ProblemJson), get("/guarded")).await;
     assert_eq!(problem.header("content-type"), "application/problem+json");
     let parsed: serde_json::Value = serde_json::from_str(&problem.body).unwrap();
@@ -57,7 +57,7 @@ async fn other_forms_can_be_chosen() {
 }
 
 #[tokio::test]
-async fn realm_and_scheme_can_be_set() {
+async fn challenge_with_custom_realm_and_scheme_contains_both() {
     let layer = layer()
         .realm("our \"APIs\"")
         .unwrap()
@@ -71,7 +71,7 @@ async fn realm_and_scheme_can_be_set() {
 }
 
 #[tokio::test]
-async fn grpc_is_answered_in_its_own_protocol_whatever_the_format() {
+async fn grpc_request_with_any_format_is_denied_in_grpc() {
     let layer = layer().format(ProblemJson).denial_extension(true);
     let call = with(
         "/guarded/Method",
@@ -88,7 +88,7 @@ async fn grpc_is_answered_in_its_own_protocol_whatever_the_format() {
 }
 
 #[tokio::test]
-async fn an_outer_layer_can_read_the_denial() {
+async fn denial_for_an_outer_layer_is_in_the_extensions() {
     let layer = layer().denial_extension(true);
     let denial = send(&layer, keyed("/lax/x", KEY)).await;
     assert!(denial.denial.is_none(), "it was let in");

@@ -46,7 +46,7 @@ async fn serve(app: Router) -> SocketAddr {
     address
 }
 
-/// A request for that path, with the key in its header if there is one.
+/// A request for the given path, with the key, if any, in its header.
 fn request<B>(server: SocketAddr, path: &str, key: Option<&str>, body: B) -> Request<B> {
     let mut request = Request::builder().uri(format!("http://{server}{path}"));
     if let Some(key) = key {
@@ -85,7 +85,7 @@ fn described(access: &Access) -> String {
 }
 
 #[tokio::test]
-async fn handlers_learn_who_calls_and_others_are_denied() {
+async fn handler_behind_the_layer_gets_the_caller_and_wrong_keys_are_denied() {
     let app = Router::new()
         .route("/echo", get(async |access: Access| described(&access)))
         .route("/status", get(async |access: Access| described(&access)))
@@ -107,7 +107,7 @@ async fn handlers_learn_who_calls_and_others_are_denied() {
 }
 
 #[tokio::test]
-async fn a_denied_head_request_is_told_the_length_and_no_body() {
+async fn denied_head_request_gets_a_length_without_a_body() {
     let app = Router::new().route("/echo", any(async || "in"));
     let server = serve(app.route_layer(keys())).await;
     let mut head = request(server, "/echo", None, Empty::new());
@@ -120,7 +120,7 @@ async fn a_denied_head_request_is_told_the_length_and_no_body() {
 }
 
 #[tokio::test]
-async fn around_routes_unknown_paths_are_not_found_and_around_all_they_are_denied() {
+async fn unknown_path_is_404_around_routes_and_denied_around_all() {
     let routes = || Router::new().route("/echo", get(async || "in"));
 
     let server = serve(routes().route_layer(keys())).await;
@@ -137,7 +137,7 @@ async fn around_routes_unknown_paths_are_not_found_and_around_all_they_are_denie
 }
 
 #[tokio::test]
-async fn access_as_an_extractor_is_required_or_optional() {
+async fn access_extractor_is_required_or_optional() {
     let needed = async |access: Access| described(&access);
     let optional = async |access: Option<Access>| match access {
         Some(access) => described(&access),
@@ -180,7 +180,7 @@ async fn nested_router_is_decided_by_the_path_that_the_client_sent() {
     let answer = get_it(server, "/echo/resource", Some(KEY)).await;
     assert_eq!(answer, (StatusCode::OK, "echo starter contoso".to_owned()));
 
-    // `/admin/orders` is not the open API `/orders`, also where only that is left of it.
+    // `/admin/orders` is not the open API `/orders`, even if the router strips `/admin`.
     let catalog = Catalog::builder()
         .api(Api::new("orders", "/orders").with_subscription_required(false))
         .api(Api::new("admin", "/admin"))
@@ -194,7 +194,7 @@ async fn nested_router_is_decided_by_the_path_that_the_client_sent() {
 }
 
 #[tokio::test]
-async fn a_stripped_key_is_gone_for_the_handler() {
+async fn stripped_key_is_hidden_from_the_handler() {
     let seen = async |RawQuery(query): RawQuery, headers: HeaderMap| {
         assert!(!headers.contains_key("ocp-apim-subscription-key"));
         query.unwrap_or_default()
@@ -207,7 +207,7 @@ async fn a_stripped_key_is_gone_for_the_handler() {
 }
 
 #[tokio::test]
-async fn stripped_key_is_gone_from_the_original_uri() {
+async fn stripped_key_is_removed_from_the_original_uri() {
     let seen = async |OriginalUri(uri): OriginalUri, RawQuery(query): RawQuery| {
         format!("{uri} {}", query.unwrap_or_default())
     };
@@ -229,7 +229,7 @@ async fn stripped_key_is_gone_from_the_original_uri() {
 }
 
 #[tokio::test]
-async fn a_web_socket_opens_with_a_key_only() {
+async fn web_socket_without_a_key_is_denied() {
     let upgrade = async |access: Access, upgrade: WebSocketUpgrade| {
         upgrade.on_upgrade(async move |mut socket| {
             let greeting = Message::text(described(&access));
@@ -257,7 +257,7 @@ async fn a_web_socket_opens_with_a_key_only() {
         other => panic!("{other:?}"),
     }
 
-    // Browsers cannot set headers on a web socket: the key comes by query.
+    // Browsers cannot set headers on a web socket: the key is in the query.
     let (mut socket, _) = open(&format!("?subscription-key={KEY}")).await.unwrap();
     socket.send("hello".into()).await.unwrap();
     for text in ["echo starter contoso", "hello"] {
@@ -268,7 +268,7 @@ async fn a_web_socket_opens_with_a_key_only() {
 
 /// The answer's first half is read before the request's second half is sent.
 #[tokio::test]
-async fn bodies_stream_both_ways_and_keep_their_trailers() {
+async fn body_through_the_layer_streams_both_ways_and_keeps_trailers() {
     let app = Router::new().route("/echo", post(async |body: Body| body));
     let server = serve(app.route_layer(keys())).await;
     let client = Client::builder(TokioExecutor::new())
@@ -298,7 +298,7 @@ async fn bodies_stream_both_ways_and_keep_their_trailers() {
 }
 
 #[tokio::test]
-async fn http_2_is_denied_in_the_same_words() {
+async fn http_2_denial_equals_the_http_1_denial() {
     let app = Router::new().route("/echo", get(async || "in"));
     let server = serve(app.route_layer(keys())).await;
     let client = Client::builder(TokioExecutor::new())

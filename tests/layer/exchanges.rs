@@ -1,5 +1,5 @@
-//! A store exchanges its catalog while a request waits for it: the request is
-//! decided on one version, whatever the lookup that was under way found.
+//! A store exchanges its catalog while a request waits for it. The request is
+//! decided by one version, independent of the lookup's answer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use tower_subscription_key::{BoxStore, DenialReason, KeyDigest, SubscriptionKeyL
 
 use crate::support::{self, Down, HEADER, INVALID, KEY, OTHER, keyed, send, with};
 
-/// A store whose lookups the test answers.
+/// A store with lookups that the test answers.
 struct Exchanged {
     holdings: Mutex<Holdings>,
     is_down: AtomicBool,
@@ -72,7 +72,7 @@ impl Lookups {
         self.0.recv().await.unwrap()
     }
 
-    /// Whether nobody asked more than was answered.
+    /// Whether every lookup was answered.
     fn are_over(&mut self) -> bool {
         self.0.try_recv().is_err()
     }
@@ -102,9 +102,8 @@ fn sending<S: SubscriptionStore>(
     tokio::spawn(async move { send(&layer, request).await })
 }
 
-/// The API is in one product, and the subscription is to that one. Whoever took
-/// the product from one version and the subscription from the other would refuse
-/// the key.
+/// The API is in one product, and the subscription is to this product. A decision that
+/// takes the product from one version and the subscription from another denies the key.
 fn version(full: &str, bare: &str) -> (Catalog, Subscription) {
     let catalog = Catalog::builder()
         .api(Api::new("guarded", "/guarded"))
@@ -121,7 +120,7 @@ fn to(product: &str) -> Subscription {
 }
 
 #[tokio::test]
-async fn a_good_key_is_let_in_on_the_new_version_whatever_was_found_meanwhile() {
+async fn good_key_during_an_exchange_is_allowed_by_the_new_version() {
     for found_first in [Some(to("old")), Some(to("new")), None] {
         for boxed in [false, true] {
             let (before, _) = version("old", "new");
@@ -149,8 +148,7 @@ async fn a_good_key_is_let_in_on_the_new_version_whatever_was_found_meanwhile() 
     }
 }
 
-/// A store that exchanges its catalog in the middle of a request that it answers
-/// from memory.
+/// A store that exchanges its catalog during a request that it answers from memory.
 struct Meanwhile {
     holdings: Mutex<Holdings>,
     next: Mutex<Option<Catalog>>,
@@ -177,7 +175,7 @@ impl SubscriptionStore for Meanwhile {
 }
 
 #[tokio::test]
-async fn what_is_answered_from_memory_is_decided_on_the_new_version_too() {
+async fn cached_answer_during_an_exchange_is_decided_by_the_new_version() {
     let (before, _) = version("old", "new");
     let (after, owner) = version("new", "old");
     let open = Catalog::builder().api(Api::new("guarded", "/").with_subscription_required(false));
@@ -198,7 +196,7 @@ async fn what_is_answered_from_memory_is_decided_on_the_new_version_too() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_new_version_refuses_is_refused_though_the_old_one_had_let_it_in() {
+async fn key_denied_by_the_new_version_is_denied_during_an_exchange() {
     let (before, owner) = version("old", "new");
     let (after, _) = version("new", "old");
     let (store, mut lookups) = Exchanged::new(before);
@@ -212,7 +210,7 @@ async fn a_key_that_the_new_version_refuses_is_refused_though_the_old_one_had_le
 }
 
 #[tokio::test]
-async fn a_clone_is_no_other_version() {
+async fn catalog_clone_counts_as_the_same_version() {
     let (catalog, owner) = version("old", "new");
     let (store, mut lookups) = Exchanged::new(catalog.clone());
     let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
@@ -225,9 +223,9 @@ async fn a_clone_is_no_other_version() {
     assert!(lookups.are_over());
 }
 
-/// What was found may be of the version in between.
+/// The answer may belong to the version in between.
 #[tokio::test]
-async fn the_same_version_come_back_is_another() {
+async fn version_that_returns_after_another_counts_as_a_change() {
     let (before, owner) = version("old", "new");
     let (between, found_between) = version("new", "old");
     let (again, _) = version("old", "new");
@@ -245,7 +243,7 @@ async fn the_same_version_come_back_is_another() {
 }
 
 #[tokio::test]
-async fn a_store_that_exchanges_its_catalog_every_time_is_503_in_the_end() {
+async fn store_with_an_exchange_at_every_lookup_is_503() {
     let (store, mut lookups) = Exchanged::new(version("0", "bare").0);
     let layer = SubscriptionKeyLayer::new(Arc::clone(&store)).denial_extension(true);
     let request = sending(&layer, keyed("/guarded", KEY));
@@ -264,7 +262,7 @@ async fn a_store_that_exchanges_its_catalog_every_time_is_503_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_store_that_lost_its_catalog_is_503() {
+async fn store_without_its_catalog_is_503() {
     let (before, owner) = version("old", "new");
     let (store, mut lookups) = Exchanged::new(before);
     let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
@@ -278,7 +276,7 @@ async fn a_store_that_lost_its_catalog_is_503() {
 }
 
 #[tokio::test]
-async fn what_needs_no_lookup_any_more_is_settled_at_once() {
+async fn request_that_no_longer_needs_a_lookup_is_decided_at_once() {
     let elsewhere = Catalog::builder().api(Api::new("elsewhere", "/elsewhere"));
     let elsewhere = Holdings::Definitions(Arc::new(elsewhere.build().unwrap()));
     let whole = Catalog::builder()
@@ -302,7 +300,7 @@ async fn what_needs_no_lookup_any_more_is_settled_at_once() {
 }
 
 #[tokio::test]
-async fn the_key_is_taken_anew_by_the_names_of_the_new_version_and_only_those_are_stripped() {
+async fn key_names_changed_by_an_exchange_are_read_and_stripped_by_the_new_version() {
     const NEW: &str = "X-New-Key";
     let apis = |api: Api| Catalog::builder().api(api).build().unwrap();
     let before = apis(Api::new("guarded", "/guarded"));
@@ -330,7 +328,7 @@ async fn the_key_is_taken_anew_by_the_names_of_the_new_version_and_only_those_ar
 }
 
 #[tokio::test]
-async fn an_answer_with_newer_definitions_is_decided_on_these_without_another_lookup() {
+async fn answer_with_newer_definitions_is_decided_by_them_without_another_lookup() {
     let (before, _) = version("old", "new");
     let (after, owner) = version("new", "old");
     let after = Arc::new(after);
@@ -352,7 +350,7 @@ async fn an_answer_with_newer_definitions_is_decided_on_these_without_another_lo
 }
 
 #[tokio::test]
-async fn an_answer_with_the_definitions_of_the_request_counts_after_an_exchange() {
+async fn answer_with_the_definitions_of_the_request_after_an_exchange_counts() {
     let (before, owner) = version("old", "new");
     let (store, mut lookups) = Exchanged::new(before.clone());
     let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
@@ -366,7 +364,7 @@ async fn an_answer_with_the_definitions_of_the_request_counts_after_an_exchange(
 }
 
 #[tokio::test]
-async fn an_answer_with_other_key_names_has_the_key_that_they_name_looked_up() {
+async fn answer_with_other_key_names_causes_a_lookup_of_the_key_they_name() {
     const NEW: &str = "X-New-Key";
     let apis = |api: Api| Catalog::builder().api(api).build().unwrap();
     let before = apis(Api::new("guarded", "/guarded"));
@@ -378,7 +376,7 @@ async fn an_answer_with_other_key_names_has_the_key_that_they_name_looked_up() {
     let (store, mut lookups) = Exchanged::new(before);
     let layer = SubscriptionKeyLayer::new(Arc::clone(&store));
     let request = sending(&layer, with("/guarded", &[(HEADER, KEY), (NEW, OTHER)]));
-    // The owner of the key that counted before must not be taken for the new one's.
+    // The owner of the old key must not be used as the owner of the new key.
     let thief = Subscription::new("thief")
         .with_scope(Scope::AllApis)
         .with_primary_key(KEY);
@@ -391,7 +389,7 @@ async fn an_answer_with_other_key_names_has_the_key_that_they_name_looked_up() {
 }
 
 #[tokio::test]
-async fn an_answer_whose_definitions_let_the_request_in_without_a_key_does_so() {
+async fn answer_with_definitions_that_need_no_key_allows_the_request() {
     let (before, _) = version("old", "new");
     let open = Api::new("open", "/guarded").with_subscription_required(false);
     let after = Arc::new(Catalog::builder().api(open).build().unwrap());

@@ -60,8 +60,8 @@ async fn handler_sees_the_caller() {
 async fn handler_without_the_layer_is_a_server_error() {
     let (status, body) = ask(&routes(), "/guarded/must", Some(KEY)).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
-    let told: serde_json::Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(told["statusCode"], 500);
+    let denial: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(denial["statusCode"], 500);
     let asks = tower_subscription_key::access::AccessRejection::NoLayer.to_string();
     assert!(
         asks.contains("is a `SubscriptionKeyLayer` installed"),

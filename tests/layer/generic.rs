@@ -1,4 +1,4 @@
-//! The layer asks nothing of bodies, data and errors.
+//! The layer requires no traits of bodies, data and errors.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -41,11 +41,11 @@ impl Buf for OwnData {
     }
 }
 
-/// An error that is no `std::error::Error`, let alone `Send`.
+/// An error that implements neither `std::error::Error` nor `Send`.
 #[derive(Debug, PartialEq)]
 struct OwnError(Rc<str>);
 
-/// A body that fails after its data. Neither it nor its parts are `Send`.
+/// A body that fails after its data. The body and its parts are not `Send`.
 struct OwnBody(Option<Rc<Vec<u8>>>);
 
 impl Body for OwnBody {
@@ -63,7 +63,7 @@ impl Body for OwnBody {
     }
 }
 
-/// Answers with the request's body, or fails where it is empty.
+/// Answers with the request's body, or fails if it is empty.
 #[derive(Clone)]
 struct OwnService(Rc<()>);
 
@@ -127,13 +127,13 @@ async fn checks<S: SubscriptionStore>(layer: SubscriptionKeyLayer<S>) {
 }
 
 #[tokio::test]
-async fn bodies_data_and_errors_are_anybodys_own_and_need_not_leave_their_thread() {
+async fn service_with_custom_non_send_body_data_and_error_compiles() {
     checks(layer()).await;
     checks(slow_layer(&Slow::new())).await;
 }
 
 #[test]
-fn what_can_leave_its_thread_still_can() {
+fn service_with_send_types_stays_send() {
     fn sendable<T: Send>(value: T) -> T {
         value
     }
@@ -147,8 +147,8 @@ fn what_can_leave_its_thread_still_can() {
 }
 
 #[tokio::test]
-async fn responses_need_no_body_at_all() {
-    // `R` of `Response<R>` is nothing that a layer looks at.
+async fn service_with_a_response_without_a_body_compiles() {
+    // The layer does not use `R` of `Response<R>`.
     let service = tower::service_fn(async |_: Request<()>| {
         Ok::<_, Infallible>(Response::builder().status(204).body(()).unwrap())
     });
@@ -157,7 +157,7 @@ async fn responses_need_no_body_at_all() {
 }
 
 #[tokio::test]
-async fn a_service_behind_the_layer_can_be_reached() {
+async fn inner_service_behind_the_layer_is_accessible() {
     let mut service = layer().layer(Inner::default());
     service.call(keyed("/guarded", KEY)).await.unwrap();
     let inner: &mut Inner = service.get_mut();
@@ -174,12 +174,12 @@ async fn a_service_behind_the_layer_can_be_reached() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_one_api_says_so_in_one_call() {
+async fn service_with_a_single_api_is_set_up_in_one_call() {
     let layer = SubscriptionKeyLayer::new(Slow::new())
         .single_api(Api::new("orders", ""))
         .unwrap();
     let layer = layer.validate().unwrap();
-    // `contoso` subscribes to a product, and here is none.
+    // `contoso` subscribes to a product, and this catalog has no product.
     let denied = support::send(&layer, keyed("/any/path", KEY)).await;
     assert_eq!(denied.denied(), support::INVALID);
     let lax = Api::new("orders", "/never/looked/at").with_subscription_required(false);
@@ -190,7 +190,7 @@ async fn a_service_that_is_one_api_says_so_in_one_call() {
     assert_eq!(access.api().id(), "orders");
 }
 
-/// The least that a store can be.
+/// A minimal store.
 struct NoKeys;
 
 impl SubscriptionStore for NoKeys {
@@ -202,7 +202,7 @@ impl SubscriptionStore for NoKeys {
 }
 
 #[test]
-fn layers_and_services_are_printed_without_what_they_guard() {
+fn layer_and_service_debug_output_omits_store_and_inner_service() {
     let layer = layer().header("X-Key").unwrap();
     let printed = format!("{layer:?} {:?}", layer.layer("inner"));
     assert!(

@@ -1,4 +1,4 @@
-//! Whatever a client sends.
+//! Arbitrary requests of hostile clients.
 
 use std::future::Future;
 use std::pin::pin;
@@ -17,7 +17,7 @@ use crate::support::{HEADER, Inner, KEY, layer};
 
 type Passed = (StatusCode, Option<http::request::Parts>);
 
-/// The answer, which comes without a wait.
+/// The response, which needs no wait.
 fn ask(layer: &SubscriptionKeyLayer<MemoryStore>, request: Request<()>) -> Passed {
     let inner = Inner::default();
     let mut service = layer.layer(inner.clone());
@@ -28,7 +28,7 @@ fn ask(layer: &SubscriptionKeyLayer<MemoryStore>, request: Request<()>) -> Passe
     (response.status(), inner.seen().pop())
 }
 
-/// Any bytes that a header may hold; some are keys, some are long.
+/// Arbitrary header values; some are keys, some are long.
 fn value() -> impl Strategy<Value = HeaderValue> {
     let byte = prop_oneof![Just(b'\t'), b' '..=b'~', 0x80..=0xffu8];
     prop_oneof![
@@ -135,7 +135,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn whatever_comes_is_denied_or_goes_on_as_it_came(request in requests(), layer in layers()) {
+    fn hostile_request_is_denied_or_passed_on_unchanged(request in requests(), layer in layers()) {
         let layer = layer.strip_key(false);
         let (before, ()) = request.clone().into_parts();
         let (status, seen) = ask(&layer, request);
@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn stripping_takes_the_key_and_nothing_else(request in requests(), deny in any::<bool>()) {
+    fn stripping_of_a_hostile_request_removes_only_the_key(request in requests(), deny in any::<bool>()) {
         let mut layer = layer().unmatched(Unmatched::Pass).strip_key(true);
         if deny {
             layer = layer.inapplicable_key(InapplicableKey::Deny);

@@ -1,4 +1,4 @@
-//! The layer as its users meet it: around services, under a server's rules.
+//! The layer through its public API: around services, and on real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod allocations;

@@ -1,4 +1,4 @@
-//! What is counted (feature `metrics`).
+//! The counters of the feature `metrics`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -48,7 +48,7 @@ impl Recorder for Counts {
     }
 }
 
-/// On a thread of its own, so that the recorder hears of nothing else.
+/// Runs on a separate thread, so that the recorder sees only this work.
 fn counted(work: impl Future<Output = ()>) -> BTreeMap<String, u64> {
     let counts = Counts::default();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -91,7 +91,7 @@ fn lookups_are_counted_by_result() {
         send(&layer, keyed("/guarded", KEY)).await.access();
         send(&layer, keyed("/guarded", "wrong")).await.denied();
         send(&slow_layer(&Slow::broken()), keyed("/guarded", KEY)).await;
-        // Nothing to look up.
+        // No lookup is needed.
         let memory = SubscriptionKeyLayer::new(MemoryStore::new(catalog()));
         send(&memory, keyed("/guarded", KEY)).await.access();
         send(&layer, get("/guarded")).await.denied();

@@ -1,4 +1,4 @@
-//! Settings that cannot work are reported, and let no request in.
+//! Settings that cannot work are reported, and every request is denied.
 
 use http::StatusCode;
 use tower_subscription_key::catalog::Api;
@@ -10,7 +10,7 @@ use crate::support::{KEY, Slow, catalog, definitions, get, keyed, layer, send};
 
 type KeyLayer = SubscriptionKeyLayer<BoxStore>;
 
-/// The error's name, its sentence, and a layer whose settings cannot work.
+/// The error's name, its message, and a layer with settings that cannot work.
 fn broken() -> Vec<(&'static str, &'static str, KeyLayer)> {
     let whole = || SubscriptionKeyLayer::new(BoxStore::new(MemoryStore::new(catalog())));
     let keys = || SubscriptionKeyLayer::new(BoxStore::new(Slow::new()));
@@ -51,7 +51,7 @@ fn broken() -> Vec<(&'static str, &'static str, KeyLayer)> {
 }
 
 #[test]
-fn setter_with_a_value_that_is_wrong_by_itself_returns_the_error() {
+fn setter_with_an_invalid_value_returns_the_error() {
     for (name, sentence, result) in [
         (
             "KeyName",
@@ -127,13 +127,16 @@ async fn layer_that_was_not_validated_denies_every_request_with_503() {
             assert_eq!(denial.reason(), DenialReason::Misconfigured, "{name}");
             assert!(answer.headers.contains_key("retry-after"));
             let body = answer.refused(StatusCode::SERVICE_UNAVAILABLE);
-            assert!(!body.contains("config"), "the client is told nothing of it");
+            assert!(
+                !body.contains("config"),
+                "the client does not see the cause"
+            );
         }
     }
 }
 
 #[tokio::test]
-async fn an_api_that_is_taken_away_while_it_serves_lets_nobody_in() {
+async fn api_that_is_removed_while_serving_denies_every_request() {
     let store = MemoryStore::new(catalog());
     let layer = SubscriptionKeyLayer::new(store.clone())
         .api("lax")

@@ -1,4 +1,4 @@
-//! Which names carry a key: the layer's, the API's, the default; each alone.
+//! Which names carry a key: those of the layer, of the API, or the defaults.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::support::{Answer, HEADER, INVALID, KEY, MISSING, get, keyed, layer, s
 async fn opens(layer: &SubscriptionKeyLayer<MemoryStore>, request: Request<()>) -> bool {
     let answer = send(layer, request).await;
     if answer.seen.is_none() {
-        assert_eq!(answer.denied(), MISSING, "another name is none");
+        assert_eq!(answer.denied(), MISSING, "another name does not count");
         return false;
     }
     assert!(answer.access().subscription().is_some());
@@ -18,7 +18,7 @@ async fn opens(layer: &SubscriptionKeyLayer<MemoryStore>, request: Request<()>) 
 }
 
 #[tokio::test]
-async fn the_layers_name_outranks_the_apis_and_the_apis_the_default() {
+async fn key_name_of_the_layer_precedes_the_api_and_the_api_precedes_the_default() {
     let query = |path: &str, name: &str| get(&format!("{path}?a=1&{name}={KEY}"));
     for (layer_header, layer_query) in [(false, false), (true, false), (false, true), (true, true)]
     {
@@ -60,8 +60,8 @@ async fn the_layers_name_outranks_the_apis_and_the_apis_the_default() {
 }
 
 #[tokio::test]
-async fn a_denied_client_is_told_the_name_that_holds_in_its_own_spelling() {
-    let told = async |layer: &SubscriptionKeyLayer<MemoryStore>, uri: &str| {
+async fn denied_client_gets_the_effective_key_name_as_configured() {
+    let challenged = async |layer: &SubscriptionKeyLayer<MemoryStore>, uri: &str| {
         let answer = send(layer, with(uri, &[("host", "api.example:8080")])).await;
         answer.header("www-authenticate").to_owned()
     };
@@ -73,16 +73,16 @@ async fn a_denied_client_is_told_the_name_that_holds_in_its_own_spelling() {
     let layer = layer();
     for uri in ["/guarded/x", "/guarded?subscription-key=wrong"] {
         assert_eq!(
-            told(&layer, uri).await,
+            challenged(&layer, uri).await,
             challenge("/guarded", HEADER, "header")
         );
     }
     assert_eq!(
-        told(&layer, "/own").await,
+        challenged(&layer, "/own").await,
         challenge("/own", "X-Own-Key", "header")
     );
     assert_eq!(
-        told(&layer, "/none").await,
+        challenged(&layer, "/none").await,
         challenge("/", HEADER, "header")
     );
     let named = layer
@@ -92,12 +92,12 @@ async fn a_denied_client_is_told_the_name_that_holds_in_its_own_spelling() {
         .query("q")
         .unwrap();
     assert_eq!(
-        told(&named, "/own").await,
+        challenged(&named, "/own").await,
         challenge("/own", "x-LAYER-key", "header")
     );
     let query = layer.clone().sources([KeySource::query()]).unwrap();
     assert_eq!(
-        told(&query, "/own").await,
+        challenged(&query, "/own").await,
         challenge("/own", "own_key", "query")
     );
     let bearer = layer
@@ -105,18 +105,18 @@ async fn a_denied_client_is_told_the_name_that_holds_in_its_own_spelling() {
         .sources([KeySource::bearer(), KeySource::header()])
         .unwrap();
     assert_eq!(
-        told(&bearer, "/guarded").await,
+        challenged(&bearer, "/guarded").await,
         challenge("/guarded", HEADER, "header")
     );
     let cookie = layer.sources([KeySource::cookie("k").unwrap()]).unwrap();
     assert_eq!(
-        told(&cookie, "/guarded").await,
+        challenged(&cookie, "/guarded").await,
         challenge("/guarded", "k", "cookie")
     );
 }
 
 #[tokio::test]
-async fn a_clone_has_settings_of_its_own() {
+async fn layer_clone_has_independent_settings() {
     let first = layer();
     let second = first
         .clone()
@@ -138,7 +138,7 @@ async fn a_clone_has_settings_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_first_source_that_is_present_decides() {
+async fn first_present_key_source_decides() {
     let layer = layer()
         .sources([
             KeySource::bearer(),
@@ -150,7 +150,7 @@ async fn the_first_source_that_is_present_decides() {
     let good = format!("/guarded?subscription-key={KEY}");
     let bearer = format!("bEaReR {KEY}");
     let cookie = format!("a=1; k={KEY}");
-    for (headers, told) in [
+    for (headers, expected) in [
         (&[][..], None),
         (&[("authorization", &*bearer), (HEADER, "wrong")], None),
         (&[("authorization", "Basic x"), ("cookie", &*cookie)], None),
@@ -161,15 +161,15 @@ async fn the_first_source_that_is_present_decides() {
         (&[(HEADER, KEY), (HEADER, KEY)], Some(INVALID)),
     ] {
         let answer: Answer = send(&layer, with(&good, headers)).await;
-        match told {
+        match expected {
             None => assert!(answer.access().subscription().is_some()),
-            Some(told) => assert_eq!(answer.denied(), told, "{headers:?}"),
+            Some(expected) => assert_eq!(answer.denied(), expected, "{headers:?}"),
         }
     }
 }
 
 #[tokio::test]
-async fn an_api_is_found_by_path_by_name_or_by_ones_own_rule() {
+async fn api_is_found_by_path_by_name_or_by_a_custom_rule() {
     let api_of = async |layer: &SubscriptionKeyLayer<MemoryStore>, request| {
         send(layer, request).await.access().api().id().to_owned()
     };

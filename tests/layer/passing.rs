@@ -1,4 +1,4 @@
-//! Requests that pass without an access, and layers within layers.
+//! Requests that pass without an access, and nested layers.
 
 use http::Request;
 use tower::{Layer, ServiceExt};
@@ -21,13 +21,13 @@ where
     seen.seen().pop().expect("both let it in")
 }
 
-/// What some outer layer left.
+/// An extension that an outer layer inserted.
 async fn an_access() -> Access {
     send(&layer(), keyed("/guarded", KEY)).await.access()
 }
 
 #[tokio::test]
-async fn an_unknown_path_is_denied_or_passes_as_it_is_set() {
+async fn unknown_path_is_denied_or_passed_as_configured() {
     let deny = layer();
     assert_eq!(send(&deny, get("/none")).await.denied(), MISSING);
     assert_eq!(send(&deny, keyed("/none", "")).await.denied(), MISSING);
@@ -41,7 +41,7 @@ async fn an_unknown_path_is_denied_or_passes_as_it_is_set() {
 }
 
 #[tokio::test]
-async fn what_passes_unseen_carries_not_even_an_access_of_before() {
+async fn passed_unmatched_request_loses_an_earlier_access() {
     let pass = layer().unmatched(Unmatched::Pass).pass_preflights(true);
     let mut request = get("/none");
     request.extensions_mut().insert(an_access().await);
@@ -52,7 +52,7 @@ async fn what_passes_unseen_carries_not_even_an_access_of_before() {
 }
 
 #[tokio::test]
-async fn of_nested_layers_the_inner_one_names_the_context() {
+async fn nested_layers_insert_the_access_of_the_inner_layer() {
     let catalog = Catalog::builder()
         .api(Api::new("inner", "/guarded/inner"))
         .subscription(
@@ -82,15 +82,15 @@ async fn of_nested_layers_the_inner_one_names_the_context() {
 }
 
 #[tokio::test]
-async fn an_inner_layer_that_strips_takes_the_key_from_no_one_outside() {
-    // One key for both: the outer one keeps it, so that the inner one finds it.
+async fn stripping_by_an_inner_layer_keeps_the_key_for_outer_layers() {
+    // Both layers use the same key: the outer one keeps it for the inner one.
     let seen = through(layer(), layer().strip_key(true), keyed("/guarded", KEY)).await;
     assert!(seen.extensions.get::<Access>().is_some());
     assert!(seen.headers.is_empty());
 }
 
 #[tokio::test]
-async fn a_wrong_key_where_none_is_needed_is_ignored_or_denied() {
+async fn wrong_key_for_an_open_api_is_ignored_or_denied() {
     let long = "k".repeat(257);
     let wrong = |path: &str| {
         [

@@ -1,4 +1,4 @@
-//! Paths that a service behind the layer could read as another API's.
+//! Paths that a service behind the layer could read as a path of another API.
 
 use http::StatusCode;
 use tower_subscription_key::access::Decision;
@@ -9,7 +9,7 @@ use tower_subscription_key::{Access, DenialReason, MemoryStore, SubscriptionKeyL
 use crate::preflights::preflight;
 use crate::support::{INVALID, KEY, MISSING, get, keyed, send, with};
 
-/// `open` needs no key, and everybody's key opens `private`.
+/// `open` needs no key, and every key grants access to `private`.
 fn keys() -> SubscriptionKeyLayer<MemoryStore> {
     SubscriptionKeyLayer::new(MemoryStore::new(catalog()))
 }
@@ -42,7 +42,7 @@ const AMBIGUOUS: [&str; 8] = [
 ];
 
 #[tokio::test]
-async fn ambiguous_path_is_denied_whatever_the_key_and_the_settings() {
+async fn ambiguous_path_with_any_key_and_settings_is_denied() {
     let layer = keys().denial_extension(true).unmatched(Unmatched::Pass);
     let layer = layer.pass_preflights(true);
     for path in AMBIGUOUS {
@@ -73,7 +73,7 @@ async fn ambiguous_path_is_denied_whatever_the_key_and_the_settings() {
 }
 
 #[tokio::test]
-async fn path_that_reads_the_same_both_ways_is_decided_as_ever() {
+async fn path_with_equal_readings_is_decided_normally() {
     for (path, api) in [
         ("/status/..%20x", "status"),
         ("/files/a%20b", "files"),

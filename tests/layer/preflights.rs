@@ -1,4 +1,4 @@
-//! CORS preflights: which ones pass without a key, and what of the answer to them.
+//! CORS preflights: which ones pass without a key, and which part of the response is sent.
 
 use std::convert::Infallible;
 
@@ -23,7 +23,7 @@ pub(crate) fn preflight(uri: &str) -> Request<()> {
     request
 }
 
-/// Status, headers and body of the response by `service` behind the layer.
+/// Status, headers and body of the response of `service` behind the layer.
 async fn through<S>(service: S, request: Request<()>) -> (StatusCode, HeaderMap, String)
 where
     S: Service<Request<Body>, Response = http::Response<Body>, Error = Infallible> + Clone,
@@ -77,7 +77,7 @@ async fn body_of_an_answer_to_a_preflight_is_discarded() {
 }
 
 #[tokio::test]
-async fn request_that_is_no_real_preflight_needs_a_key() {
+async fn request_that_only_resembles_a_preflight_needs_a_key() {
     assert_eq!(
         send(&layer(), preflight("/guarded")).await.denied(),
         MISSING
@@ -121,7 +121,7 @@ async fn request_that_is_no_real_preflight_needs_a_key() {
 }
 
 #[tokio::test]
-async fn preflight_for_an_api_that_needs_no_key_is_a_request_like_any_other() {
+async fn preflight_for_an_api_without_keys_is_an_ordinary_request() {
     let layer = layer().pass_preflights(true);
     let access = send(&layer, preflight("/lax")).await.access();
     assert_eq!(access.api().id(), "lax");

@@ -1,4 +1,4 @@
-//! Back-pressure is the inner service's.
+//! Back-pressure of the inner service is passed on.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -12,7 +12,7 @@ use tower_subscription_key::{SubscriptionKeyLayer, SubscriptionStore};
 
 use crate::support::{KEY, Slow, keyed, layer, slow_layer};
 
-/// Is ready only where it was polled so: its clones are not.
+/// Only the polled instance is ready; its clones are not.
 #[derive(Default)]
 struct Probe {
     ready: bool,
@@ -61,7 +61,7 @@ async fn calls_of<S: SubscriptionStore>(layer: SubscriptionKeyLayer<S>) -> (usiz
             (key == KEY, usize::from(key == KEY))
         );
     }
-    // Many at once, each polled ready in its turn.
+    // Many concurrent calls, each polled ready separately.
     let mut under_way = Vec::new();
     for _ in 0..3 {
         let response = service.ready().await.unwrap().call(keyed("/guarded", KEY));
@@ -75,12 +75,12 @@ async fn calls_of<S: SubscriptionStore>(layer: SubscriptionKeyLayer<S>) -> (usiz
 }
 
 #[tokio::test]
-async fn the_instance_that_was_polled_ready_is_the_one_that_is_called() {
+async fn service_instance_polled_ready_is_the_one_called() {
     assert_eq!(calls_of(layer()).await, (5, 5));
 }
 
 #[tokio::test]
-async fn also_after_a_wait_for_the_store() {
+async fn service_instance_polled_ready_is_called_after_a_wait_for_the_store() {
     assert_eq!(calls_of(slow_layer(&Slow::new())).await, (2, 5));
 }
 
@@ -109,7 +109,7 @@ impl Service<Request<()>> for Moody {
 }
 
 #[tokio::test]
-async fn what_the_inner_service_says_of_its_readiness_passes() {
+async fn readiness_of_the_inner_service_is_passed_on() {
     let open = Arc::new(AtomicBool::new(false));
     let inner = Moody {
         open: Arc::clone(&open),
@@ -132,7 +132,7 @@ async fn what_the_inner_service_says_of_its_readiness_passes() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_inner_service_passes_as_it_is() {
+async fn error_of_the_inner_service_is_passed_on_unchanged() {
     let inner = Moody {
         open: Arc::new(AtomicBool::new(true)),
         broken: false,

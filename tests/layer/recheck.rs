@@ -1,4 +1,4 @@
-//! Asking again whether a request would still be let in, for long streams.
+//! Deciding again about an allowed request, for long streams.
 
 use std::sync::atomic::Ordering;
 
@@ -52,7 +52,7 @@ async fn recheck_of_a_known_caller_does_not_fall_back_to_anonymous_access() {
 }
 
 #[tokio::test]
-async fn recheck_asks_a_store_that_knows_keys_only() {
+async fn recheck_with_a_keys_only_store_looks_up_the_key() {
     let store = Slow::new();
     let layer = slow_layer(&store);
     let access = send(&layer, keyed("/guarded", KEY)).await.access();

@@ -1,4 +1,4 @@
-//! What nobody may read: a key, or a part of it.
+//! No output contains a key or a part of it.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -39,7 +39,7 @@ fn assert_shows_no_key(text: &str) {
 }
 
 #[tokio::test]
-async fn no_span_event_answer_or_denial_shows_a_key() {
+async fn span_event_answer_and_denial_show_no_key() {
     let capture = Capture::default();
     let _guard = capture.begin();
     let layer = || layer().request_span(true);
@@ -55,7 +55,7 @@ async fn no_span_event_answer_or_denial_shows_a_key() {
         if let Some(denial) = denial {
             write!(shown, " {denial}").unwrap();
         }
-        // What it saw else is the client's own, and shows keys where they are kept.
+        // The rest of what it saw is the client's request, which contains kept keys.
         if let Some(seen) = &answer.seen {
             write!(shown, "{:?}", seen.extensions.get::<Access>()).unwrap();
         }
@@ -115,7 +115,7 @@ async fn no_span_event_answer_or_denial_shows_a_key() {
 }
 
 #[test]
-fn no_public_type_prints_a_key() {
+fn debug_of_public_types_shows_no_key() {
     let digest = KeyDigest::of(KEY);
     let store = MemoryStore::new(catalog());
     let owner = KeyOwner::new(contoso(), KeySlot::Primary);
@@ -150,7 +150,7 @@ fn no_public_type_prints_a_key() {
 }
 
 #[tokio::test]
-async fn what_a_format_and_a_rule_are_given_prints_no_key() {
+async fn debug_of_format_and_rule_inputs_shows_no_key() {
     let shown = Arc::new(Mutex::new(String::new()));
     let (by_format, by_rule) = (Arc::clone(&shown), Arc::clone(&shown));
     let layer = layer()

@@ -1,4 +1,4 @@
-//! What of a key the inner service sees.
+//! Which parts of a key the inner service sees.
 
 use http::HeaderMap;
 use tower_subscription_key::{KeySource, MemoryStore, SubscriptionKeyLayer, Unmatched};
@@ -17,7 +17,7 @@ async fn headers_left(layer: &KeyLayer, uri: &str, headers: &[(&str, &str)]) -> 
 }
 
 #[tokio::test]
-async fn a_kept_key_is_where_it_was_and_prints_as_sensitive() {
+async fn kept_key_is_unchanged_and_marked_sensitive() {
     let layer = layer()
         .sources([
             KeySource::header(),
@@ -50,7 +50,7 @@ async fn a_kept_key_is_where_it_was_and_prints_as_sensitive() {
 }
 
 #[tokio::test]
-async fn every_name_that_applies_is_stripped_from_its_own_place() {
+async fn key_under_every_applicable_name_is_stripped() {
     let layer = layer().strip_key(true);
     let query = format!("c=1&subscription-key={KEY}&b=%61");
     let left = query_left(&layer, &format!("/guarded?{query}")).await;
@@ -58,7 +58,7 @@ async fn every_name_that_applies_is_stripped_from_its_own_place() {
     let alone = format!("/guarded?%73ubscription-key={KEY}");
     assert_eq!(query_left(&layer, &alone).await, None);
 
-    // Both places, used or not, often and encoded.
+    // The header and the query, used or unused, repeated and encoded.
     let uri = format!("/guarded?subscription-key=x&subscription%2Dkey={KEY}&a");
     let seen = send(
         &layer,
@@ -73,7 +73,7 @@ async fn every_name_that_applies_is_stripped_from_its_own_place() {
         "a header is no query"
     );
 
-    // The default names are nothing where the API has its own.
+    // The default names do not apply if the API overrides them.
     let uri = format!("/own?own_key=x&subscription-key={KEY}");
     let seen = send(&layer, with(&uri, &[("X-Own-Key", KEY), (HEADER, "kept")]))
         .await
@@ -83,7 +83,7 @@ async fn every_name_that_applies_is_stripped_from_its_own_place() {
 }
 
 #[tokio::test]
-async fn keys_are_stripped_also_where_nobody_needed_them() {
+async fn key_for_an_open_api_is_stripped() {
     let layer = layer().strip_key(true).unmatched(Unmatched::Pass);
     for path in ["/lax", "/given", "/no/api"] {
         let uri = format!("{path}?subscription-key={KEY}&subscription-key=2");
@@ -105,7 +105,7 @@ async fn keys_are_stripped_also_where_nobody_needed_them() {
 }
 
 #[tokio::test]
-async fn keys_are_hidden_also_after_a_wait() {
+async fn key_after_a_wait_is_stripped() {
     let kept = slow_layer(&Slow::new());
     let seen = send(&kept, with("/guarded", &[(HEADER, KEY)]))
         .await
@@ -121,7 +121,7 @@ async fn keys_are_hidden_also_after_a_wait() {
 }
 
 #[tokio::test]
-async fn cookies_and_credentials_are_stripped_of_the_key_alone() {
+async fn cookie_and_credential_stripping_removes_only_the_key() {
     let layer = layer()
         .strip_key(true)
         .sources([KeySource::cookie("k").unwrap(), KeySource::bearer()])

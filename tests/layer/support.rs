@@ -1,4 +1,4 @@
-//! A catalog, an inner service that remembers what it saw, and stores.
+//! A catalog, an inner service that records requests, and stores.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -17,16 +17,16 @@ use tower_subscription_key::key::{KeyHeader, KeyQuery};
 use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::{Access, Denial, KeyDigest, MemoryStore, SubscriptionKeyLayer};
 
-/// The key of `contoso`. Nothing but requests may ever show it.
-pub(crate) const KEY: &str = "k3y-that-nobody-may-see";
-/// Its other key.
-pub(crate) const OTHER: &str = "0ther-key-that-nobody-may-see";
+/// The key of `contoso`. Only requests may contain it.
+pub(crate) const KEY: &str = "k3y-that-must-stay-secret";
+/// The secondary key of `contoso`.
+pub(crate) const OTHER: &str = "0ther-key-that-must-stay-secret";
 pub(crate) const HEADER: &str = "Ocp-Apim-Subscription-Key";
 pub(crate) const MISSING: &str = r#"{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }"#;
 pub(crate) const INVALID: &str = r#"{ "statusCode": 401, "message": "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription." }"#;
 
-/// `guarded` needs a key, `lax` none, `given` is in an open product, `own` has
-/// names of its own for its keys.
+/// `guarded` needs a key, `lax` needs no key, `given` is in an open product, and
+/// `own` overrides the key names.
 pub(crate) fn definitions() -> tower_subscription_key::catalog::CatalogBuilder {
     Catalog::builder()
         .api(Api::new("guarded", "/guarded"))
@@ -61,7 +61,7 @@ pub(crate) fn layer() -> SubscriptionKeyLayer<MemoryStore> {
     SubscriptionKeyLayer::new(MemoryStore::new(catalog()))
 }
 
-/// Remembers the head of every request.
+/// Records the head of every request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Inner {
     seen: Arc<Mutex<Vec<Parts>>>,
@@ -88,7 +88,7 @@ impl<B> Service<Request<B>> for Inner {
     }
 }
 
-/// An answer, and what the inner service saw if it was asked.
+/// A response, and what the inner service saw if it was called.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -124,12 +124,12 @@ impl Answer {
         self.seen.expect("it was asked")
     }
 
-    /// The access with which the request was let in.
+    /// The access of the allowed request.
     pub(crate) fn access(self) -> Access {
         self.passed().extensions.remove().expect("an access")
     }
 
-    /// The body of a refusal.
+    /// The body of a rejection.
     pub(crate) fn refused(self, status: StatusCode) -> String {
         assert!(self.seen.is_none(), "a refused request goes nowhere");
         assert_eq!(self.status, status);
@@ -161,7 +161,7 @@ pub(crate) fn keyed(uri: &str, key: &str) -> Request<()> {
     with(uri, &[(HEADER, key)])
 }
 
-/// A store that knows keys only, and lets others do something before it answers.
+/// A store that knows only keys, and lets other tasks run before it answers.
 #[derive(Debug, Default)]
 pub(crate) struct Slow {
     pub(crate) keys: HashMap<KeyDigest, KeyOwner>,
@@ -213,7 +213,7 @@ impl SubscriptionStore for Slow {
     }
 }
 
-/// A layer before that store, with the APIs and products of [`catalog`].
+/// A layer with the given store and the APIs and products of [`catalog`].
 pub(crate) fn slow_layer(store: &Arc<Slow>) -> SubscriptionKeyLayer<Arc<Slow>> {
     SubscriptionKeyLayer::new(Arc::clone(store)).catalog(definitions().build().unwrap())
 }

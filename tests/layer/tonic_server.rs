@@ -27,7 +27,7 @@ const MISSING: &str = "Access denied due to missing subscription key. Make sure 
 const INVALID: &str = "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription.";
 const UNAVAILABLE: &str = "The subscription key could not be checked. Try again later.";
 
-/// Answers where the layer says who calls and has taken the key away.
+/// Answers if the layer identified the caller and stripped the key.
 struct KnownCallers;
 
 fn check_access<T>(request: &Request<T>) -> Result<(), Status> {
@@ -107,14 +107,14 @@ fn question(key: Option<&'static str>) -> Request<HealthCheckRequest> {
 }
 
 #[tokio::test]
-async fn a_key_lets_calls_in_and_the_service_knows_who_calls() {
+async fn call_with_a_key_is_allowed_and_identifies_the_caller() {
     let mut client = connect(serve(keys()).await).await;
     let answer = client.check(question(Some(KEY))).await.unwrap();
     assert_eq!(answer.get_ref().status(), serving().status());
 }
 
 #[tokio::test]
-async fn a_stream_gets_in_too() {
+async fn stream_with_a_key_is_allowed() {
     let mut client = connect(serve(keys()).await).await;
     let answer = client.watch(question(Some(KEY))).await.unwrap();
     let mut stream = answer.into_inner();
@@ -127,7 +127,7 @@ async fn a_stream_gets_in_too() {
 }
 
 #[tokio::test]
-async fn without_a_good_key_calls_and_streams_are_unauthenticated() {
+async fn call_or_stream_without_a_good_key_is_unauthenticated() {
     let mut client = connect(serve(keys()).await).await;
     for (key, message) in [(None, MISSING), (Some("wrong"), INVALID)] {
         let refused = [
@@ -141,7 +141,7 @@ async fn without_a_good_key_calls_and_streams_are_unauthenticated() {
     }
 }
 
-/// It never reached its source, or lost it.
+/// A store that never reached its source, or lost it.
 #[derive(Clone, Copy)]
 enum Down {
     Always,
@@ -168,7 +168,7 @@ impl SubscriptionStore for Down {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_answer_is_unavailable() {
+async fn call_with_a_failing_store_is_unavailable() {
     for down in [Down::Always, Down::WhenAskedForKeys] {
         let keys = SubscriptionKeyLayer::new(down)
             .single_api(Api::new("health", ""))
@@ -181,7 +181,7 @@ async fn a_store_that_cannot_answer_is_unavailable() {
 }
 
 #[tokio::test]
-async fn grpc_web_is_answered_in_the_headers_and_by_its_own_content_type() {
+async fn grpc_web_denial_is_in_the_headers_with_its_content_type() {
     let server = serve(keys()).await;
     for content_type in ["application/grpc-web+proto", "application/grpc-web-text"] {
         let mut stream = TcpStream::connect(server).await.unwrap();

@@ -1,4 +1,4 @@
-//! What operators read.
+//! The spans and events that operators read.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -24,13 +24,13 @@ pub(crate) type Fields = BTreeMap<&'static str, String>;
 
 #[derive(Default)]
 pub(crate) struct Log {
-    /// By name: here no two spans share one.
+    /// Spans by name. Names are unique in these tests.
     pub(crate) spans: BTreeMap<&'static str, Fields>,
-    /// Level, fields, and the names of the spans around, innermost first.
+    /// Level, fields, and the names of the surrounding spans, innermost first.
     pub(crate) events: Vec<(Level, Fields, Vec<&'static str>)>,
 }
 
-/// Writes down all spans and events of this thread while it stands.
+/// Captures all spans and events of this thread until it is dropped.
 #[derive(Clone, Default)]
 pub(crate) struct Capture(Arc<Mutex<Log>>);
 
@@ -135,12 +135,12 @@ async fn own_span_and_the_span_around_have_the_fields_that_they_declare() {
         assert_eq!(capture.span("around"), with_tenant);
         assert_eq!(capture.take().events.len(), 0, "nothing to say");
     }
-    let around = info_span!("deaf", api.id = field::Empty);
+    let around = info_span!("partial", api.id = field::Empty);
     send(&layer(), keyed("/guarded", KEY))
         .instrument(around)
         .await
         .access();
-    assert_eq!(capture.span("deaf"), fields([("api.id", "guarded")]));
+    assert_eq!(capture.span("partial"), fields([("api.id", "guarded")]));
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn inner_service_runs_within_the_span_of_the_request() {
     outside().await;
     waiting.oneshot(request()).await.unwrap();
     outside().await;
-    let told: Vec<(String, usize)> = capture
+    let logged: Vec<(String, usize)> = capture
         .take()
         .events
         .into_iter()
@@ -191,10 +191,11 @@ async fn inner_service_runs_within_the_span_of_the_request() {
     let once = [("called", 1), ("at once", 1), ("later", 1), ("outside", 0)];
     let expected = [once, once].concat();
     assert!(
-        told.iter()
+        logged
+            .iter()
             .map(|(text, depth)| (text.as_str(), *depth))
             .eq(expected),
-        "{told:?}"
+        "{logged:?}"
     );
 }
 
@@ -312,7 +313,7 @@ async fn unmatched_path_is_logged_with_the_nearest_api() {
 }
 
 #[tokio::test]
-async fn wrong_key_with_a_comma_is_hinted_at() {
+async fn wrong_key_with_a_comma_logs_a_hint() {
     let (_, message) = event_of(&layer(), keyed("/guarded", "a, b")).await;
     assert!(message.contains("comma"), "{message}");
     let (_, message) = event_of(&layer(), keyed("/guarded", "a b")).await;
@@ -320,7 +321,7 @@ async fn wrong_key_with_a_comma_is_hinted_at() {
 }
 
 #[tokio::test]
-async fn key_that_an_outer_layer_stripped_is_hinted_at() {
+async fn key_stripped_by_an_outer_layer_logs_a_hint() {
     let inner = layer().layer(Inner::default());
     let stacked = layer().strip_key(true).layer(inner);
     let capture = Capture::default();

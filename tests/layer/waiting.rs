@@ -27,7 +27,7 @@ use crate::support::{
 const UNAVAILABLE: &str = r#"{ "statusCode": 503, "message": "The subscription key could not be checked. Try again later." }"#;
 
 #[tokio::test]
-async fn an_answer_that_took_its_time_counts_like_any_other() {
+async fn slow_answer_is_decided_like_a_fast_one() {
     let store = Slow::new();
     let layer = slow_layer(&store);
     for (key, slot) in [(KEY, KeySlot::Primary), (OTHER, KeySlot::Secondary)] {
@@ -46,7 +46,7 @@ async fn an_answer_that_took_its_time_counts_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_answer_is_503_also_where_no_key_is_needed() {
+async fn failing_store_is_503_even_for_an_open_api() {
     let store = Slow::broken();
     for inapplicable in [InapplicableKey::Ignore, InapplicableKey::Deny] {
         let layer = slow_layer(&store).inapplicable_key(inapplicable);
@@ -77,7 +77,7 @@ async fn a_store_that_cannot_answer_is_503_also_where_no_key_is_needed() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_about_what_is_no_key_or_cannot_be_one() {
+async fn missing_or_impossible_key_causes_no_lookup() {
     let store = Slow::broken();
     let layer = slow_layer(&store)
         .unmatched(Unmatched::Pass)
@@ -120,7 +120,7 @@ async fn nobody_is_asked_about_what_is_no_key_or_cannot_be_one() {
     assert_eq!(store.asked(), 0);
 }
 
-/// Never answers, and tells when its question is dropped.
+/// Never answers, and reports when its lookup is dropped.
 #[derive(Default)]
 struct Silent {
     dropped: AtomicUsize,
@@ -144,7 +144,7 @@ impl SubscriptionStore for Silent {
 }
 
 #[test]
-fn a_client_that_goes_away_takes_its_question_with_it() {
+fn lookup_of_a_disconnected_client_is_dropped() {
     let store = Arc::new(Silent::default());
     let keys = SubscriptionKeyLayer::new(Arc::clone(&store));
     let inner = Inner::default();
@@ -162,14 +162,14 @@ fn a_client_that_goes_away_takes_its_question_with_it() {
         }
         assert_eq!(store.dropped.load(Ordering::Relaxed), rounds);
     }
-    // One that was never polled asks nothing, and one without key waits for nothing.
+    // A request that is never polled causes no lookup, and one without a key does not wait.
     drop(service.call(keyed("/guarded", KEY)));
     assert_eq!(store.dropped.load(Ordering::Relaxed), 2);
     assert!(pin!(service.call(get("/lax"))).poll(&mut cx).is_ready());
     assert_eq!(inner.seen().len(), 1);
 }
 
-/// Has APIs, and answers some keys at once.
+/// Has APIs, and answers some keys immediately.
 struct Quick {
     catalog: Option<Arc<Catalog>>,
     asked: AtomicUsize,
@@ -210,7 +210,7 @@ fn quick(catalog: Option<Catalog>) -> Arc<Quick> {
 }
 
 #[tokio::test]
-async fn a_store_that_knows_at_once_is_not_waited_for() {
+async fn store_with_a_cached_answer_is_not_awaited() {
     let store = quick(Some(catalog()));
     let layer = SubscriptionKeyLayer::new(Arc::clone(&store))
         .validate()
@@ -227,7 +227,7 @@ async fn a_store_that_knows_at_once_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_store_that_does_not_know_its_apis_is_503_for_everyone() {
+async fn store_without_definitions_is_503_for_every_request() {
     let layer = SubscriptionKeyLayer::new(quick(None)).pass_preflights(true);
     let layer = layer.unmatched(Unmatched::Pass).validate().unwrap();
     for request in [get("/"), get("/lax"), keyed("/guarded", KEY)] {
@@ -238,7 +238,7 @@ async fn a_store_that_does_not_know_its_apis_is_503_for_everyone() {
 }
 
 #[tokio::test]
-async fn a_boxed_store_is_the_store_in_it() {
+async fn boxed_store_answers_like_the_inner_store() {
     let memory = SubscriptionKeyLayer::new(BoxStore::new(MemoryStore::new(catalog())));
     let slow = Slow::new();
     let boxed = SubscriptionKeyLayer::new(BoxStore::new(Arc::clone(&slow)));
@@ -268,7 +268,7 @@ async fn a_boxed_store_is_the_store_in_it() {
 }
 
 #[tokio::test]
-async fn a_live_change_counts_from_the_next_request_on() {
+async fn live_change_applies_from_the_next_request() {
     let store = MemoryStore::new(catalog());
     let layer = SubscriptionKeyLayer::new(store.clone());
     let service = layer.layer(Inner::default());

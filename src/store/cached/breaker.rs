@@ -46,7 +46,7 @@ struct State {
     openings: u64,
 }
 
-/// The permission for one lookup, whose outcome is to be reported.
+/// Permission for one lookup. The holder reports the outcome.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Permit {
     generation: u64,

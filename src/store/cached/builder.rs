@@ -128,8 +128,8 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
         self
     }
 
-    /// Tells the errors of the store that are about a single key, such as an entry
-    /// that cannot be read. The breaker takes them as a sign that the store answers.
+    /// Sets how to recognize errors that concern a single key, such as an entry that
+    /// cannot be read. For the breaker, such an error counts as an answer of the store.
     /// Default: none.
     pub fn errors_about_one_key(mut self, is_about_one_key: fn(&S::Error) -> bool) -> Self {
         self.is_about_one_key = is_about_one_key;
@@ -173,9 +173,9 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
     ///    ([`snapshot_error`](CachedStore::snapshot_error)).
     /// 4. The last handle that is dropped saves, and blocks its thread.
     ///
-    /// Only for stores with [`Definitions`](crate::store::Holdings::Definitions); for
-    /// others nothing is saved, which is logged once. A subscription whose scopes name
-    /// nothing there is left out.
+    /// Only for stores with [`Definitions`](crate::store::Holdings::Definitions). For
+    /// other stores nothing is saved, and this is logged once. A subscription is left out
+    /// if its scopes name no API or product of the definitions.
     #[cfg(feature = "document")]
     #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
     pub fn keep_snapshot(mut self, file: impl Into<SnapshotFile>) -> Self {

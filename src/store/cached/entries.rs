@@ -325,7 +325,7 @@ impl Entries {
         }
     }
 
-    /// Call it after the change, so that whoever takes the mark sees the change.
+    /// Call it after the change, so that the reader of the mark sees the change.
     pub(super) fn set_changed(&self) {
         self.changed.store(true, Ordering::Release);
     }

@@ -102,7 +102,7 @@ pub enum CacheConfigError {
          `without_breaker`"
     )]
     NoFailures,
-    /// A breaker whose first pause is longer than its longest.
+    /// The first pause of the breaker is longer than its longest.
     #[error("the first pause of the breaker is longer than its longest: exchange them")]
     Pauses,
     /// A rate that lets no key be looked up.

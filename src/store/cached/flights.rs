@@ -33,8 +33,8 @@ pub(super) enum Ending<E> {
     Failed(CachedStoreError<E>),
 }
 
-/// One lookup. Joiners wait for its answer; whoever is first ends it: its own task,
-/// or a joiner that has waited for too long because that task no longer runs.
+/// One lookup that joiners wait for. Its own task ends it, or a joiner that has
+/// waited too long because the task no longer runs.
 pub(super) struct Flight<E>(Arc<Inner<E>>);
 
 struct Inner<E> {

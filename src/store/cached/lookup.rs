@@ -160,7 +160,7 @@ impl<S: SubscriptionStore> CacheCore<S> {
         }
     }
 
-    /// Ends a lookup whose task does not run any more.
+    /// Ends a lookup if its task no longer runs.
     fn give_up(&self, key: &KeyDigest, flight: &Flight<S::Error>) {
         let after = self.settings.timeout;
         self.end(key, flight, Err(CachedStoreError::TimedOut { after }));
@@ -266,7 +266,7 @@ impl<S: SubscriptionStore> CacheCore<S> {
         Err(error)
     }
 
-    /// Begins a lookup that no request waits for, if there is none yet.
+    /// Begins a lookup that no request waits for, unless one is already running.
     fn refresh(self: &Arc<Self>, key: &KeyDigest, now: Moment) {
         // Outside of a runtime the key is looked up when its lifetime is over.
         let Ok(runtime) = Handle::try_current() else {
@@ -474,8 +474,8 @@ fn stale(found: &Found) -> Answer {
     }
 }
 
-/// A lookup in a task of its own: requests that go away do not end it. However the
-/// task ends, the lookup is ended, and the breaker gets its report.
+/// A lookup in a separate task, so that a cancelled request does not end it. When
+/// the task ends for any reason, the lookup ends and the breaker gets its report.
 struct LookupTask<S: SubscriptionStore> {
     core: Arc<CacheCore<S>>,
     key: KeyDigest,

@@ -76,24 +76,24 @@ type LookupResult<E> = Result<Answer, CachedStoreError<E>>;
 ///
 /// # Rules
 ///
-/// 1. There is one lookup at a time for a key, however many requests wait for it. It
-///    runs in a task of its own: requests that go away do not end it, and a request
-///    never waits longer than [`timeout`](CachedStoreBuilder::timeout) for a task of
-///    another runtime.
+/// 1. A key has at most one lookup at a time, even if many requests wait for it. The
+///    lookup runs in a separate task: a cancelled request does not end it, and a
+///    request never waits longer than [`timeout`](CachedStoreBuilder::timeout) for a
+///    task of another runtime.
 /// 2. An answer belongs to the APIs and products that it was given under. After they
-///    changed it is confirmed by a lookup. If that fails, the stale owner is served
+///    change, it is confirmed by a lookup. If the lookup fails, the stale owner is served
 ///    together with its own APIs and products, never with newer ones.
-/// 3. What began before an invalidation is neither kept nor given to a later request.
+/// 3. A lookup that began before an invalidation is neither kept nor given to a later request.
 ///    An invalidated key has no stale answer.
-/// 4. A key whose lookup failed is not looked up again for one second while a stale
-///    answer is left. Failures of one key never pause the lookups of others.
-/// 5. Found and unknown keys are bounded apart: wrong keys never evict good ones.
+/// 4. After a failed lookup, a key with a stale answer is not looked up again for one
+///    second. Failures of one key never pause the lookups of others.
+/// 5. Found and unknown keys have separate limits: wrong keys never evict good ones.
 ///
 /// Lookups need a tokio runtime with its timer. A store that holds everything in
 /// memory ([`Holdings::Everything`]) gains nothing from a cache.
 ///
-/// The unknown rate is one for all callers: during a flood of wrong keys, good keys
-/// in the cache are served, and good keys that are not compete with the wrong ones.
+/// All callers share the unknown rate. During a flood of wrong keys, good keys in the
+/// cache are served, and good keys outside the cache compete with the wrong ones.
 pub struct CachedStore<S: SubscriptionStore> {
     core: Arc<CacheCore<S>>,
 }
@@ -154,7 +154,7 @@ impl<S: SubscriptionStore> CachedStore<S> {
     }
 
     /// When the contents of the snapshot were current: the one saved last, or the one
-    /// loaded at the start. `None`: there is none.
+    /// loaded at the start. `None` if there is no snapshot.
     ///
     /// The time of a snapshot stays if nothing changes, or if the store has not
     /// answered since.

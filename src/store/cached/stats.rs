@@ -33,9 +33,9 @@ pub struct CacheStats {
     pub breaker_openings: u64,
     /// Whether it is open now.
     pub breaker_open: bool,
-    /// Found keys in the cache, past their lifetime or not.
+    /// Found keys in the cache, including expired ones.
     pub entries_found: u64,
-    /// Unknown keys in the cache, likewise.
+    /// Unknown keys in the cache, including expired ones.
     pub entries_unknown: u64,
 }
 

@@ -11,13 +11,13 @@ use crate::catalog::{Api, Catalog, Product, Subscription};
 use crate::key::KeyDigest;
 use crate::store::{Holdings, SubscriptionStore};
 
-/// What a store said to a digest.
+/// The answer of a store to a lookup.
 #[derive(Debug, Clone)]
 pub(super) enum Said {
     Found(KeyOwner),
     Absent,
     Failed(String),
-    /// Nothing, for as long as patience lasts.
+    /// No answer within the harness's patience.
     Nothing,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn lookup_cached<S: SubscriptionStore>(store: &S, digest: &KeyDigest)
     Some(answer.into_owner().map_or(Said::Absent, Said::Found))
 }
 
-/// Says what is wrong with an answer. `None` expected: the digest is nobody's.
+/// Describes what is wrong with an answer. If `expected` is `None`, the digest is of no key.
 pub(super) fn fault(expected: Option<&Expected>, said: &Said) -> Option<String> {
     let name = expected.map_or_else(|| "a digest that no key has".into(), Expected::name);
     match (expected, said) {
@@ -138,7 +138,7 @@ fn pairwise<T: Copy>(
     }
 }
 
-/// By what they say: a display name that is the id may be spelled out.
+/// Compares content: a display name that equals the id may be spelled out.
 fn same_api(left: &Api, right: &Api) -> bool {
     left.id() == right.id()
         && left.display_name() == right.display_name()
@@ -179,9 +179,9 @@ pub(super) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<
     outputs.into_iter().flatten().collect()
 }
 
-/// Begins a lookup and another of the same key, and drops the first. Gives what
-/// the second gets.
-pub(super) async fn ask_beside_a_dropped_one<S: SubscriptionStore>(
+/// Begins two lookups of the same key and drops the first. Returns the answer to
+/// the second.
+pub(super) async fn lookup_next_to_a_dropped_one<S: SubscriptionStore>(
     store: &S,
     digest: &KeyDigest,
     patience: Duration,

@@ -8,7 +8,7 @@ use crate::catalog::{
 };
 use crate::key::{KeyDigest, KeyHeader, KeyQuery};
 
-/// A key of the catalog, and whose it is.
+/// A key of the catalog, and its owner.
 #[derive(Debug, Clone)]
 pub(super) struct Expected {
     pub(super) digest: KeyDigest,
@@ -39,23 +39,23 @@ pub(super) fn keys_of(catalog: &Catalog) -> Vec<Expected> {
     catalog.subscriptions().flat_map(expected).collect()
 }
 
-/// Digests that no key has: far off, at the borders, and one bit beside keys.
+/// Digests of no key: unrelated ones, the extremes, and ones that differ from a key in one bit.
 pub(super) fn strangers(keys: &[Expected]) -> Vec<KeyDigest> {
-    let beside = |key: &Expected, bit: usize| {
+    let flipped = |key: &Expected, bit: usize| {
         let mut bytes = *key.digest.as_bytes();
         bytes[bit / 8] ^= 1 << (bit % 8);
         KeyDigest::from_bytes(bytes)
     };
     let every_bit = keys.iter().take(1);
-    let every_bit = every_bit.flat_map(|key| (0..256).map(move |bit| beside(key, bit)));
+    let every_bit = every_bit.flat_map(|key| (0..256).map(move |bit| flipped(key, bit)));
     let some_bits = keys
         .iter()
-        .flat_map(|key| [0, 63, 64, 128, 255].map(|bit| beside(key, bit)));
+        .flat_map(|key| [0, 63, 64, 128, 255].map(|bit| flipped(key, bit)));
     let fixed = [
         KeyDigest::from_bytes([0; 32]),
         KeyDigest::from_bytes([0xff; 32]),
         KeyDigest::of(""),
-        KeyDigest::of("a key that nobody has"),
+        KeyDigest::of("an unknown key"),
     ];
     fixed
         .into_iter()

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::answers::{
-    Said, all, ask, ask_beside_a_dropped_one, fault, holdings_faults, lookup_cached,
+    Said, all, ask, fault, holdings_faults, lookup_cached, lookup_next_to_a_dropped_one,
 };
 use super::catalogs::{Expected, keys_of, strangers};
 use super::{Promise, Violation};
@@ -12,14 +12,14 @@ use crate::catalog::Catalog;
 use crate::key::KeyDigest;
 use crate::store::SubscriptionStore;
 
-/// How often a store is asked that is expected to come round.
+/// How often a store is queried that should see a change.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// A store that left so many lookups unanswered is known to hang, and the rest
-/// of its faults is not worth as much waiting.
+/// A store with this many unanswered lookups hangs. The suite waits less for the
+/// remaining ones.
 const ENOUGH: u32 = 3;
 
-/// A store under check, what it was given, and what it did wrong.
+/// A store under test, its catalog, and its violations.
 pub(super) struct Checks<'a, S> {
     store: &'a S,
     patience: Duration,
@@ -27,7 +27,7 @@ pub(super) struct Checks<'a, S> {
     broken: &'a mut Vec<Violation>,
 }
 
-/// A catalog with its keys, and digests that none of them has.
+/// A catalog with its keys, and digests of unknown keys.
 pub(super) struct Given {
     pub(super) catalog: Catalog,
     keys: Vec<Expected>,
@@ -49,7 +49,7 @@ impl Given {
         self.keys.iter().find(|key| key.digest == *digest)
     }
 
-    /// All digests to ask for, and whose they are.
+    /// All digests to look up, with their owners.
     fn questions(&self) -> impl Iterator<Item = (&KeyDigest, Option<&Expected>)> {
         let keys = self.keys.iter().map(|key| (&key.digest, Some(key)));
         keys.chain(self.strangers.iter().map(|digest| (digest, None)))
@@ -89,14 +89,14 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
         said
     }
 
-    /// One lookup after the other, each with a lookup_cached before and after it.
+    /// One lookup after the other, each with a `lookup_cached` before and after it.
     pub(super) async fn lookups(&mut self, given: &Given) {
         for (digest, expected) in given.questions() {
             self.lookup_cached(digest, expected);
             let said = self.ask(digest).await;
             let promise = match expected {
                 Some(_) => Promise::Finds,
-                None => Promise::TellsApart,
+                None => Promise::Distinguishes,
             };
             self.note(promise, fault(expected, &said));
             self.lookup_cached(digest, expected);
@@ -128,10 +128,10 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
     pub(super) async fn dropped(&mut self, given: &Given) {
         for key in &given.keys {
             let patience = self.patience();
-            let beside = ask_beside_a_dropped_one(self.store, &key.digest, patience).await;
-            let beside = self.hear(beside);
+            let during = lookup_next_to_a_dropped_one(self.store, &key.digest, patience).await;
+            let during = self.hear(during);
             let after = self.ask(&key.digest).await;
-            for (when, said) in [("beside", beside), ("after", after)] {
+            for (when, said) in [("during", during), ("after", after)] {
                 let fault = fault(Some(key), &said);
                 let fault = fault.map(|fault| format!("{when} a dropped lookup, {fault}"));
                 self.note(Promise::Dropped, fault);
@@ -139,8 +139,8 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
         }
     }
 
-    /// Every other key is asked for, so that the store meets an outage knowing
-    /// some.
+    /// Looks up every other key, so that the store knows some of the keys when an
+    /// outage begins.
     pub(super) async fn ask_some(&mut self, given: &Given) {
         for key in given.keys.iter().step_by(2) {
             let said = self.ask(&key.digest).await;
@@ -148,7 +148,7 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
         }
     }
 
-    /// While the source cannot be reached. Errors are what is hoped for.
+    /// While the source cannot be reached. Errors are expected.
     pub(super) async fn during_outage(&mut self, given: &Given) {
         for (digest, expected) in given.questions().take(2 * given.keys.len()) {
             let said = [
@@ -163,7 +163,7 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
         }
     }
 
-    /// After an outage: errors may last a while, but no good key is ever nobody's.
+    /// After an outage: errors may last a while, but a good key is never reported as unknown.
     pub(super) async fn recovers(&mut self, given: &Given) {
         let until = Instant::now() + self.patience;
         for (digest, expected) in given.questions().take(2 * given.keys.len()) {
@@ -180,8 +180,8 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
         }
     }
 
-    /// Asks for everything that is there before or after a change, so that the
-    /// store has something to unlearn.
+    /// Looks up all keys from before and after a change, so that the store holds
+    /// answers that become wrong.
     pub(super) async fn ask_all(&mut self, before: &Given, after: &Given) {
         for key in before.keys.iter().chain(&after.keys) {
             let said = self.ask(&key.digest).await;
@@ -189,7 +189,8 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
         }
     }
 
-    /// After a change: the store comes round, and is never wrong both ways.
+    /// After a change: every answer is from before it or from after it, and the store
+    /// sees the change in time.
     pub(super) async fn changes(&mut self, before: &Given, after: &Given) {
         let until = Instant::now() + self.patience;
         for key in before.keys.iter().chain(&after.keys) {
@@ -228,7 +229,7 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
     }
 }
 
-/// An answer that was right before a change, or an error: both may pass.
+/// An answer that was right before a change, or an error: both are allowed for a while.
 fn said_is_old(was: Option<&Expected>, said: &Said) -> bool {
     matches!(said, Said::Failed(_) | Said::Nothing) || fault(was, said).is_none()
 }

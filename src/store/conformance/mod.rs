@@ -1,4 +1,4 @@
-//! What every store promises, as a suite to run against one of your own.
+//! A test suite that checks a store against the promises of every store.
 //!
 //! ```
 //! use tower_subscription_key::MemoryStore;
@@ -16,12 +16,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The suite makes a catalog with all that a subscription can be, has the harness
-//! make stores that hold it, and asks them. It needs a tokio runtime with its
-//! timer, paused or not. A store that passes with a [`Harness`] that can also
-//! change the catalog and cut the store off is checked on every [`Promise`].
+//! The suite builds a catalog with subscriptions of every kind. The harness makes
+//! stores with this catalog, and the suite queries them. It needs a tokio runtime
+//! with its timer, paused or not. Every [`Promise`] is checked if the [`Harness`] can
+//! also change the catalog and disconnect the store.
 //!
-//! # A harness for more than the asking
+//! # A harness for more than lookups
 //!
 //! ```
 //! # use std::time::Duration;
@@ -48,9 +48,9 @@
 //! }
 //! ```
 //!
-//! For a store that reads documents, write the given catalog as one: everything
-//! in it can be read ([`Catalog::apis`], [`Catalog::products`],
-//! [`Catalog::subscriptions`]), and keys are written by their digests
+//! For a store that reads documents, write the given catalog as a document from
+//! [`Catalog::apis`], [`Catalog::products`] and [`Catalog::subscriptions`]. Keys are
+//! written as digests
 //! ([`KeyDigest::to_hex`](crate::KeyDigest::to_hex)).
 
 mod answers;
@@ -71,29 +71,29 @@ pub use report::{Nonconformance, Promise, Report, Trouble, Violation};
 
 use checks::{Checks, Given};
 
-/// Makes stores for the suite, and does to them what may happen to stores.
+/// Makes stores for the suite, and simulates changes and outages.
 pub trait Harness {
-    /// The store under check.
+    /// The store under test.
     type Store: SubscriptionStore;
 
-    /// A new store that holds that catalog and nothing else, ready to be asked.
+    /// Returns a new store with exactly the given catalog, ready for lookups.
     ///
-    /// It is called several times, with the same catalog; the store before is
-    /// dropped by then.
+    /// The suite calls it several times with the same catalog, and drops the earlier
+    /// store first.
     ///
     /// # Errors
     ///
-    /// Where there can be no such store. The suite ends.
+    /// If the store cannot be made. The suite ends.
     fn store(&self, catalog: Catalog) -> impl Future<Output = Result<Self::Store, Trouble>>;
 
-    /// Brings the store's source to that other catalog. The store need not have
-    /// seen it yet when this returns.
+    /// Changes the store's source to the given catalog. The store may see the change
+    /// later than this returns.
     ///
-    /// Default: not able to.
+    /// Default: not supported.
     ///
     /// # Errors
     ///
-    /// Where that fails. The suite ends.
+    /// If that fails. The suite ends.
     fn change(
         &self,
         store: &Self::Store,
@@ -105,11 +105,11 @@ pub trait Harness {
 
     /// Makes the store's source unreachable.
     ///
-    /// Default: not able to.
+    /// Default: not supported.
     ///
     /// # Errors
     ///
-    /// Where that fails. The suite ends.
+    /// If that fails. The suite ends.
     fn cut(&self, store: &Self::Store) -> impl Future<Output = Result<Ability, Trouble>> {
         let _ = store;
         async { Ok(Ability::Missing) }
@@ -119,7 +119,7 @@ pub trait Harness {
     ///
     /// # Errors
     ///
-    /// Where that fails. The suite ends.
+    /// If that fails. The suite ends.
     fn mend(&self, store: &Self::Store) -> impl Future<Output = Result<(), Trouble>> {
         let _ = store;
         async { Ok(()) }
@@ -132,12 +132,12 @@ pub trait Harness {
     }
 }
 
-/// Whether a harness did what it was asked to.
+/// Whether a harness supports an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ability {
-    /// It did.
+    /// The action was done.
     Done,
-    /// It has no means to: what would follow is skipped.
+    /// The action is not supported. The checks that depend on it are skipped.
     Missing,
 }
 
@@ -145,7 +145,7 @@ pub enum Ability {
 #[derive(Clone, Copy)]
 pub struct FromFn<F>(F);
 
-/// A harness from a closure that makes a store holding a catalog.
+/// Returns a harness that makes stores with the given closure.
 pub fn from_fn<F, Fut, S, E>(make: F) -> FromFn<F>
 where
     F: Fn(Catalog) -> Fut,
@@ -176,11 +176,11 @@ impl<F> fmt::Debug for FromFn<F> {
     }
 }
 
-/// Checks every promise that the harness has the means for.
+/// Checks every promise that the harness supports.
 ///
 /// # Errors
 ///
-/// [`Nonconformance`] with every violation, or where the harness failed.
+/// [`Nonconformance`] with every violation, or with the failure of the harness.
 pub async fn check(harness: impl Harness) -> Result<Report, Nonconformance> {
     let mut suite = Suite {
         first: Given::new(catalogs::first()?),
@@ -207,8 +207,7 @@ struct Suite<H> {
 }
 
 impl<H: Harness> Suite<H> {
-    /// A store of its own for every part, because one that was asked before may
-    /// remember.
+    /// Every part uses a new store, because a used one may remember earlier lookups.
     async fn store(&self) -> Result<H::Store, Nonconformance> {
         let store = self.harness.store(self.first.catalog.clone()).await;
         store.map_err(|source| failed("make a store", source))
@@ -231,7 +230,7 @@ impl<H: Harness> Suite<H> {
         self.report.kept.extend([
             Promise::Holds,
             Promise::Finds,
-            Promise::TellsApart,
+            Promise::Distinguishes,
             Promise::Peeks,
             Promise::Concurrent,
             Promise::Dropped,

@@ -3,27 +3,27 @@ use std::fmt;
 
 use crate::catalog::CatalogError;
 
-/// Whatever kept a [`Harness`](super::Harness) from doing what it was asked to.
+/// The error of a [`Harness`](super::Harness) that could not do its task.
 pub type Trouble = Box<dyn Error + Send + Sync>;
 
-/// What a store promises to those who ask it.
+/// A promise of a store to its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Promise {
-    /// Every key finds its subscription as it stands, in whatever state.
+    /// Every key finds the current version of its subscription, in any state.
     Finds,
-    /// A digest that no key has, one bit off or wholly different, is nobody's.
-    TellsApart,
-    /// `lookup_cached` says what `find` says, or that it does not know.
+    /// A digest of no key is reported as unknown, even if only one bit differs.
+    Distinguishes,
+    /// `lookup_cached` returns the same answer as `find`, or `None`.
     Peeks,
     /// What the store holds in memory is what it was given and what it finds.
     Holds,
-    /// Lookups at the same time get what they would get alone.
+    /// Concurrent lookups get the same answers as single ones.
     Concurrent,
-    /// A lookup that is dropped does not trouble those beside and after it.
+    /// A dropped lookup does not disturb concurrent and later lookups.
     Dropped,
-    /// While its source cannot be reached, the store says so or says what is
-    /// right, in a bounded time. It never says that a good key is nobody's.
+    /// While its source cannot be reached, the store returns an error or the right
+    /// answer within a bounded time. It never reports a good key as unknown.
     Outage,
     /// When its source can be reached again, the store finds everything again.
     Recovers,
@@ -35,15 +35,17 @@ pub enum Promise {
 impl Promise {
     fn sentence(self) -> &'static str {
         match self {
-            Self::Finds => "every key finds its subscription as it stands",
-            Self::TellsApart => "a digest that no key has is nobody's",
+            Self::Finds => "every key finds the current version of its subscription",
+            Self::Distinguishes => "a digest of no key is reported as unknown",
             Self::Peeks => "`lookup_cached` never contradicts `find`",
             Self::Holds => "`holdings` are what the store was given and what it finds",
-            Self::Concurrent => "lookups at the same time get what they would get alone",
-            Self::Dropped => "a dropped lookup troubles no other",
-            Self::Outage => "what cannot be asked is an error, never an unknown key",
-            Self::Recovers => "after an outage everything is found again",
-            Self::Changes => "a change is seen, and each key answered as before or as after it",
+            Self::Concurrent => "concurrent lookups get the same answers as single ones",
+            Self::Dropped => "a dropped lookup does not disturb other lookups",
+            Self::Outage => "an unreachable source is an error, never an unknown key",
+            Self::Recovers => "after an outage every key is found again",
+            Self::Changes => {
+                "a change becomes visible, and each answer is from before it or from after it"
+            }
         }
     }
 }

@@ -80,7 +80,7 @@ struct Shared {
 
 impl FileStore {
     /// Opens a catalog file and watches it. Needs no runtime: the file is read on a
-    /// thread of its own.
+    /// separate thread.
     ///
     /// # Errors
     ///

@@ -38,8 +38,8 @@ struct Shared {
 
 static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
 
-/// The stores that hear about each directory. Apart from the watcher, which calls
-/// back while it is told what to watch.
+/// The stores that are notified about each directory. This is separate from the
+/// watcher, because the watcher calls back while a directory is being added.
 static LISTENERS: Mutex<Vec<Listener>> = Mutex::new(Vec::new());
 
 struct Listener {

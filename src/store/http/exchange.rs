@@ -21,8 +21,8 @@ pub type RequestBody = http_body_util::Empty<Bytes>;
 /// The store applies its own timeouts and limits. Retries, proxies and tracing are
 /// up to the client. It must not follow redirects to other hosts, because the
 /// `Authorization` header would go there too. A request with `Connection: close`
-/// should get a connection of its own: the store asks for one when an answer on a
-/// reused connection cannot be trusted.
+/// should use a new connection: the store sends one when an answer on a reused
+/// connection cannot be trusted.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an HTTP client",
     label = "not a `tower::Service<http::Request<RequestBody>>`",

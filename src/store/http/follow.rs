@@ -264,7 +264,7 @@ impl<C: Exchange> Follower<C> {
         request
     }
 
-    /// In a task of its own: a client that panics must not end the follower.
+    /// Runs in a separate task: a client that panics must not end the follower.
     async fn exchange(
         &mut self,
         request: Request<RequestBody>,

@@ -151,7 +151,7 @@ fn read(response: Response<Bytes>, key: &KeyDigest) -> Result<Said, HttpError> {
         None => false,
     };
     let owner = match document::parse_owner(requests::document(response)?)? {
-        // Nobody gets in by another's key, whatever mixed the answers up.
+        // Mixed-up answers must not let a caller in as the owner of another key.
         Some((subscription, slot))
             if subscription.key(slot).map(|found| found.digest()) != Some(key) =>
         {

@@ -1,4 +1,4 @@
-//! Stores whose subscriptions are at a remote server that is asked over HTTP.
+//! Stores that get their subscriptions from a remote server over HTTP.
 //!
 //! | | [`HttpStore`] | [`HttpLookupStore`] |
 //! |---|---|---|

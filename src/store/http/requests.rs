@@ -175,8 +175,8 @@ impl fmt::Debug for Requests {
     }
 }
 
-/// The body of an answer that may be a document: status 200, a content type that
-/// JSON is sent with, not compressed. A proxy's error page is none of these.
+/// The body of a response that may be a document: status 200, a content type that
+/// is used for JSON, not compressed. This rules out a proxy's error page.
 pub(super) fn document(response: Response<Bytes>) -> Result<Bytes, HttpError> {
     if response.status() != StatusCode::OK {
         return Err(HttpError::Status(response.status()));

@@ -31,7 +31,7 @@ impl Revision {
     pub(super) fn goes_back_from(&self, before: &Self) -> Option<String> {
         let (new, old) = (self.text()?, before.text()?);
         if new == old {
-            return Some(format!("the ETag {old} stands for other content now"));
+            return Some(format!("the content for the ETag {old} has changed"));
         }
         let is_earlier = matches!(
             (self.modified, before.modified),

@@ -83,7 +83,7 @@ pub enum RedisStoreError {
     },
     /// Heartbeats that Redis accepted did not arrive.
     #[error("pushes from Redis do not arrive: the node may have left the cluster")]
-    Deaf,
+    NoPushes,
     /// The replica that is asked has lost its master.
     #[error("this Redis is a replica that has lost its master: its catalog may be outdated")]
     MasterLost,

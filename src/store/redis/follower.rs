@@ -120,8 +120,8 @@ impl Follower {
         self.replica.confirm(Some(&revision));
     }
 
-    /// Checks whether a suspected step back is one. Answers to lookups can overtake
-    /// each other, so only a reading that begins now can tell.
+    /// Checks whether the revision really went back. Answers to lookups can overtake
+    /// each other, so only a read that begins now is conclusive.
     pub(super) async fn check_revision(&self) -> Result<(), RedisStoreError> {
         let newest = self.definitions.revision();
         let reading = self.source.definitions(&self.definitions.known()).await?;

@@ -122,7 +122,7 @@ impl Listener {
                     follower.heard();
                     is_synced &= self.follow(message).await;
                 }
-                Event::Silence if is_probed => return RedisStoreError::Deaf,
+                Event::Silence if is_probed => return RedisStoreError::NoPushes,
                 Event::Silence => match self.probe(&mut sink).await {
                     Ok(is_published) => is_probed = is_published,
                     Err(error) => return error,

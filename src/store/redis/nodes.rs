@@ -6,7 +6,7 @@ use super::link::Link;
 
 /// The nodes at which a store can listen.
 pub(super) struct Nodes {
-    /// Those whose URLs were given.
+    /// Nodes with a configured URL.
     given: Vec<Client>,
     is_cluster: bool,
     certificates: Option<TlsCertificates>,

@@ -227,7 +227,7 @@ impl Replica {
         });
     }
 
-    /// Says that the source announced a change by itself.
+    /// Records that the source pushed a change.
     pub(crate) fn pushed(&self) {
         self.status
             .send_modify(|status| status.last_push = Some(SystemTime::now()));

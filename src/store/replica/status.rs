@@ -85,8 +85,8 @@ impl StoreStatus {
         self.saved_at
     }
 
-    /// When the source last announced a change by itself. `None` for sources
-    /// that do not, and before the first.
+    /// When the source last pushed a change. `None` for sources that do not push, and
+    /// before the first push.
     #[must_use]
     pub fn last_push(&self) -> Option<SystemTime> {
         self.last_push

@@ -53,19 +53,19 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
-    struct Told(String, #[source] Option<Box<Told>>);
+    struct Nested(String, #[source] Option<Box<Nested>>);
 
     #[test]
     fn short_error_is_described_with_its_sources() {
-        let inner = Told("refused".into(), None);
-        let outer = Told("no answer".into(), Some(Box::new(inner)));
+        let inner = Nested("refused".into(), None);
+        let outer = Nested("no answer".into(), Some(Box::new(inner)));
         assert_eq!(&*describe(&outer), "no answer: refused");
     }
 
     #[test]
     fn long_error_is_cut_between_characters() {
-        let inner = Told("é".repeat(MOST), None);
-        let outer = Told("no answer".into(), Some(Box::new(inner)));
+        let inner = Nested("é".repeat(MOST), None);
+        let outer = Nested("no answer".into(), Some(Box::new(inner)));
         let text = describe(&outer);
         assert!(text.len() <= MOST + 16, "{}", text.len());
         assert!(text.ends_with("é … (cut)"), "{text}");

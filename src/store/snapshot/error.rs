@@ -40,7 +40,7 @@ pub enum SnapshotError {
     },
     /// The snapshot belongs to another source, or to another kind of store.
     #[error(
-        "{}: the snapshot belongs to another source: give each store a file of its own",
+        "{}: the snapshot belongs to another source: give each store a separate file",
         path.display()
     )]
     OtherSource {

@@ -18,8 +18,8 @@
 //! ```
 //!
 //! 1. The file contains digests, never keys, and only its owner may read it.
-//! 2. It is replaced as a whole: written beside its place, brought to the disk,
-//!    renamed. A crash leaves the file as it was.
+//! 2. It is replaced as a whole: a temporary file is written, synced to disk and
+//!    renamed. A crash leaves the old file unchanged.
 //! 3. It says when it was saved, from which source and by which kind of store, and
 //!    what its content hashes to. A file that is incomplete, altered, too old or of
 //!    another source is refused, because a wrong catalog would deny good keys or
@@ -126,7 +126,7 @@ impl Snapshot {
 
 impl SnapshotFile {
     /// The file with the given path. Its directory must exist; the file need not.
-    /// Give each process, and each store in it, a file of its own.
+    /// Use a separate file for each process, and for each store in a process.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {

@@ -12,7 +12,7 @@ use crate::store::sql::load;
 const MANY: i64 = 20_000;
 
 /// The last change that a replica has applied: its number and its time. The time
-/// tells it from another change with the same number in a database that went back.
+/// distinguishes it from another change with the same number in a restored database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Mark {
     pub(super) number: u64,

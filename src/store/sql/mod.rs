@@ -23,7 +23,7 @@
 //! 4. While the database is away, the last version answers, and attempts to read
 //!    it follow each other with growing pauses.
 //! 5. A store with a name reports the number that it has applied, so that
-//!    [`Manage::wait_applied`](crate::manage::Manage::wait_applied) can tell when a
+//!    [`Manage::wait_applied`](crate::manage::Manage::wait_applied) knows when a
 //!    change is in force everywhere. The report counts for 30 seconds.
 
 #[cfg(feature = "redis")]

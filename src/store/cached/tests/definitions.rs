@@ -4,7 +4,7 @@ use super::*;
 use crate::catalog::{Api, Catalog};
 use crate::store::{Answer, Holdings};
 
-/// A store whose answers carry the definitions in use.
+/// A store that returns answers with the definitions in use.
 #[derive(Clone)]
 struct Pairing {
     far: Far,

@@ -60,7 +60,7 @@ async fn a_key_in_use_is_refreshed_before_its_lifetime_ends() {
     for _ in 0..100 {
         assert!(
             found(&store.lookup_cached(&key)),
-            "nobody waits for a refresh"
+            "no request waits for a refresh"
         );
     }
     assert_eq!(state_of(store.find(&key).await), State::Active);

@@ -44,7 +44,7 @@ enum Mode {
 #[error("the remote server is down")]
 struct Down;
 
-/// A remote server that does as it is told, and counts.
+/// A scripted remote server that counts its requests.
 #[derive(Clone)]
 struct Far(Arc<FarState>);
 
@@ -159,7 +159,7 @@ fn suspended() -> Subscription {
     contoso().with_state(State::Suspended)
 }
 
-/// A cache whose lifetimes are exact.
+/// A cache with exact lifetimes.
 fn exact(far: &Far) -> CachedStoreBuilder<Far> {
     CachedStore::builder(far.clone()).jitter(0.0)
 }
@@ -182,7 +182,7 @@ fn is_absent(answer: &Option<Answer>) -> bool {
 
 type Request = JoinHandle<LookupResult<Down>>;
 
-/// A request for that key in a task of its own.
+/// A request for the given key in a separate task.
 fn request(store: &CachedStore<Far>, key: &str) -> Request {
     let (store, key) = (store.clone(), digest(key));
     tokio::spawn(async move { store.find(&key).await })

@@ -2,7 +2,7 @@ use std::error::Error;
 
 use super::*;
 
-/// A cache that found `good`, and whose lifetime is just over.
+/// A cache that found `good`; the entry has just expired.
 async fn with_old_key(far: &Far) -> CachedStore<Far> {
     let store = exact(far).build().unwrap();
     store.find(&digest("good")).await.unwrap();

@@ -55,9 +55,9 @@ mod cached {
     use super::*;
     use crate::store::CachedStore;
 
-    /// A cache around the remote server; told of changes, or left to find out.
+    /// A cache around the remote server, with or without invalidations.
     struct Cached {
-        told: bool,
+        is_notified: bool,
         patience: Duration,
     }
 
@@ -70,7 +70,7 @@ mod cached {
 
         async fn change(&self, store: &Self::Store, catalog: Catalog) -> Result<Ability, Trouble> {
             store.get_ref().partners.hold(&catalog);
-            if self.told {
+            if self.is_notified {
                 store.invalidate_all();
             }
             Ok(Ability::Done)
@@ -90,10 +90,15 @@ mod cached {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_cached_store_conforms_told_of_changes_or_not() {
-        for (told, patience) in [(true, 5), (false, 67)] {
+    async fn cached_store_with_and_without_invalidations_conforms() {
+        for (is_notified, patience) in [(true, 5), (false, 67)] {
             let patience = Duration::from_secs(patience);
-            let report = check(Cached { told, patience }).await.unwrap();
+            let report = check(Cached {
+                is_notified,
+                patience,
+            })
+            .await
+            .unwrap();
             assert_eq!(report.skipped, []);
         }
     }
@@ -118,7 +123,7 @@ async fn broken_by(flaw: Flaw) -> Vec<Promise> {
 async fn flaws_are_caught_as_what_they_are() {
     for (flaw, promises) in [
         (Flaw::ErrorIsAbsence, &[Promise::Outage] as &[Promise]),
-        (Flaw::HalfDigest, &[Promise::Finds, Promise::TellsApart]),
+        (Flaw::HalfDigest, &[Promise::Finds, Promise::Distinguishes]),
         (Flaw::ActiveOnly, &[Promise::Finds]),
         (Flaw::FirstSlot, &[Promise::Finds]),
         (Flaw::Poisoned, &[Promise::Dropped]),
@@ -141,11 +146,11 @@ async fn a_flaw_of_one_kind_is_not_taken_for_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_violations_are_told_in_sentences_without_keys() {
+async fn violations_are_reported_as_sentences_without_keys() {
     let error = check(Ends(Flaw::ActiveOnly)).await.unwrap_err();
     assert!(error.violations().len() > 5);
     let text = format!("{error:?}");
-    let line = "every key finds its subscription as it stands: \
+    let line = "every key finds the current version of its subscription: \
                 the secondary key of `state-suspended` is not found";
     assert!(text.contains(line), "{text}");
     let catalog = catalogs::first().unwrap();

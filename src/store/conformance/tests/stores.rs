@@ -138,7 +138,7 @@ impl SubscriptionStore for Remote {
     }
 }
 
-/// Harnesses whose remote server does what it is told.
+/// Harnesses with a scripted remote server.
 #[derive(Clone)]
 pub(super) struct Ends(pub(super) Flaw);
 

@@ -144,7 +144,7 @@ fn removed(
                 panic!("{refusal:?}");
             };
             assert_eq!(of, entity);
-            assert!(there && users.contains(by), "{by} is none of {users:?}");
+            assert!(there && users.contains(by), "{by} is not in {users:?}");
             false
         }
     }

@@ -93,7 +93,7 @@ impl RedisPublisher {
     }
 
     /// Changes one subscription from its current version. `update` gets the published
-    /// subscription, or `None` if there is none, and returns what replaces it, or `None`
+    /// subscription, or `None` if it does not exist, and returns its replacement, or `None`
     /// to remove it. It is called again if another publisher was faster.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl RedisPublisher {
             .await
     }
 
-    /// Removes the subscription with the given id. `None`: there is none.
+    /// Removes the subscription with the given id. Returns `None` if it does not exist.
     ///
     /// # Errors
     ///

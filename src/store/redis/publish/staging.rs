@@ -1,4 +1,4 @@
-//! Publishing a whole catalog: written beside the live one, then exchanged for it.
+//! Publishing a whole catalog: it is written next to the live one, then replaces it.
 
 use redis::{Cmd, cmd};
 
@@ -21,7 +21,7 @@ const BATCH_BYTES: usize = 128 * 1024;
 impl RedisPublisher {
     /// Replaces everything that was published before.
     ///
-    /// The catalog is written beside the live one, in parts, and then exchanged for it
+    /// The catalog is written next to the live one, in parts, and then replaces it
     /// in one step. Single changes by other publishers meanwhile are lost with the old
     /// one. If this is interrupted, readers see nothing of it, and Redis removes what
     /// was written after ten minutes.

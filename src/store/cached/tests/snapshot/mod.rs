@@ -169,7 +169,7 @@ async fn status<S: SubscriptionStore>(store: &CachedStore<S>, key: &str) -> Stat
     service.oneshot(request).await.unwrap().status()
 }
 
-/// A remote server whose key `good` was saved by a process that is gone.
+/// A remote server with a key `good` that an earlier process saved.
 async fn saved(place: &Place) -> Remote {
     let remote = remote();
     let store = place.open(&remote);

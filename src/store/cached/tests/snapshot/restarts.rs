@@ -73,7 +73,7 @@ async fn what_is_stale_from_the_file_is_asked_for_anew_once_that_can_be() {
     remote.is_reached.store(false, Ordering::SeqCst);
     assert!(
         store.holdings().is_err(),
-        "the file is older than what was told"
+        "the file is older than the invalidation"
     );
 }
 

@@ -94,7 +94,7 @@ async fn many_invalidations_are_saved_at_once() {
     let savings = remote.held.load(Ordering::SeqCst) - before;
     assert!((1..=2).contains(&savings), "{savings}");
     assert_eq!(place.saved().subscription_count(), 0);
-    // One that nobody has is nothing to be saved.
+    // Invalidating an unknown key saves nothing.
     store.invalidate_key(&digest("unheard of"));
     soon().await;
     assert_eq!(remote.held.load(Ordering::SeqCst), before + savings);
