@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_query_loses_the_key_and_nothing_else() {
+    fn query_after_stripping_lacks_only_the_key() {
         for (uri, left) in [
             ("/p?c=1&subscription-key=K&b=%61", "/p?c=1&b=%61"),
             ("/p?subscription-key=K", "/p"),

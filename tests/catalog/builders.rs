@@ -7,7 +7,7 @@ use tower_subscription_key::catalog::{
 };
 
 #[test]
-fn builders_drop_what_they_add() {
+fn subscription_without_methods_remove_what_was_added() {
     let end = std::time::SystemTime::UNIX_EPOCH;
     let key = SubscriptionKey::new("K").with_expiry(end);
     let full = Subscription::new("s")
@@ -39,7 +39,7 @@ fn builders_drop_what_they_add() {
 }
 
 #[test]
-fn metadata_is_made_of_arrays_json_and_owned_names() {
+fn metadata_from_arrays_json_and_owned_names_is_accepted() {
     let of_array = Metadata::from([("tier", "public")]);
     let of_names: Metadata = [(String::from("tier"), json!("public"))]
         .into_iter()
@@ -59,7 +59,7 @@ struct Plan {
 }
 
 #[test]
-fn typed_metadata_is_read_once_and_shared_until_a_change() {
+fn typed_metadata_until_a_change_is_parsed_once_and_shared() {
     let product = |calls: u32| Product::new("p").with_metadata([("calls", calls)]);
     let catalog = Catalog::builder()
         .api(Api::new("echo", "/echo"))
@@ -72,13 +72,13 @@ fn typed_metadata_is_read_once_and_shared_until_a_change() {
     let first = plan(&catalog);
     assert_eq!(*first, Plan { calls: 5 });
     assert!(std::ptr::eq(first, plan(&catalog)));
-    // A change of something else keeps it, a change of the product replaces it.
+    // An unrelated change keeps the parsed value; a change of the product replaces it.
     let other = Change::PutApi(Api::new("other", "/other"));
     let next = catalog.apply([other]).unwrap();
     assert!(std::ptr::eq(first, plan(&next)));
     let next = next.apply([Change::PutProduct(product(7))]).unwrap();
     assert_eq!(plan(&next), &Plan { calls: 7 });
-    // Another type beside it, and one that does not fit.
+    // The same metadata as another type, and as a type that does not match.
     let metadata = catalog.product("p").unwrap().metadata();
     let all = metadata.typed::<serde_json::Value>().unwrap();
     assert_eq!(all, &json!({ "calls": 5 }));
@@ -87,7 +87,7 @@ fn typed_metadata_is_read_once_and_shared_until_a_change() {
 }
 
 #[test]
-fn store_of_keys_lets_each_key_in_everywhere_by_its_name() {
+fn store_of_keys_maps_each_key_to_its_name() {
     let store = MemoryStore::of_keys([("contoso", "K"), ("fabrikam", "L")]).unwrap();
     let catalog = store.catalog();
     assert_eq!(catalog.api_for_path("/any/path").map(Api::id), Some("api"));

@@ -24,7 +24,7 @@ fn refused(error: CatalogError) -> Vec<(String, Field, IssueKind)> {
 }
 
 #[test]
-fn all_issues_are_reported_at_once_and_in_the_order_of_the_catalog() {
+fn issues_of_a_catalog_are_reported_together_in_order() {
     let scoped = |id: &str| Subscription::new(id).with_scope(Scope::AllApis);
     let open = |id: &str| Product::new(id).with_subscription_required(false);
     let refusal = Catalog::builder()
@@ -150,7 +150,7 @@ fn catalog_without_apis_is_refused() {
 }
 
 #[test]
-fn apis_and_products_come_back_as_they_were_put_and_in_order() {
+fn apis_and_products_are_returned_unchanged_and_in_order() {
     let metadata: Metadata = [("tier", "public")].into_iter().collect();
     let apis = [
         Api::new("z", "/z"),

@@ -25,7 +25,7 @@ fn decision(catalog: &Catalog, api: &str, key: &str, now: SystemTime) -> Decisio
     decide(question.with_key(key).at(now))
 }
 
-/// The subscription and slot that a key names.
+/// The subscription and slot of a key.
 fn caller(catalog: &Catalog, key: &str) -> Option<(String, KeySlot)> {
     match decision(catalog, "echo", key, SystemTime::now()) {
         Decision::Allow(access) => {
@@ -59,7 +59,7 @@ fn changes_in_any_order_make_one_version() {
 }
 
 #[test]
-fn changes_with_one_that_is_refused_change_nothing() {
+fn changes_with_an_invalid_one_change_nothing() {
     let store = MemoryStore::new(catalog());
     let error = store
         .apply([
@@ -75,7 +75,7 @@ fn changes_with_one_that_is_refused_change_nothing() {
 }
 
 #[test]
-fn keys_that_change_places_are_accepted_in_one_version() {
+fn keys_swapped_in_one_version_are_accepted() {
     let two = catalog()
         .apply([Change::PutSubscription(to_all("second", "L"))])
         .unwrap();
@@ -95,7 +95,7 @@ fn keys_that_change_places_are_accepted_in_one_version() {
 }
 
 #[test]
-fn the_last_change_to_an_entity_counts() {
+fn changes_to_the_same_entity_apply_the_last_one() {
     let changed = catalog().apply([
         Change::RemoveApi("echo".into()),
         Change::PutApi(Api::new("echo", "/again")),
@@ -113,7 +113,7 @@ fn the_last_change_to_an_entity_counts() {
 }
 
 #[test]
-fn an_api_and_its_users_are_removed_together_but_not_alone() {
+fn api_with_users_is_removed_only_together_with_them() {
     let used = catalog()
         .apply([
             Change::PutApi(Api::new("other", "/other")),
@@ -146,7 +146,7 @@ fn an_api_and_its_users_are_removed_together_but_not_alone() {
 }
 
 #[test]
-fn an_api_that_takes_the_place_of_a_removed_one_comes_last_and_opens_nothing_old() {
+fn api_that_replaces_a_removed_one_comes_last_and_gets_no_old_grants() {
     let api = |n: usize| Api::new(format!("a{n}"), format!("/a{n}"));
     let to_a1 = Subscription::new("old")
         .with_scope(Scope::Api("a1".into()))
@@ -176,7 +176,7 @@ fn an_api_that_takes_the_place_of_a_removed_one_comes_last_and_opens_nothing_old
 }
 
 #[test]
-fn a_catalog_that_may_lack_apis_loses_its_last_one() {
+fn catalog_that_allows_no_apis_accepts_removal_of_the_last_one() {
     let empty = Catalog::builder().allow_no_apis().build().unwrap();
     let one = empty
         .apply([Change::PutApi(Api::new("echo", "/echo"))])
@@ -192,8 +192,8 @@ fn a_catalog_that_may_lack_apis_loses_its_last_one() {
 }
 
 #[test]
-fn a_retired_key_opens_as_its_slots_key_until_it_ends() {
-    // A catalog keeps times in microseconds.
+fn retired_key_until_its_end_counts_as_the_key_of_its_slot() {
+    // A catalog stores times in microseconds.
     let end = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
     let old = SubscriptionKey::new("old").with_expiry(end);
     let rotated = to_all("first", "new").with_retired_key(KeySlot::Primary, old);
@@ -219,7 +219,7 @@ fn a_retired_key_opens_as_its_slots_key_until_it_ends() {
             Decision::Allow(_)
         ));
         assert_eq!(catalog.subscription("first"), Some(rotated.clone()));
-        // Rotated again, the older one ends at once.
+        // After another rotation, the older retired key ends at once.
         let again = rotated.clone().with_retired_key(
             KeySlot::Primary,
             SubscriptionKey::new("new").with_expiry(end),
@@ -232,7 +232,7 @@ fn a_retired_key_opens_as_its_slots_key_until_it_ends() {
 }
 
 #[test]
-fn retired_keys_that_break_a_rule_are_refused() {
+fn retired_keys_that_break_a_rule_are_rejected() {
     let end = SystemTime::now();
     let retired = |text: &str| SubscriptionKey::new(text).with_expiry(end);
     let bare = Subscription::new("s").with_scope(Scope::AllApis);
@@ -277,7 +277,7 @@ fn retired_keys_that_break_a_rule_are_refused() {
 }
 
 #[test]
-fn a_rotation_from_the_current_version_keeps_a_suspension() {
+fn rotation_of_a_suspended_subscription_keeps_it_suspended() {
     let store = MemoryStore::new(catalog());
     let read_earlier = store.catalog().subscription("first").unwrap();
     let suspend = |s: Subscription| s.with_state(State::Suspended);
@@ -292,7 +292,7 @@ fn a_rotation_from_the_current_version_keeps_a_suspension() {
 }
 
 #[test]
-fn concurrent_updates_lose_none() {
+fn concurrent_updates_are_all_kept() {
     let store = MemoryStore::new(catalog());
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -309,7 +309,7 @@ fn concurrent_updates_lose_none() {
 }
 
 #[test]
-fn an_update_that_fails_by_itself_changes_nothing() {
+fn update_that_returns_an_error_changes_nothing() {
     #[derive(Debug, PartialEq)]
     enum Failure {
         Own,

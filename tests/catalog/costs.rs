@@ -27,13 +27,13 @@ fn catalog(subscriptions: usize) -> Catalog {
 fn subscription_with_two_keys_takes_less_than_200_bytes() {
     const COUNT: usize = 10_000;
     let mut kept = None;
-    // A larger one is built by two threads, of which only one would be counted.
+    // A larger catalog is built by two threads, and only one would be counted.
     let used = measure(|| kept = Some(catalog(COUNT)));
     let each = used.bytes_current / COUNT as i64;
     assert!((100..200).contains(&each), "{each} bytes");
 }
 
-/// The costs of suspending one subscription.
+/// The cost of suspending one subscription.
 fn change(catalog: &Catalog) -> AllocationInfo {
     let suspended = subscription(7).with_state(State::Suspended);
     let mut next = None;

@@ -1,4 +1,4 @@
-//! Catalogs through their public API: what is refused, changed and returned.
+//! Catalogs through their public API: validation, changes and queries.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod builders;

@@ -1,4 +1,4 @@
-//! The example of a control plane as a process: its flags, its lines, its ends.
+//! The control plane example as a process: its flags, output and exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(unix)]
 
@@ -21,7 +21,7 @@ primary_key = "the key of contoso"
 "#;
 
 #[test]
-fn lines_that_it_prints_work_when_pasted() {
+fn printed_commands_when_pasted_work() {
     let folder = TempDir::new().unwrap();
     let mut plane = Plane::start(&folder, &[]);
     let text = plane.rest_of_stdout();

@@ -34,7 +34,7 @@ fn command(folder: &TempDir, flags: &[&str]) -> Command {
     command
 }
 
-/// Runs it to its end: exit code, stdout, stderr.
+/// Runs it until it exits: exit code, stdout, stderr.
 pub(crate) fn run(folder: &TempDir, flags: &[&str]) -> (Option<i32>, String, String) {
     let output = command(folder, flags).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -45,7 +45,7 @@ pub(crate) fn run(folder: &TempDir, flags: &[&str]) -> (Option<i32>, String, Str
     )
 }
 
-/// What a shell prints for a line.
+/// The output of a command line in a shell.
 pub(crate) fn curl(line: &str) -> String {
     let line = line.replace("curl ", "curl -sS ");
     let output = Command::new("sh").args(["-c", &line]).output().unwrap();
@@ -62,7 +62,7 @@ impl Plane {
         Self::start_with(folder, flags, |_| {})
     }
 
-    /// On free ports, and ready.
+    /// Starts it on free ports and waits until it is ready.
     pub(crate) fn start_with(
         folder: &TempDir,
         flags: &[&str],

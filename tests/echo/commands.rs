@@ -1,4 +1,4 @@
-//! The command line, and what is printed for people.
+//! The command line and its output.
 
 use std::io::{BufRead, Read};
 use std::net::TcpListener;
@@ -25,7 +25,7 @@ fn help_is_no_error() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_told_with_the_usage_before_the_catalog_is_looked_at() {
+fn invalid_arguments_are_reported_with_the_usage_before_the_catalog_is_read() {
     for arguments in [
         &["--nonsense"][..],
         &["--catalogue", "x"],
@@ -52,7 +52,7 @@ fn what_cannot_be_meant_is_told_with_the_usage_before_the_catalog_is_looked_at()
 }
 
 #[test]
-fn a_catalog_that_cannot_be_loaded_is_told_with_all_its_errors() {
+fn invalid_catalog_is_reported_with_all_its_errors() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("catalog.toml");
     let path = file.to_str().unwrap();
@@ -73,7 +73,7 @@ fn a_catalog_that_cannot_be_loaded_is_told_with_all_its_errors() {
 }
 
 #[test]
-fn a_taken_address_is_told() {
+fn address_in_use_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let (code, stdout, stderr) = run(&["--listen", &address]);
@@ -83,7 +83,7 @@ fn a_taken_address_is_told() {
 }
 
 #[test]
-fn catalogs_come_in_three_languages() {
+fn catalog_in_any_format_is_served() {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
         (
@@ -112,7 +112,7 @@ fn has_curl() -> bool {
     cfg!(unix) && curl.is_ok_and(|curl| curl.status.success())
 }
 
-/// Does what the line says when it is pasted; without a `curl`, what it means.
+/// Runs the printed line. Without `curl`, sends the same request directly.
 fn paste(echo: &Echo, line: &str) -> Answer {
     if has_curl() {
         let mut shell = Command::new("sh");
@@ -135,7 +135,7 @@ fn paste(echo: &Echo, line: &str) -> Answer {
 }
 
 #[test]
-fn what_it_prints_to_try_works() {
+fn printed_command_works() {
     let printed = include_str!("../../examples/echo/try.txt").lines().count();
     let mut echo = Echo::start(&mut command());
     let lines = echo.stdout.by_ref().lines().map(Result::unwrap);
@@ -171,10 +171,10 @@ fn what_it_prints_to_try_works() {
 
 #[cfg(unix)]
 #[test]
-fn it_ends_well_when_told_to() {
+fn process_on_a_signal_exits_with_0() {
     for signal in ["-INT", "-TERM"] {
         let mut echo = Echo::with_catalog(CATALOG, &[]);
-        // A connection that stays open does not keep it.
+        // An open connection does not delay the exit.
         let _idle = std::net::TcpStream::connect(&echo.address).unwrap();
         let id = echo.process.id().to_string();
         let kill = Command::new("kill").args([signal, &id]).status();

@@ -1,10 +1,10 @@
-//! What the inner service sees, and through what a request was let in.
+//! What the inner service sees, and which access a request has.
 
 use super::process::Echo;
 use super::*;
 
 #[test]
-fn an_answer_is_compact_json_in_the_contracts_order() {
+fn answer_is_compact_json_in_the_order_of_the_contract() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     let answer = echo.get(
         "/echo/resource?a=1",
@@ -22,7 +22,7 @@ fn an_answer_is_compact_json_in_the_contracts_order() {
 }
 
 #[test]
-fn the_access_follows_the_rules() {
+fn access_follows_the_rules() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     let anonymous_weather = "weather trial - - - -";
     for (path, key, access) in [
@@ -65,7 +65,7 @@ fn the_access_follows_the_rules() {
 }
 
 #[test]
-fn paths_belong_to_apis_by_their_bytes() {
+fn path_is_matched_byte_by_byte() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     for (path, status) in [
         ("/echo", 200),
@@ -90,7 +90,7 @@ fn paths_belong_to_apis_by_their_bytes() {
 }
 
 #[test]
-fn every_method_gets_in() {
+fn request_with_any_method_is_allowed() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     for method in [
         "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW",
@@ -103,7 +103,7 @@ fn every_method_gets_in() {
 }
 
 #[test]
-fn header_values_keep_their_order_and_need_not_be_text() {
+fn header_values_that_are_not_text_keep_their_order() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     let answer = echo.send(b"GET /status?%ff+? HTTP/1.1\r\nHost: h\r\nX-A: 2\r\nX-B: \xff\r\nx-a: 1\r\nConnection: close\r\n\r\n");
     let seen = answer.seen();
@@ -112,10 +112,10 @@ fn header_values_keep_their_order_and_need_not_be_text() {
     assert_eq!(seen["headers"]["x-b"], serde_json::json!(["\u{fffd}"]));
 }
 
-/// More than the buffers between them hold: the client is still sending when
-/// it is answered.
+/// More than the socket buffers hold: the client is still sending when the
+/// response arrives.
 #[test]
-fn who_is_still_sending_gets_to_read_the_answer() {
+fn denied_client_that_still_sends_can_read_the_answer() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     let body = "x".repeat(8 << 20);
     for (path, status) in [("/status", 200), ("/echo", 401)] {
@@ -128,7 +128,7 @@ fn who_is_still_sending_gets_to_read_the_answer() {
 }
 
 #[test]
-fn who_asks_before_sending_is_denied_before_sending() {
+fn denied_client_that_expects_100_continue_is_denied_before_the_body() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     let headers = [("Content-Length", "5"), ("Expect", "100-continue")];
     let answer = echo.ask("POST", "/echo", &headers);
@@ -136,7 +136,7 @@ fn who_asks_before_sending_is_denied_before_sending() {
 }
 
 #[test]
-fn a_wrong_key_is_refused_where_none_is_needed_if_asked_for() {
+fn wrong_key_for_an_open_api_with_the_flag_is_denied() {
     let echo = Echo::with_catalog(CATALOG, &["--inapplicable-key", "deny"]);
     for path in ["/weather", "/status"] {
         for key in [PRIMARY, "unknown", "suspended"] {
@@ -158,7 +158,7 @@ fn a_wrong_key_is_refused_where_none_is_needed_if_asked_for() {
 }
 
 #[test]
-fn an_unknown_path_passes_without_access_if_asked_for() {
+fn unknown_path_with_the_flag_passes_without_access() {
     let echo = Echo::with_catalog(CATALOG, &["--unmatched", "pass"]);
     for headers in [&[][..], &[(HEADER, "master")], &[(HEADER, "unknown")]] {
         let answer = echo.get("/nowhere", headers);
@@ -170,7 +170,7 @@ fn an_unknown_path_passes_without_access_if_asked_for() {
 }
 
 #[test]
-fn http_2_is_served_without_tls() {
+fn http_2_without_tls_is_served() {
     use http_body_util::{BodyExt, Empty};
     use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 

@@ -1,5 +1,5 @@
-//! The echo example as a process, asked over real sockets: what rigs and people
-//! outside rely on, byte for byte.
+//! The echo example as a process, over real sockets. Its output is a contract,
+//! byte for byte.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod commands;

@@ -1,4 +1,4 @@
-//! The example as a process, and a client that writes bytes and reads bytes.
+//! The example as a process, and a client that writes and reads raw bytes.
 
 use std::env::consts::EXE_SUFFIX;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Only so that a broken example fails its test instead of hanging it.
+/// A limit, so that a broken example fails its test instead of blocking it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An example, not yet started.
@@ -27,14 +27,14 @@ pub(crate) fn example(name: &str) -> Command {
     Command::new(binary)
 }
 
-/// The echo example, not yet started. It runs in a folder that is not its own.
+/// The echo example, not yet started. It runs in a temporary directory.
 pub(crate) fn command() -> Command {
     let mut command = example("echo");
     command.current_dir(std::env::temp_dir());
     command
 }
 
-/// Runs it to its end: exit code, stdout, stderr.
+/// Runs it until it exits: exit code, stdout, stderr.
 pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = command().args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -56,7 +56,7 @@ pub(crate) struct Echo {
 }
 
 impl Echo {
-    /// Serves a catalog of that text.
+    /// Serves the given catalog text.
     pub(crate) fn with_catalog(text: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let catalog = folder.path().join("catalog.toml");
@@ -67,7 +67,7 @@ impl Echo {
         echo
     }
 
-    /// Serves on a free port, and is ready.
+    /// Serves on a free port and waits until it is ready.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut process = command
             .args(["--listen", "127.0.0.1:0"])
@@ -106,7 +106,7 @@ impl Echo {
         &self.catalog
     }
 
-    /// Writes those bytes, and reads until the connection closes.
+    /// Writes the given bytes, and reads until the connection closes.
     pub(crate) fn send(&self, request: impl AsRef<[u8]>) -> Answer {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -116,7 +116,7 @@ impl Echo {
         Answer::read(bytes)
     }
 
-    /// A request without a body, with those header lines.
+    /// A request without a body, with the given header lines.
     pub(crate) fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = format!("{method} {target} HTTP/1.1\r\nHost: api.example:81\r\n");
         for (name, value) in headers {
@@ -134,7 +134,7 @@ impl Echo {
         self.stderr.recv_timeout(PATIENCE).unwrap()
     }
 
-    /// Asks until the answer is such, as it is to be soon.
+    /// Repeats a request until the response matches.
     pub(crate) fn until(&self, mut such: impl FnMut(&Self) -> bool) {
         let begin = Instant::now();
         while !such(self) {
@@ -151,7 +151,7 @@ impl Drop for Echo {
     }
 }
 
-/// An answer as it came, but for its date.
+/// A raw response without its date.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) head: String,

@@ -12,8 +12,8 @@ fn status(echo: &Echo) -> u16 {
     echo.get("/echo", &KEY).status()
 }
 
-/// Overwrites the file, with text that is not shorter, at one stroke: what is
-/// emptied first may be seen empty, and told, on a machine that is busy.
+/// Overwrites the file in one write, with text that is not shorter. If the file were
+/// truncated first, a busy machine could read and report an empty file.
 fn overwrite(echo: &Echo, text: &str) {
     let mut file = fs::OpenOptions::new()
         .write(true)
@@ -23,7 +23,7 @@ fn overwrite(echo: &Echo, text: &str) {
     assert_eq!(file.write(text.as_bytes()).unwrap(), text.len());
 }
 
-/// Renamed over it, as editors and deployments do.
+/// Renames a new file over it, like editors and deployments.
 fn replace(echo: &Echo, text: &str) {
     let beside = echo.catalog().with_extension("new");
     fs::write(&beside, text).unwrap();
@@ -31,7 +31,7 @@ fn replace(echo: &Echo, text: &str) {
 }
 
 #[test]
-fn a_change_is_live_soon_and_told() {
+fn catalog_change_is_live_and_logged() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     assert_eq!(status(&echo), 200);
 
@@ -49,7 +49,7 @@ fn a_change_is_live_soon_and_told() {
 }
 
 #[test]
-fn a_broken_file_changes_nothing_and_is_told() {
+fn invalid_catalog_change_is_ignored_and_logged() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     let path = echo.catalog().display().to_string();
 

@@ -1,10 +1,10 @@
-//! Taking the key away, and keeping it.
+//! Stripping the key, and keeping it.
 
 use super::process::Echo;
 use super::*;
 
 #[test]
-fn by_default_the_key_stays() {
+fn key_by_default_is_kept() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     let query = format!("c=1&subscription-key={PRIMARY}&b=%61");
     let seen = echo.get(&format!("/echo?{query}"), &[]).seen();
@@ -15,7 +15,7 @@ fn by_default_the_key_stays() {
 }
 
 #[test]
-fn the_query_loses_the_key_and_nothing_else() {
+fn query_after_stripping_lacks_only_the_key() {
     let echo = Echo::with_catalog(CATALOG, &["--strip"]);
     let key = format!("subscription-key={PRIMARY}");
     for (query, left) in [
@@ -40,7 +40,7 @@ fn the_query_loses_the_key_and_nothing_else() {
 }
 
 #[test]
-fn every_name_that_applies_is_taken_away_used_or_not() {
+fn key_names_that_apply_are_stripped_even_if_unused() {
     let echo = Echo::with_catalog(CATALOG, &["--strip"]);
     let lower = "ocp-apim-subscription-key";
     for target in [
@@ -55,7 +55,7 @@ fn every_name_that_applies_is_taken_away_used_or_not() {
 }
 
 #[test]
-fn an_api_with_its_own_names_keeps_the_default_ones() {
+fn default_names_for_an_api_with_other_names_are_kept() {
     let echo = Echo::with_catalog(CATALOG, &["--strip"]);
     let headers = [("X-Api-Key", PRIMARY), (HEADER, "other")];
     let seen = echo
@@ -67,7 +67,7 @@ fn an_api_with_its_own_names_keeps_the_default_ones() {
 }
 
 #[test]
-fn a_path_of_no_api_loses_the_default_names() {
+fn default_names_for_an_unmatched_path_are_stripped() {
     let echo = Echo::with_catalog(CATALOG, &["--strip", "--unmatched=pass"]);
     let seen = echo
         .get("/nowhere?subscription-key=b&a=1", &[(HEADER, PRIMARY)])

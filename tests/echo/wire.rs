@@ -1,4 +1,4 @@
-//! What a denied client gets, to the byte.
+//! The exact bytes that a denied client gets.
 
 use super::process::{Answer, Echo};
 use super::*;
@@ -18,12 +18,12 @@ fn denial(body: &str, realm: &str, name: &str) -> Answer {
 }
 
 #[test]
-fn the_bodies_have_the_lengths_of_the_contract() {
+fn denial_bodies_have_the_lengths_of_the_contract() {
     assert_eq!((MISSING.len(), INVALID.len()), (152, 143));
 }
 
 #[test]
-fn a_denial_says_missing_or_invalid_and_where_the_key_goes() {
+fn denial_names_the_reason_and_the_key_location() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     for (target, realm, name) in [
         ("/echo", "https://api.example:81/echo", HEADER),
@@ -47,7 +47,7 @@ fn a_denial_says_missing_or_invalid_and_where_the_key_goes() {
 }
 
 #[test]
-fn without_a_host_the_realm_is_the_path() {
+fn realm_without_a_host_is_the_path() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     let answer = echo.send("GET /echo HTTP/1.0\r\n\r\n");
     assert!(
@@ -58,7 +58,7 @@ fn without_a_host_the_realm_is_the_path() {
 }
 
 #[test]
-fn a_target_that_lacks_its_slash_is_not_repeated() {
+fn request_target_without_a_slash_is_not_repeated() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     for target in ["subscription-key=K", "echo&subscription-key=K"] {
         let answer = echo.get(target, &[]);
@@ -68,7 +68,7 @@ fn a_target_that_lacks_its_slash_is_not_repeated() {
 }
 
 #[test]
-fn whatever_is_wrong_with_a_key_is_told_in_the_same_bytes() {
+fn denial_of_any_wrong_key_has_the_same_bytes() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     let unknown = echo.get("/echo", &[(HEADER, "unknown")]);
     let long = "k".repeat(257);
@@ -95,7 +95,7 @@ fn whatever_is_wrong_with_a_key_is_told_in_the_same_bytes() {
 }
 
 #[test]
-fn a_header_that_is_present_decides_even_if_it_is_empty() {
+fn key_header_even_if_empty_precedes_the_query() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     let good_query = format!("/echo?subscription-key={PRIMARY}");
     for (header, body) in [("", MISSING), ("  ", MISSING), ("wrong", INVALID)] {
@@ -109,7 +109,7 @@ fn a_header_that_is_present_decides_even_if_it_is_empty() {
 }
 
 #[test]
-fn keys_are_trimmed_in_headers_and_decoded_in_queries() {
+fn key_is_trimmed_in_headers_and_decoded_in_queries() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     let encoded: String = PRIMARY.bytes().map(|b| format!("%{b:02x}")).collect();
     let padded = format!(" \t {PRIMARY} \t");
@@ -129,7 +129,7 @@ fn keys_are_trimmed_in_headers_and_decoded_in_queries() {
 }
 
 #[test]
-fn grpc_is_answered_with_trailers_only() {
+fn grpc_denial_is_trailers_only() {
     let echo = Echo::with_catalog(CATALOG, &[]);
     for content_type in ["application/grpc", "application/grpc-web+proto"] {
         let headers = [("Content-Type", content_type), (HEADER, "wrong")];

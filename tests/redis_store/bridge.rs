@@ -1,4 +1,4 @@
-//! A database whose changes are published to Redis.
+//! Changes of a database are published to Redis.
 
 use tower_subscription_key::KeyDigest;
 use tower_subscription_key::catalog::Scope;
@@ -12,7 +12,7 @@ use crate::server::Server;
 use crate::support::{PATIENCE, builder, options};
 
 #[tokio::test]
-async fn changes_of_a_database_arrive_in_redis() {
+async fn database_change_arrives_in_redis() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("keys.db").to_str().unwrap().to_owned();
     let (manage, admin) = (

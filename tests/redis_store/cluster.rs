@@ -1,4 +1,4 @@
-//! Three masters.
+//! A cluster with three masters.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ fn options_of(urls: Vec<String>) -> RedisOptions {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_is_published_to_found_in_and_listened_to() {
+async fn cluster_supports_publishing_lookups_and_pushes() {
     let mut cluster = Cluster::start();
     let publisher = RedisPublisher::new(options(&cluster)).unwrap();
     publisher.publish(&catalog()).await.unwrap();
-    // Each listens at another node: what is said at one is heard at all.
+    // Each instance listens at another node: a push at one node reaches all.
     let mut instances = Vec::new();
     for first in 0..3 {
         let mut urls = cluster.urls();
@@ -42,7 +42,7 @@ async fn a_cluster_is_published_to_found_in_and_listened_to() {
     for instance in &instances {
         comes_to(instance, KEY, 200).await;
     }
-    // All of them gone: what is cached is served, what is not cannot be told.
+    // All nodes are down: cached keys are served, other keys are unavailable.
     cluster.nodes.iter_mut().for_each(|node| node.kill());
     for instance in &instances {
         assert_eq!(status(instance, KEY).await, 200);
@@ -51,7 +51,7 @@ async fn a_cluster_is_published_to_found_in_and_listened_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_is_down_is_passed_over() {
+async fn cluster_node_that_is_down_is_skipped() {
     let cluster = Cluster::start();
     let down = Port::free();
     let mut urls = cluster.urls();
@@ -64,13 +64,13 @@ async fn a_node_that_is_down_is_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_that_hangs_is_unavailable_and_back_when_it_is_back() {
+async fn cluster_that_hangs_is_unavailable_until_it_recovers() {
     let cluster = Cluster::start();
     let publisher = RedisPublisher::new(options(&cluster)).unwrap();
     publisher.publish(&catalog()).await.unwrap();
     let store = impatient(&options(&cluster)).await;
     cluster.nodes.iter().for_each(|node| node.stop());
-    // It may still answer one that comes before the signal.
+    // It may still answer a request that arrives before the signal.
     comes_to(&store, KEY, 503).await;
     assert_eq!(status(&store, WRONG).await, 503);
     cluster.nodes.iter().for_each(|node| node.go_on());
@@ -79,12 +79,12 @@ async fn a_cluster_that_hangs_is_unavailable_and_back_when_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_hangs_leaves_time_to_connect_to_the_others() {
+async fn cluster_node_that_hangs_leaves_time_for_the_others() {
     let cluster = Cluster::start();
     let publisher = RedisPublisher::new(options(&cluster)).unwrap();
     publisher.publish(&catalog()).await.unwrap();
     let slot: u16 = cluster.nodes[0].run(&["CLUSTER", "KEYSLOT", "{tsk}:catalog"]);
-    // Another one than has the catalog.
+    // A node without the catalog.
     let hanging = if slot <= 5460 { 1 } else { 0 };
     cluster.nodes[hanging].stop();
     let mut patience = Duration::from_secs(1);
@@ -92,7 +92,7 @@ async fn a_node_that_hangs_leaves_time_to_connect_to_the_others() {
         let options = options(&cluster).with_connect_timeout(patience);
         match builder(options).open().await {
             Ok(store) => break store,
-            // On a busy machine the others may take as long.
+            // On a busy machine the other nodes may take as long.
             Err(error) => assert!(patience < PATIENCE, "{error:?}"),
         }
         patience *= 2;

@@ -9,7 +9,7 @@ use tower_subscription_key::store::{CachedStore, SubscriptionStore};
 use crate::server::Server;
 use crate::support::{PATIENCE, builder, cached, options};
 
-/// A server, and how a store on it is made.
+/// A server, and a function that makes a store for it.
 struct Redis<F> {
     server: Mutex<Server>,
     published: Mutex<Option<Catalog>>,
@@ -68,13 +68,13 @@ impl<S: SubscriptionStore, F: Fn(RedisStore) -> S> Harness for Redis<F> {
 }
 
 #[tokio::test]
-async fn the_store_keeps_every_promise() {
+async fn redis_store_keeps_every_promise() {
     let report = conformance::check(Redis::new(|store| store)).await.unwrap();
     assert!(report.skipped.is_empty(), "{report:?}");
 }
 
 #[tokio::test]
-async fn behind_a_cache_it_does_too() {
+async fn cached_redis_store_keeps_every_promise() {
     let wrap = |store| -> CachedStore<RedisStore> { cached(store) };
     let report = conformance::check(Redis::new(wrap)).await.unwrap();
     assert!(report.skipped.is_empty(), "{report:?}");

@@ -1,4 +1,4 @@
-//! Redis answers, but not with what it was given: never "no such key".
+//! Redis answers with unexpected data: the store never reports an unknown key.
 
 use tower_subscription_key::KeyDigest;
 use tower_subscription_key::store::SubscriptionStore;
@@ -7,18 +7,18 @@ use tower_subscription_key::store::redis::{RedisStore, RedisStoreError};
 use crate::server::Server;
 use crate::support::*;
 
-/// Neither a good key nor a wrong one may be told from the other.
-async fn answers_nobody(store: &RedisStore) -> RedisStoreError {
+/// Good and wrong keys must get the same answer.
+async fn answers_no_key(store: &RedisStore) -> RedisStoreError {
     assert_eq!(status(store, KEY).await, 503);
     assert_eq!(status(store, WRONG).await, 503);
     store.find(&KeyDigest::of(KEY)).await.unwrap_err()
 }
 
 #[tokio::test]
-async fn flushed_it_is_no_catalog_without_keys_but_none() {
+async fn flushed_redis_is_a_missing_catalog() {
     let (server, publisher, store) = served().await;
     let _: () = server.run(&["FLUSHALL"]);
-    let error = answers_nobody(&store).await;
+    let error = answers_no_key(&store).await;
     assert!(matches!(error, RedisStoreError::NoCatalog), "{error}");
     publisher.publish(&catalog()).await.unwrap();
     assert_eq!(status(&store, KEY).await, 200);
@@ -26,10 +26,10 @@ async fn flushed_it_is_no_catalog_without_keys_but_none() {
 }
 
 #[tokio::test]
-async fn restarted_empty_it_is_none_either() {
+async fn redis_restarted_empty_is_a_missing_catalog() {
     let (mut server, publisher, store) = served().await;
     server.restart();
-    let error = answers_nobody(&store).await;
+    let error = answers_no_key(&store).await;
     assert!(matches!(error, RedisStoreError::NoCatalog), "{error}");
     publisher.publish(&catalog()).await.unwrap();
     comes_to(&store, KEY, 200).await;
@@ -37,13 +37,13 @@ async fn restarted_empty_it_is_none_either() {
 }
 
 #[tokio::test]
-async fn what_is_known_is_served_while_it_is_empty() {
+async fn cached_key_while_redis_is_empty_is_served() {
     let (server, publisher, store) = served().await;
     let store = cached(store);
     assert_eq!(status(&store, KEY).await, 200);
     let _: () = server.run(&["FLUSHALL"]);
-    // A listener that comes back meanwhile has nothing to read, and must not
-    // have what is known forgotten.
+    // A listener that reconnects meanwhile has nothing to read, and must not
+    // invalidate the known answers.
     let _: i64 = server.run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     let inside = store.get_ref().clone();
     eventually("the listener is back", async || {
@@ -59,7 +59,7 @@ async fn what_is_known_is_served_while_it_is_empty() {
 }
 
 #[tokio::test]
-async fn garbage_for_a_key_is_an_error_for_that_key() {
+async fn corrupt_owner_is_an_error_for_its_key() {
     let (server, publisher, store) = served().await;
     let other = publisher.subscription("contoso").await.unwrap().unwrap();
     let entry_of_another = {
@@ -78,7 +78,11 @@ async fn garbage_for_a_key_is_an_error_for_that_key() {
         assert_eq!(status(&store, KEY).await, 503, "{garbage}");
         let error = store.find(&KeyDigest::of(KEY)).await.unwrap_err();
         assert!(matches!(error, RedisStoreError::Owner { .. }), "{error}");
-        assert!(!told(&error).contains(&field(KEY)), "{}", told(&error));
+        assert!(
+            !full_message(&error).contains(&field(KEY)),
+            "{}",
+            full_message(&error)
+        );
         assert_eq!(status(&store, WRONG).await, 401);
     }
     publisher.put_subscription(&other).await.unwrap();
@@ -86,21 +90,25 @@ async fn garbage_for_a_key_is_an_error_for_that_key() {
 }
 
 #[tokio::test]
-async fn another_layout_and_another_kind_of_value_are_errors() {
+async fn unknown_layout_or_value_type_is_an_error() {
     let (server, publisher, store) = served().await;
     let _: () = server.run(&["HSET", "{tsk}:catalog", "@format", "2"]);
-    let error = answers_nobody(&store).await;
+    let error = answers_no_key(&store).await;
     assert!(matches!(error, RedisStoreError::Layout), "{error}");
     let _: () = server.run(&["SET", "{tsk}:catalog", "hello"]);
-    let error = answers_nobody(&store).await;
-    assert!(told(&error).contains("WRONGTYPE"), "{}", told(&error));
-    // Publishing puts it right, whatever stands there.
+    let error = answers_no_key(&store).await;
+    assert!(
+        full_message(&error).contains("WRONGTYPE"),
+        "{}",
+        full_message(&error)
+    );
+    // Publishing repairs it, independent of the present value.
     publisher.publish(&catalog()).await.unwrap();
     assert_eq!(status(&store, KEY).await, 200);
 }
 
 #[tokio::test]
-async fn half_of_the_definitions_is_not_used() {
+async fn incomplete_definitions_are_not_used() {
     let (server, publisher, store) = served().await;
     let half = "{\"apis\":[{\"id\":\"echo\",\"path\":\"\"}]";
     let digest = KeyDigest::of(half).to_hex();
@@ -112,17 +120,20 @@ async fn half_of_the_definitions_is_not_used() {
         assert_eq!(status(&store, KEY).await, 503);
         assert_eq!(status(&store, WRONG).await, 503, "needs its API a key?");
         let error = builder(options(&server)).open().await.unwrap_err();
-        assert!(told(&error).contains("not a whole catalog"), "{error}");
+        assert!(
+            full_message(&error).contains("not a whole catalog"),
+            "{error}"
+        );
     }
     publisher.publish(&catalog()).await.unwrap();
     comes_to(&store, KEY, 200).await;
 }
 
 #[tokio::test]
-async fn begun_before_there_is_a_catalog_it_answers_from_the_moment_there_is() {
+async fn store_started_before_the_first_catalog_answers_after_it() {
     let server = Server::start();
     let error = builder(options(&server)).open().await.unwrap_err();
-    assert!(told(&error).contains("has no catalog"), "{error}");
+    assert!(full_message(&error).contains("has no catalog"), "{error}");
     let store = builder(options(&server)).start().unwrap();
     store.listening().await;
     assert_eq!(status(&store, KEY).await, 503);
@@ -130,15 +141,15 @@ async fn begun_before_there_is_a_catalog_it_answers_from_the_moment_there_is() {
     comes_to(&store, KEY, 200).await;
 }
 
-/// Such a refusal repeats what was asked for.
+/// Such an error of Redis repeats the command's arguments.
 #[tokio::test]
-async fn a_refused_command_does_not_tell_the_digest() {
+async fn error_of_a_denied_command_omits_the_digest() {
     let server = Server::start();
     publisher(&server).publish(&catalog()).await.unwrap();
     let _: () = server.run(&["ACL", "SETUSER", "default", "-eval"]);
     let store = builder(options(&server)).start().unwrap();
     let error = store.find(&KeyDigest::of(KEY)).await.unwrap_err();
-    let (told, digest) = (told(&error), field(KEY));
-    assert!(told.contains("permission"), "{told}");
-    assert!(!told.contains(&digest[..8]), "{told}");
+    let (text, digest) = (full_message(&error), field(KEY));
+    assert!(text.contains("permission"), "{text}");
+    assert!(!text.contains(&digest[..8]), "{text}");
 }

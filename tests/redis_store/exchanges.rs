@@ -1,5 +1,5 @@
-//! The catalog is exchanged under requests: each is decided on one version, and a
-//! good key is let in.
+//! The catalog is exchanged during requests. Each is decided by one version, and a
+//! good key is allowed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,8 +12,8 @@ use tower_subscription_key::store::{CachedStore, Holdings, SubscriptionStore};
 use crate::server::Server;
 use crate::support::*;
 
-/// Both versions open the API to the key, by different products: whoever took
-/// the subscription from one and the products from the other would refuse it.
+/// Both versions grant the key access to the API, by different products. A decision
+/// that mixes the subscription of one and the products of the other denies the key.
 fn versions() -> [Catalog; 2] {
     [("a", "b"), ("b", "a")].map(|(full, bare)| {
         Catalog::builder()
@@ -30,7 +30,7 @@ fn versions() -> [Catalog; 2] {
     })
 }
 
-/// A store on the first version. It is not the time-outs that are tested here.
+/// A store with the first version. These tests do not depend on the timeouts.
 async fn begun() -> (Server, RedisPublisher, RedisStore) {
     let server = Server::start();
     let options = options(&server).with_timeout(Duration::from_secs(60));
@@ -46,7 +46,7 @@ fn patiently_cached(store: RedisStore) -> CachedStore<RedisStore> {
     cache.unwrap()
 }
 
-/// The product by which that version opens the API.
+/// The product that grants access to the API in the given version.
 fn opens_by_of(catalog: &Catalog) -> Option<String> {
     let full = catalog
         .products()
@@ -61,8 +61,8 @@ fn opens_by(store: &impl SubscriptionStore) -> Option<String> {
     }
 }
 
-/// Exchanges the catalogs under requests. A request that was on its way during an
-/// exchange is over before the next.
+/// Exchanges the catalogs during requests. A request that overlaps with an exchange
+/// ends before the next exchange.
 async fn exchange(publisher: &RedisPublisher, store: impl SubscriptionStore + Clone) {
     let done = Arc::new(AtomicBool::new(false));
     let answered: Vec<_> = (0..4).map(|_| Arc::new(AtomicUsize::new(0))).collect();
@@ -74,7 +74,7 @@ async fn exchange(publisher: &RedisPublisher, store: impl SubscriptionStore + Cl
                 while !done.load(Ordering::SeqCst) {
                     assert_eq!(status(&store, KEY).await, 200);
                     answered.fetch_add(1, Ordering::SeqCst);
-                    // What is answered from memory would let nobody else run.
+                    // Answers from memory never yield to other tasks.
                     tokio::task::yield_now().await;
                 }
             })
@@ -102,28 +102,28 @@ async fn exchange(publisher: &RedisPublisher, store: impl SubscriptionStore + Cl
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_good_key_is_always_let_in_while_catalogs_are_exchanged() {
+async fn good_key_during_exchanges_is_allowed() {
     let (_server, publisher, store) = begun().await;
     exchange(&publisher, store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn so_is_one_that_is_cached() {
+async fn cached_key_during_exchanges_is_allowed() {
     let (_server, publisher, store) = begun().await;
     exchange(&publisher, patiently_cached(store)).await;
 }
 
-/// Puts the next version into Redis, and lets the store not hear of it.
+/// Writes the next version to Redis without a push to the store.
 async fn exchange_unheard(server: &Server, publisher: &RedisPublisher, store: &RedisStore) {
     let _: () = server.run(&["ACL", "SETUSER", "default", "-subscribe"]);
     let _: i64 = server.run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
-    eventually("it is deaf", async || !store.is_listening()).await;
+    eventually("pushes are lost", async || !store.is_listening()).await;
     publisher.publish(&versions()[1]).await.unwrap();
 }
 
-/// The request begins on the old version, and Redis answers by the new one.
+/// The request begins with the old version, and Redis answers with the new one.
 #[tokio::test]
-async fn a_request_that_learns_of_the_exchange_by_its_answer_is_let_in() {
+async fn request_with_an_answer_of_a_new_catalog_is_allowed() {
     let (server, publisher, store) = begun().await;
     assert_eq!(status(&store, KEY).await, 200);
     exchange_unheard(&server, &publisher, &store).await;
@@ -131,7 +131,7 @@ async fn a_request_that_learns_of_the_exchange_by_its_answer_is_let_in() {
 }
 
 #[tokio::test]
-async fn so_is_one_behind_a_cache() {
+async fn cached_request_with_an_answer_of_a_new_catalog_is_allowed() {
     let (server, publisher, store) = begun().await;
     let cache = patiently_cached(store.clone());
     exchange_unheard(&server, &publisher, &store).await;
@@ -139,10 +139,10 @@ async fn so_is_one_behind_a_cache() {
     assert_eq!(status(&cache, WRONG).await, 401);
 }
 
-/// A key that nobody has any more is one for the new version, too: there its API
-/// is no longer open to all.
+/// A removed key is also decided by the new version, in which its API is no longer
+/// open.
 #[tokio::test]
-async fn nor_is_a_wrong_key_let_in_by_an_api_of_the_old_version() {
+async fn wrong_key_for_an_api_open_only_in_the_old_version_is_denied() {
     let (server, publisher, store) = begun().await;
     let open = |required| {
         Catalog::builder()
@@ -154,7 +154,7 @@ async fn nor_is_a_wrong_key_let_in_by_an_api_of_the_old_version() {
     comes_to(&store, WRONG, 200).await;
     let _: () = server.run(&["ACL", "SETUSER", "default", "-subscribe"]);
     let _: i64 = server.run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
-    eventually("it is deaf", async || !store.is_listening()).await;
+    eventually("pushes are lost", async || !store.is_listening()).await;
     publisher.publish(&open(true)).await.unwrap();
     assert_eq!(status(&store, WRONG).await, 401);
 }

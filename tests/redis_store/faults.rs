@@ -1,4 +1,4 @@
-//! One fault at a time, and what it must not do to others.
+//! Single faults and their limited effects.
 
 use std::time::Duration;
 

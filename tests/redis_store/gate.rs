@@ -1,4 +1,4 @@
-//! A remote server that takes connections and holds them until it is opened.
+//! A remote server that accepts connections and holds them until it is opened.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::server::Server;
 
-/// Before a server. What was let through is cut off when it is shut again.
+/// A gate in front of a server. Closing it again cuts open connections.
 pub(crate) struct Gate {
     url: String,
     inside: Arc<Inside>,
@@ -57,12 +57,12 @@ impl Gate {
         self.inside.is_open.send_replace(false);
     }
 
-    /// How many connections there ever were.
+    /// The number of connections so far.
     pub(crate) fn arrived(&self) -> usize {
         self.inside.arrived.load(Ordering::SeqCst)
     }
 
-    /// How many wait to be let through, and whose other end still wants that.
+    /// The number of waiting connections with a client that is still connected.
     pub(crate) fn held(&self) -> usize {
         self.inside.held.load(Ordering::SeqCst)
     }

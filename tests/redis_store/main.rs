@@ -1,5 +1,5 @@
-//! `RedisStore` and `RedisPublisher` against real servers, and what becomes of
-//! requests when those fail.
+//! `RedisStore` and `RedisPublisher` against real servers, including requests
+//! during outages.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[cfg(feature = "sqlite")]

@@ -1,4 +1,4 @@
-//! Redis does not answer: 503, or what is known, and never 401 for a good key.
+//! Redis does not answer: 503 or a known answer, and never 401 for a good key.
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -12,7 +12,7 @@ use crate::server::Server;
 use crate::support::*;
 
 #[tokio::test]
-async fn killed_it_is_unavailable_and_what_is_known_is_served_for_the_stated_time() {
+async fn killed_redis_is_unavailable_and_known_keys_are_served_until_stale() {
     let (mut server, _publisher, store) = served().await;
     let short = store
         .clone()
@@ -47,11 +47,11 @@ async fn killed_it_is_unavailable_and_what_is_known_is_served_for_the_stated_tim
 }
 
 #[tokio::test]
-async fn hanging_it_is_unavailable_after_the_time_out_and_back_when_it_is_back() {
+async fn hanging_redis_is_unavailable_after_the_timeout_until_it_recovers() {
     let (server, _publisher, _) = served().await;
     let store = impatient(&options(&server)).await;
     server.stop();
-    // It may still answer one that comes before the signal.
+    // It may still answer a request that arrives before the signal.
     comes_to(&store, KEY, 503).await;
     assert_eq!(status(&store, WRONG).await, 503);
     let error = store.find(&KeyDigest::of(KEY)).await.unwrap_err();
@@ -63,7 +63,7 @@ async fn hanging_it_is_unavailable_after_the_time_out_and_back_when_it_is_back()
 }
 
 #[tokio::test]
-async fn a_connection_that_was_reset_is_made_anew_unnoticed() {
+async fn reset_connection_is_replaced_without_an_error() {
     let (server, _publisher, store) = served().await;
     for _ in 0..20 {
         assert_eq!(status(&store, KEY).await, 200);
@@ -73,7 +73,7 @@ async fn a_connection_that_was_reset_is_made_anew_unnoticed() {
 }
 
 #[tokio::test]
-async fn a_store_begun_during_an_outage_says_so_and_comes_round() {
+async fn store_started_during_an_outage_reports_it_and_recovers() {
     let (mut server, publisher, _) = served().await;
     server.kill();
     let error = builder(options(&server)).open().await.unwrap_err();
@@ -89,7 +89,7 @@ async fn a_store_begun_during_an_outage_says_so_and_comes_round() {
 }
 
 #[tokio::test]
-async fn a_remote_that_talks_nonsense_is_an_error() {
+async fn remote_with_an_unknown_protocol_is_an_error() {
     use tokio::io::AsyncWriteExt;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
@@ -108,7 +108,7 @@ async fn a_remote_that_talks_nonsense_is_an_error() {
 }
 
 #[tokio::test]
-async fn lookups_that_are_given_up_trouble_no_others() {
+async fn dropped_lookups_do_not_disturb_others() {
     let (_server, _publisher, store) = served().await;
     for _ in 0..50 {
         let digest = KeyDigest::of(KEY);
@@ -123,7 +123,7 @@ async fn lookups_that_are_given_up_trouble_no_others() {
 }
 
 #[tokio::test]
-async fn its_task_ends_with_its_last_handle() {
+async fn last_handle_dropped_ends_the_task() {
     let (server, _publisher, store) = served().await;
     let listeners = || -> i64 {
         let counted: Vec<redis::Value> = server.run(&["PUBSUB", "NUMSUB", "{tsk}:changes"]);
@@ -138,11 +138,11 @@ async fn its_task_ends_with_its_last_handle() {
     assert_eq!(status(&cache, KEY).await, 200);
     assert_eq!(listeners(), 1);
     drop(cache);
-    eventually("nobody listens", async || listeners() == 0).await;
+    eventually("the listener is gone", async || listeners() == 0).await;
 }
 
 #[tokio::test]
-async fn outside_of_a_runtime_it_says_that_it_needs_one() {
+async fn start_outside_a_runtime_returns_an_error() {
     let server = Server::start();
     let options = options(&server);
     let begun = std::thread::spawn(move || builder(options).start().map(drop));

@@ -19,7 +19,7 @@ async fn keys_are_found_unknown_or_suspended() {
 }
 
 #[tokio::test]
-async fn a_published_catalog_takes_the_place_of_all_before_and_leaves_nothing_beside() {
+async fn published_catalog_replaces_the_earlier_one_and_leaves_no_other_keys() {
     let (server, publisher, store) = served().await;
     let many = (0..3000).map(|number| {
         Subscription::new(format!("s{number}"))
@@ -37,11 +37,11 @@ async fn a_published_catalog_takes_the_place_of_all_before_and_leaves_nothing_be
     let names: Vec<String> = server.run(&["KEYS", "*"]);
     assert_eq!(names, ["{tsk}:catalog"]);
     let lives: i64 = server.run(&["TTL", "{tsk}:catalog"]);
-    assert_eq!(lives, -1, "a catalog does not go away by itself");
+    assert_eq!(lives, -1, "a catalog does not expire");
 }
 
 #[tokio::test]
-async fn a_single_change_is_checked_against_what_is_published() {
+async fn single_change_that_conflicts_with_the_published_catalog_is_rejected() {
     let (_server, publisher, _store) = served().await;
     let dangling = Subscription::new("x")
         .with_scope(Scope::Product("nowhere".into()))
@@ -60,7 +60,7 @@ async fn a_single_change_is_checked_against_what_is_published() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_replaced_or_removed_is_unknown() {
+async fn replaced_or_removed_key_is_unknown() {
     let (server, publisher, store) = served().await;
     let rotated = contoso()
         .with_primary_key(OTHER)
@@ -95,7 +95,7 @@ async fn a_key_that_was_replaced_or_removed_is_unknown() {
 }
 
 #[tokio::test]
-async fn other_apis_and_products_reach_every_store() {
+async fn changed_apis_and_products_reach_every_store() {
     let (_server, publisher, store) = served().await;
     let moved = Catalog::builder()
         .api(Api::new("echo", "/elsewhere"))
@@ -104,13 +104,13 @@ async fn other_apis_and_products_reach_every_store() {
         .build()
         .unwrap();
     publisher.put_definitions(&moved).await.unwrap();
-    // `/echo/1` is now of the API that needs no key.
+    // `/echo/1` now belongs to the API that needs no key.
     comes_to(&store, WRONG, 200).await;
     assert_eq!(status(&store, KEY).await, 200);
 }
 
 #[tokio::test]
-async fn single_changes_need_a_catalog_to_be_made_to() {
+async fn single_change_without_a_catalog_is_an_error() {
     let server = Server::start();
     let publisher = publisher(&server);
     let is_none = |error: RedisPublishError| {
@@ -125,7 +125,7 @@ async fn single_changes_need_a_catalog_to_be_made_to() {
 }
 
 #[tokio::test]
-async fn prefixes_are_catalogs_apart() {
+async fn catalogs_with_different_prefixes_are_independent() {
     let (server, _publisher, store) = served().await;
     let elsewhere = options(&server).with_prefix("elsewhere");
     let publisher = RedisPublisher::new(elsewhere.clone()).unwrap();
@@ -141,11 +141,15 @@ async fn prefixes_are_catalogs_apart() {
 }
 
 #[tokio::test]
-async fn a_password_is_needed_used_and_never_shown() {
+async fn password_is_required_and_never_shown() {
     let server = Server::start();
     let _: () = server.run(&["CONFIG", "SET", "requirepass", "s3cret"]);
     let error = builder(options(&server)).open().await.unwrap_err();
-    assert!(told(&error).contains("NOAUTH"), "{}", told(&error));
+    assert!(
+        full_message(&error).contains("NOAUTH"),
+        "{}",
+        full_message(&error)
+    );
     let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}", server.port());
     let patient = |url: String| {
         RedisOptions::new(url)
@@ -154,7 +158,11 @@ async fn a_password_is_needed_used_and_never_shown() {
     };
     let wrong = patient(url("wr0ng"));
     let error = builder(wrong).open().await.unwrap_err();
-    assert!(!told(&error).contains("wr0ng"), "{}", told(&error));
+    assert!(
+        !full_message(&error).contains("wr0ng"),
+        "{}",
+        full_message(&error)
+    );
     let options = patient(url("s3cret"));
     let publisher = RedisPublisher::new(options.clone()).unwrap();
     publisher.publish(&catalog()).await.unwrap();

@@ -1,4 +1,4 @@
-//! A change is felt by all who have cached what was before it.
+//! A change reaches every instance that has cached the earlier answer.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::server::Server;
 use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_suspension_is_felt_at_eight_instances_that_had_the_key_cached() {
+async fn suspension_of_a_cached_key_reaches_eight_instances() {
     let (server, publisher, first) = served().await;
     let mut instances = vec![cached(first)];
     for _ in 1..8 {
@@ -35,7 +35,7 @@ async fn a_suspension_is_felt_at_eight_instances_that_had_the_key_cached() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_unknown_is_found_as_soon_as_somebody_has_it() {
+async fn cached_unknown_key_is_found_after_it_is_issued() {
     let (_server, publisher, store) = served().await;
     let store = cached(store);
     assert_eq!(status(&store, OTHER).await, 401);
@@ -47,7 +47,7 @@ async fn a_key_that_was_unknown_is_found_as_soon_as_somebody_has_it() {
 }
 
 #[tokio::test]
-async fn a_change_to_one_subscription_leaves_the_others_cached() {
+async fn change_of_one_subscription_keeps_the_others_cached() {
     let (_server, publisher, store) = served().await;
     let store = cached(store);
     assert_eq!(status(&store, KEY).await, 200);
@@ -65,7 +65,7 @@ async fn a_change_to_one_subscription_leaves_the_others_cached() {
 }
 
 #[tokio::test]
-async fn a_whole_catalog_is_felt_too() {
+async fn published_catalog_reaches_every_instance() {
     let (_server, publisher, store) = served().await;
     let store = cached(store);
     assert_eq!(status(&store, KEY).await, 200);
@@ -73,7 +73,7 @@ async fn a_whole_catalog_is_felt_too() {
     comes_to(&store, KEY, 401).await;
 }
 
-/// A change as it looks to those who missed its push.
+/// A change without its push.
 fn suspend_silently(server: &Server) {
     let entry: String = server.run(&["HGET", "{tsk}:catalog", &field(KEY)]);
     let entry = entry.replace("\"id\"", "\"state\":\"suspended\",\"id\"");
@@ -81,7 +81,7 @@ fn suspend_silently(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_listener_that_was_cut_off_reads_everything_anew() {
+async fn disconnected_listener_reads_everything_after_reconnecting() {
     let (server, publisher, store) = served().await;
     let store = cached(store);
     assert_eq!(status(&store, KEY).await, 200);
@@ -89,14 +89,14 @@ async fn a_listener_that_was_cut_off_reads_everything_anew() {
     assert_eq!(status(&store, KEY).await, 200, "it cannot know yet");
     let _: i64 = server.run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     comes_to(&store, KEY, 401).await;
-    // And it hears again.
+    // The listener receives pushes again.
     store.get_ref().listening().await;
     publisher.put_subscription(&contoso()).await.unwrap();
     comes_to(&store, KEY, 200).await;
 }
 
 #[tokio::test]
-async fn watchers_are_told_which_keys_changed_and_one_that_panics_ends_nothing() {
+async fn watchers_get_changed_keys_and_survive_a_panic_of_another() {
     let (_server, publisher, store) = served().await;
     let heard = Arc::new(Mutex::new(Vec::new()));
     store.watch_invalidations(|_| panic!("a watcher of the test panics"));
@@ -124,7 +124,7 @@ async fn watchers_are_told_which_keys_changed_and_one_that_panics_ends_nothing()
 }
 
 #[tokio::test]
-async fn what_nobody_understands_makes_everything_be_asked_again() {
+async fn push_with_unknown_content_invalidates_everything() {
     let (server, _publisher, store) = served().await;
     let store = cached(store);
     assert_eq!(status(&store, KEY).await, 200);
@@ -137,16 +137,16 @@ async fn what_nobody_understands_makes_everything_be_asked_again() {
     .await;
 }
 
-/// The remote server takes no listeners, but it answers.
+/// The remote server accepts no listeners, but it answers.
 #[tokio::test]
-async fn while_deaf_it_forgets_as_often_as_it_was_told_to() {
+async fn cache_without_pushes_is_invalidated_at_the_configured_interval() {
     let (server, _publisher, _) = served().await;
     let builder = builder(options(&server)).forget_while_not_listening(Duration::from_millis(50));
     let store = cached(builder.open().await.unwrap());
     assert_eq!(status(&store, KEY).await, 200);
     let _: () = server.run(&["ACL", "SETUSER", "default", "resetchannels", "-subscribe"]);
     let _: i64 = server.run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
-    eventually("it is deaf", async || !store.get_ref().is_listening()).await;
+    eventually("pushes are lost", async || !store.get_ref().is_listening()).await;
     suspend_silently(&server);
     comes_to(&store, KEY, 401).await;
     assert!(!store.get_ref().is_listening());

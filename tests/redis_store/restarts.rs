@@ -13,13 +13,13 @@ use crate::support::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// It is not the time-outs that are tested here.
+/// These tests do not depend on the timeouts.
 fn patient(server: &Server) -> RedisOptions {
     options(server).with_timeout(Duration::from_secs(60))
 }
 
-/// No interval ends while a test runs: what gets into the file does so because
-/// something was invalidated, or because the last handle is gone.
+/// No interval ends while a test runs: the file is written only because of an
+/// invalidation, or because the last handle is dropped.
 fn kept(store: RedisStore, file: &Path) -> CachedStore<RedisStore> {
     let cache = store.cached_with(|cache| {
         cache
@@ -45,7 +45,7 @@ async fn reached(server: &Server, file: &Path) -> CachedStore<RedisStore> {
     cache
 }
 
-/// A service that begins while Redis is down.
+/// A service that starts while Redis is down.
 async fn serves_what_is_good(server: &Server, file: &Path, begun: SystemTime) {
     let cache = kept(builder(patient(server)).start().unwrap(), file);
     for _ in 0..10 {
@@ -60,7 +60,7 @@ async fn serves_what_is_good(server: &Server, file: &Path, begun: SystemTime) {
 }
 
 #[tokio::test]
-async fn what_is_known_is_served_and_what_was_suspended_is_not() {
+async fn restart_during_an_outage_serves_known_keys_and_no_suspended_ones() {
     let begun = SystemTime::now();
     let mut server = Server::start();
     let publisher = RedisPublisher::new(patient(&server)).unwrap();
@@ -79,7 +79,7 @@ async fn what_is_known_is_served_and_what_was_suspended_is_not() {
     eventually("the suspension is in the file", async || !holds(OTHER)).await;
     assert!(holds(KEY));
     server.kill();
-    // What a crash leaves, and what an orderly end does.
+    // After a crash, and after a regular exit.
     let crashed = directory.path().join("crashed");
     fs::copy(&file, &crashed).unwrap();
     drop(cache);

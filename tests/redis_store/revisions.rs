@@ -26,7 +26,7 @@ async fn update_that_is_held_up_does_not_undo_a_newer_suspension() {
         slow.update_subscription("contoso", move |before| {
             counting.fetch_add(1, Ordering::SeqCst);
             if let Some(started) = started.take() {
-                // From here on, what the publisher sends waits.
+                // From here on, the publisher's commands are delayed.
                 holding.set(Mode::Hold);
                 started.send(()).unwrap();
             }
@@ -67,7 +67,7 @@ async fn several_changes_are_one_revision() {
 }
 
 #[tokio::test]
-async fn changes_that_do_not_fit_change_nothing() {
+async fn conflicting_changes_change_nothing() {
     let (server, publisher, store) = served().await;
     let before: u64 = revision(&server);
     let dangling = Subscription::new("x")
@@ -131,7 +131,7 @@ async fn catalog_that_goes_back_is_reported_and_cached_keys_are_confirmed() {
 }
 
 #[tokio::test]
-async fn change_without_the_right_to_push_is_made_and_reported_as_such() {
+async fn change_without_the_permission_to_push_is_stored_and_reported() {
     let (server, _publisher, store) = served().await;
     let _: () = server.run(&[
         "ACL",

@@ -1,4 +1,4 @@
-//! A `redis-server` of one's own, and three of them as a cluster.
+//! A private `redis-server`, and three of them as a cluster.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 use std::path::Path;
@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use redis::{Client, FromRedisValue, RedisResult, cmd};
 use tokio::net::TcpSocket;
 
-/// Far longer than anything here takes on a machine that is busy.
+/// Far longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A port of this machine that nobody else gets while this is there, also while
-/// its server is down.
+/// A port that stays reserved until this is dropped, even while its server is down.
 ///
-/// A socket that is bound and does not listen keeps it: connections are refused,
-/// and only who asks for this very port, as its server does, may listen on it.
+/// A bound socket that does not listen reserves it: connections are refused, and
+/// only a process that requests this port explicitly can listen on it.
 pub struct Port {
     number: u16,
     _held: Option<TcpSocket>,
@@ -27,7 +26,7 @@ impl Port {
         socket.set_reuseaddr(true).unwrap();
         socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let number = socket.local_addr().unwrap().port();
-        // Elsewhere two sockets may not be bound to it.
+        // Other systems do not allow two sockets on one port.
         let _held = cfg!(target_os = "linux").then_some(socket);
         Self { number, _held }
     }
@@ -37,10 +36,10 @@ impl Port {
     }
 }
 
-/// A server, killed when it goes away.
+/// A server that is killed on drop.
 pub struct Server {
     port: Port,
-    /// For TLS, or for the other nodes of a cluster.
+    /// A second port, for TLS or for the cluster bus.
     other_port: Port,
     arguments: Vec<String>,
     directory: tempfile::TempDir,
@@ -52,10 +51,10 @@ impl Server {
         Self::start_with(|_, _| Vec::new())
     }
 
-    /// With arguments that may depend on the directory, which is its own, and on
-    /// another port, which is so too.
+    /// Starts a server with arguments that may depend on its private directory and its
+    /// second port.
     pub fn start_with(arguments: impl Fn(&Path, u16) -> Vec<String>) -> Self {
-        // Where a port cannot be held, another may have taken it by now.
+        // On systems without port reservation, another process may have taken it.
         for _ in 0..20 {
             let (port, other_port) = (Port::free(), Port::free());
             let directory = tempfile::tempdir().unwrap();
@@ -82,7 +81,7 @@ impl Server {
             if self.child.try_wait().unwrap().is_some() {
                 return false;
             }
-            // Whoever answers may be another's.
+            // The answer may come from another process.
             let info: RedisResult<String> = self.try_run(&["INFO", "server"]);
             if info.is_ok_and(|info| info.contains(&own)) {
                 return true;
@@ -120,13 +119,13 @@ impl Server {
         command.query(&mut connection)
     }
 
-    /// As a crash does it.
+    /// Kills it, like a crash.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// On the same port, empty.
+    /// Restarts it on the same port, empty.
     pub fn restart(&mut self) {
         self.kill();
         let begun = Instant::now();
@@ -139,7 +138,7 @@ impl Server {
         panic!("redis-server did not come up again");
     }
 
-    /// It hangs: connections are accepted, and nothing is ever said.
+    /// Suspends it: connections are accepted, but never answered.
     pub fn stop(&self) {
         self.signal("-STOP");
     }
@@ -185,7 +184,7 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn start() -> Self {
-        // A node that is slow to answer is not to be taken for one that is gone.
+        // A slow node must not be taken for a failed one.
         let patience = PATIENCE.as_millis().to_string();
         let arguments = |_: &Path, bus: u16| {
             let words = ["--cluster-enabled", "yes", "--cluster-node-timeout"];

@@ -1,4 +1,4 @@
-//! Connecting takes longer than a lookup may.
+//! Connecting takes longer than the timeout of a lookup.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -12,7 +12,7 @@ use crate::gate::Gate;
 use crate::server::Server;
 use crate::support::*;
 
-/// Short: it passes again and again.
+/// Short, because it elapses repeatedly.
 const TIMEOUT: Duration = Duration::from_millis(100);
 
 fn through(gate: &Gate) -> RedisOptions {
@@ -21,7 +21,7 @@ fn through(gate: &Gate) -> RedisOptions {
         .with_connect_timeout(PATIENCE)
 }
 
-/// That waits for longer than a command may take, and then goes well.
+/// A connection attempt that takes longer than a command's timeout, then succeeds.
 async fn outwaits<T, E, F>(server: &Server, begin: impl Fn(RedisOptions) -> F) -> T
 where
     T: Send + 'static,
@@ -39,7 +39,7 @@ where
         gate.open();
         match begun.await.unwrap() {
             Ok(outcome) => return outcome,
-            // On a busy machine also a command may take as long.
+            // On a busy machine a command may also take as long.
             Err(error) => assert!(timeout < PATIENCE, "{error:?}"),
         }
         timeout *= 2;
@@ -47,7 +47,7 @@ where
 }
 
 #[tokio::test]
-async fn an_attempt_outlives_the_lookups_that_give_up_and_serves_those_to_come() {
+async fn connection_attempt_outlives_timed_out_lookups_and_serves_later_ones() {
     let (server, _publisher, _) = served().await;
     let gate = Gate::before(&server).await;
     let store = builder(through(&gate)).start().unwrap();
@@ -71,9 +71,9 @@ async fn an_attempt_outlives_the_lookups_that_give_up_and_serves_those_to_come()
     comes_to(&store, WRONG, 401).await;
 }
 
-/// Also one that was in use before.
+/// The same for a connection that was in use before.
 #[tokio::test]
-async fn a_store_that_lost_its_connection_waits_for_the_new_one_as_long() {
+async fn lookup_after_a_lost_connection_waits_for_the_new_one() {
     let (server, _publisher, _) = served().await;
     let gate = Gate::before(&server).await;
     gate.open();
@@ -83,8 +83,8 @@ async fn a_store_that_lost_its_connection_waits_for_the_new_one_as_long() {
     for _ in 0..5 {
         assert_eq!(status(&store, KEY).await, 503);
     }
-    // One for commands, one to listen by.
-    eventually("both are made anew", async || gate.held() == 2).await;
+    // One connection for commands, and one for pushes.
+    eventually("both are reconnected", async || gate.held() == 2).await;
     let arrived = gate.arrived();
     for _ in 0..5 {
         assert_eq!(status(&store, KEY).await, 503);
@@ -96,7 +96,7 @@ async fn a_store_that_lost_its_connection_waits_for_the_new_one_as_long() {
 }
 
 #[tokio::test]
-async fn a_store_and_a_publisher_wait_for_their_first_connection() {
+async fn store_and_publisher_wait_for_their_first_connection() {
     let server = Server::start();
     let published = outwaits(&server, |options| async {
         let publisher = RedisPublisher::new(options).unwrap();
@@ -108,15 +108,15 @@ async fn a_store_and_a_publisher_wait_for_their_first_connection() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_takes_too_long_is_given_up_and_told() {
+async fn connection_attempt_beyond_the_timeout_is_reported() {
     let server = Server::start();
     let gate = Gate::before(&server).await;
     let options = through(&gate)
         .with_timeout(PATIENCE)
         .with_connect_timeout(TIMEOUT);
     let error = builder(options.clone()).open().await.unwrap_err();
-    let told = told(&error);
-    assert!(told.contains("did not answer in 100ms"), "{told}");
+    let text = full_message(&error);
+    assert!(text.contains("did not answer in 100ms"), "{text}");
     let publisher = RedisPublisher::new(options.clone()).unwrap();
     assert!(publisher.publish(&catalog()).await.is_err());
     let store = builder(options).start().unwrap();
@@ -128,7 +128,7 @@ async fn an_attempt_that_takes_too_long_is_given_up_and_told() {
 }
 
 #[tokio::test]
-async fn an_attempt_ends_with_the_last_handle() {
+async fn last_handle_dropped_ends_the_connection_attempt() {
     let server = Server::start();
     let gate = Gate::before(&server).await;
     let options = through(&gate).with_connect_timeout(2 * PATIENCE);

@@ -31,7 +31,7 @@ const CHANGING: usize = 20;
 const FOUND_FOR: Duration = Duration::from_secs(5);
 const STALE_FOR: Duration = Duration::from_secs(120);
 const FAULT_FOR: Duration = Duration::from_millis(2500);
-/// How long a change may take to arrive everywhere when nothing is wrong.
+/// How long a change may take to arrive everywhere without faults.
 const SETTLED_AFTER: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +60,7 @@ const FAULTS: [Fault; 8] = [
 #[derive(Debug, Default)]
 struct Counts {
     requests: AtomicU64,
-    /// Answers that no version of the catalog gives.
+    /// Answers that match no version of the catalog.
     wrong: AtomicU64,
     /// 503 for a good key that the instance has seen.
     needless_503: AtomicU64,
@@ -69,7 +69,7 @@ struct Counts {
     failed_changes: AtomicU64,
 }
 
-/// What the process holds.
+/// The process's resources.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
     pub resident_kb: u64,
@@ -89,7 +89,7 @@ pub struct Report {
     pub faults: BTreeMap<Fault, u32>,
     pub early: Usage,
     pub late: Usage,
-    /// The first of what went wrong.
+    /// The first failure.
     pub examples: Vec<String>,
 }
 
@@ -307,7 +307,7 @@ impl Soak {
         }
     }
 
-    /// Suspends and activates, and has the whole catalog take turns.
+    /// Suspends and activates subscriptions, and exchanges the whole catalog.
     async fn change(self: Arc<Self>) {
         let mut round = 0_usize;
         while !self.is_over() {
@@ -340,7 +340,7 @@ impl Soak {
         self.publisher.publish(&catalog(turn)).await.is_ok()
     }
 
-    /// Lets the fault last, and ends it.
+    /// Keeps the fault for a while, then ends it.
     async fn fault(&self, fault: Fault) {
         *self.current.lock().unwrap() = Some(fault);
         let mut servers = self.servers.lock().await;
@@ -407,7 +407,7 @@ impl Soak {
         *self.current.lock().unwrap() = None;
     }
 
-    /// Waits until every instance answers by what is published now.
+    /// Waits until every instance answers according to the published catalog.
     async fn converge(&self) {
         let begun = Instant::now();
         let mut left: Vec<(usize, usize)> = (0..INSTANCES)
@@ -431,7 +431,7 @@ impl Soak {
         }
     }
 
-    /// Whether the instance answers as the publisher does, before or after.
+    /// Whether the instance's answer matches the catalog before or after the change.
     async fn is_current(&self, instance: usize, number: usize) -> bool {
         let id = changing_id(number);
         let truth = async || match self.publisher.subscription(&id).await {

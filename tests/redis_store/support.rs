@@ -18,8 +18,8 @@ pub(crate) const KEY: &str = "264a41411c0b43e782f483eb6f3eaeab";
 pub(crate) const OTHER: &str = "9f86d081884c7d659a2feaa0c55ad015";
 pub(crate) const WRONG: &str = "00000000000000000000000000000000";
 
-/// Far longer than anything takes on a machine that is busy: for all tests that
-/// are not about giving up.
+/// Far longer than anything takes on a busy machine: for all tests that are not
+/// about timeouts.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn contoso() -> Subscription {
@@ -52,7 +52,7 @@ pub(crate) fn options(server: &Server) -> RedisOptions {
         .with_connect_timeout(PATIENCE)
 }
 
-/// A short heartbeat fails nothing, because it is awaited for as long as a command.
+/// A short heartbeat causes no failures, because it has the same timeout as a command.
 pub(crate) fn builder(options: RedisOptions) -> RedisStoreBuilder {
     RedisStore::builder(options).heartbeat(Duration::from_millis(100))
 }
@@ -61,7 +61,7 @@ pub(crate) fn publisher(server: &Server) -> RedisPublisher {
     RedisPublisher::new(options(server)).unwrap()
 }
 
-/// A server with the catalog, and a store on it.
+/// A server with the catalog, and a store for it.
 pub(crate) async fn served() -> (Server, RedisPublisher, RedisStore) {
     let server = Server::start();
     let publisher = publisher(&server);
@@ -70,8 +70,8 @@ pub(crate) async fn served() -> (Server, RedisPublisher, RedisStore) {
     (server, publisher, store)
 }
 
-/// A store that gives up early, but not so early that it would where nothing is
-/// wrong: that depends on how busy the machine is.
+/// A store with a short timeout that is still long enough for a busy machine without
+/// faults.
 pub(crate) async fn impatient(options: &RedisOptions) -> RedisStore {
     let mut timeout = Duration::from_millis(500);
     loop {
@@ -84,7 +84,7 @@ pub(crate) async fn impatient(options: &RedisOptions) -> RedisStore {
     }
 }
 
-/// Entries that nothing but an invalidation takes away while a test runs.
+/// Entries that only an invalidation removes while a test runs.
 pub(crate) fn cached(store: RedisStore) -> CachedStore<RedisStore> {
     let hour = Duration::from_secs(3600);
     store
@@ -117,7 +117,7 @@ pub(crate) fn field(key: &str) -> String {
     KeyDigest::of(key).to_hex()
 }
 
-/// Waits until that holds.
+/// Waits until the condition holds.
 pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !holds().await {
@@ -126,19 +126,19 @@ pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
     }
 }
 
-/// Waits until requests with that key get that.
+/// Waits until requests with the given key get the given status.
 pub(crate) async fn comes_to(store: &(impl SubscriptionStore + Clone), key: &str, expected: u16) {
     let what = format!("a request gets {expected}");
     eventually(&what, async || status(store, key).await == expected).await;
 }
 
-/// Everything that an error says, and what it says of its sources.
-pub(crate) fn told(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
+/// The messages of an error and of its sources.
+pub(crate) fn full_message(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        told = format!("{told}: {error}");
+        text = format!("{text}: {error}");
         source = error.source();
     }
-    told
+    text
 }

@@ -1,4 +1,4 @@
-//! `rediss://`
+//! TLS connections (`rediss://`).
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher};
 use crate::server::Server;
 use crate::support::*;
 
-/// A server with a certificate of its own making, its URL, and the certificate.
+/// A server with a self-signed certificate, its URL, and the certificate.
 fn secured() -> (Server, String, String) {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (certificate, key) = (own.cert.pem(), own.signing_key.serialize_pem());
@@ -35,7 +35,7 @@ fn secured() -> (Server, String, String) {
 }
 
 #[tokio::test]
-async fn over_tls_the_remote_must_be_one_that_is_trusted() {
+async fn tls_server_with_an_untrusted_certificate_is_rejected() {
     let (_server, url, certificate) = secured();
     let patient = RedisOptions::new(url)
         .with_timeout(PATIENCE)
@@ -47,11 +47,11 @@ async fn over_tls_the_remote_must_be_one_that_is_trusted() {
     assert_eq!(status(&store, KEY).await, 200);
     publisher.put_subscription(&suspended()).await.unwrap();
     comes_to(&store, KEY, 401).await;
-    // The system trusts no such certificate.
+    // The system does not trust the certificate.
     let error = builder(patient).open().await.unwrap_err();
     assert!(
-        told(&error).to_lowercase().contains("certificate"),
+        full_message(&error).to_lowercase().contains("certificate"),
         "{}",
-        told(&error)
+        full_message(&error)
     );
 }

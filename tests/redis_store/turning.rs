@@ -1,7 +1,7 @@
-//! Two catalogs take turns. In one, product `p1` holds API `x`, `p2` holds `y`, and
-//! the subscription has `p1`; in the other everything is the other way round. So the
-//! key always opens `x` and never `y`. A request that is decided on the subscription
-//! of one catalog and the products of the other gets this wrong.
+//! Two catalogs alternate. In one, product `p1` contains API `x`, `p2` contains `y`,
+//! and the subscription has `p1`; in the other, the products are swapped. So the key
+//! always grants access to `x` and never to `y`. A decision that mixes the
+//! subscription of one catalog and the products of the other is wrong.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ fn turned(with_x: &str, with_y: &str) -> Catalog {
         .unwrap()
 }
 
-/// What requests got: `[x, y]`, each `[200, 401, 503]`.
+/// The counts of responses: `[x, y]`, each `[200, 401, 503]`.
 type Counts = [[usize; 3]; 2];
 
 async fn ask(store: impl SubscriptionStore + Clone, done: Arc<AtomicBool>) -> Counts {
@@ -49,7 +49,7 @@ async fn ask(store: impl SubscriptionStore + Clone, done: Arc<AtomicBool>) -> Co
     counts
 }
 
-/// Turns the catalogs every 50 ms while several tasks ask.
+/// Exchanges the catalogs every 50 ms while several tasks send requests.
 async fn turn<S: SubscriptionStore + Clone>(latency: Duration, wrap: impl Fn(RedisStore) -> S) {
     let server = Server::start();
     let proxy = Proxy::start(server.port()).await;

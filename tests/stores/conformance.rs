@@ -1,5 +1,5 @@
-//! The HTTP stores keep every promise of a store, with a remote server that comes and
-//! goes.
+//! The HTTP stores keep every promise of a store, including outages of the remote
+//! server.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a client gets while the remote server of an HTTP store fails, fault by fault.
+//! The responses to clients during each fault of an HTTP store's remote server.
 //! README's table summarizes these rows.
 
 use std::convert::Infallible;
@@ -20,20 +20,20 @@ const WRONG: &str = "00000000000000000000000000000000";
 const LIMIT: usize = 4096;
 
 enum Fault {
-    /// The process is gone.
+    /// The process has ended.
     Stopped,
     Answers(Manner),
-    /// It shows another certificate.
+    /// It presents another certificate.
     Tls(fn(&Authority) -> TlsAcceptor),
 }
 
 struct Row {
     fault: &'static str,
     make: fn(&Documents) -> Fault,
-    told: fn(&HttpError) -> bool,
+    is_expected: fn(&HttpError) -> bool,
 }
 
-/// The content of good answers.
+/// The content of valid responses.
 struct Documents {
     catalog: String,
     owner: String,
@@ -67,7 +67,7 @@ impl Documents {
         Manner::Keys([(digest, self.owner.clone())].into())
     }
 
-    /// The beginning of an answer whose length promises more.
+    /// The beginning of a response that is shorter than its declared length.
     fn half(&self) -> Vec<u8> {
         let whole = ok(&self.catalog, Some("\"2\""));
         whole[..whole.len() - 20].into()
@@ -84,43 +84,43 @@ const ROWS: &[Row] = &[
     Row {
         fault: "connection refused",
         make: |_| Fault::Stopped,
-        told: |error| matches!(error, HttpError::Unreachable(_)),
+        is_expected: |error| matches!(error, HttpError::Unreachable(_)),
     },
     Row {
         fault: "accepts and never answers",
         make: |_| Fault::Answers(Manner::Hang),
-        told: |error| matches!(error, HttpError::TimedOut(_)),
+        is_expected: |error| matches!(error, HttpError::TimedOut(_)),
     },
     Row {
         fault: "connection closed without an answer",
         make: |_| raw(Vec::new()),
-        told: |error| matches!(error, HttpError::Unreachable(_)),
+        is_expected: |error| matches!(error, HttpError::Unreachable(_)),
     },
     Row {
         fault: "connection reset before the answer",
         make: |_| Fault::Answers(Manner::RawAndReset(Vec::new())),
-        told: |error| matches!(error, HttpError::Unreachable(_)),
+        is_expected: |error| matches!(error, HttpError::Unreachable(_)),
     },
     Row {
         fault: "connection reset within the body",
         make: |documents| Fault::Answers(Manner::RawAndReset(documents.half())),
-        // The reset may overtake what was sent before it.
-        told: |error| matches!(error, HttpError::Body(_) | HttpError::Unreachable(_)),
+        // The reset may overtake the bytes sent before it.
+        is_expected: |error| matches!(error, HttpError::Body(_) | HttpError::Unreachable(_)),
     },
     Row {
         fault: "connection closed within the body",
         make: |documents| raw(documents.half()),
-        told: |error| matches!(error, HttpError::Body(_)),
+        is_expected: |error| matches!(error, HttpError::Body(_)),
     },
     Row {
         fault: "half a document, sent as a whole one",
         make: |documents| raw(ok(&documents.catalog[..documents.catalog.len() / 2], None)),
-        told: |error| matches!(error, HttpError::Document(_)),
+        is_expected: |error| matches!(error, HttpError::Document(_)),
     },
     Row {
         fault: "slow bytes without end, in the head",
         make: |_| Fault::Answers(Manner::Drip(b"HTTP/1.1 200 OK\r\ncontent-type: ".into())),
-        told: |error| matches!(error, HttpError::TimedOut(_)),
+        is_expected: |error| matches!(error, HttpError::TimedOut(_)),
     },
     Row {
         fault: "slow bytes without end, in the body",
@@ -128,62 +128,62 @@ const ROWS: &[Row] = &[
             let head = format!("HTTP/1.1 200 OK\r\n{JSON}content-length: {LIMIT}\r\n\r\n");
             Fault::Answers(Manner::Drip(head.into()))
         },
-        told: |error| matches!(error, HttpError::TimedOut(_)),
+        is_expected: |error| matches!(error, HttpError::TimedOut(_)),
     },
     Row {
         fault: "garbage instead of HTTP",
         make: |_| raw(b"\x00\xff\x13garbage\r\n\r\n".into()),
-        told: |error| matches!(error, HttpError::Unreachable(_)),
+        is_expected: |error| matches!(error, HttpError::Unreachable(_)),
     },
     Row {
         fault: "garbage instead of JSON",
         make: |_| raw(ok("\u{fffd}garbage", None)),
-        told: |error| matches!(error, HttpError::Document(_)),
+        is_expected: |error| matches!(error, HttpError::Document(_)),
     },
     Row {
         fault: "an empty body",
         make: |_| raw(ok("", None)),
-        told: |error| matches!(error, HttpError::Document(_)),
+        is_expected: |error| matches!(error, HttpError::Document(_)),
     },
     Row {
         fault: "JSON that is something else",
         make: |_| raw(ok(r#"{"status": "ok"}"#, None)),
-        told: |error| matches!(error, HttpError::Document(_)),
+        is_expected: |error| matches!(error, HttpError::Document(_)),
     },
     Row {
         fault: "an empty JSON object",
         make: |_| raw(ok("{}", None)),
-        told: |error| matches!(error, HttpError::Document(_)),
+        is_expected: |error| matches!(error, HttpError::Document(_)),
     },
     Row {
         fault: "500 with a good body",
         make: |documents| raw(answer("500 Oops", JSON, &documents.catalog)),
-        told: |error| matches!(error, HttpError::Status(status) if *status == 500),
+        is_expected: |error| matches!(error, HttpError::Status(status) if *status == 500),
     },
     Row {
         fault: "503",
         make: |_| raw(answer("503 Later", "retry-after: 1\r\n", "")),
-        told: |error| matches!(error, HttpError::Status(status) if *status == 503),
+        is_expected: |error| matches!(error, HttpError::Status(status) if *status == 503),
     },
     Row {
         fault: "404 of a proxy or a wrong path",
         make: |_| raw(answer("404 Not Found", JSON, r#"{"subscription": null}"#)),
-        told: |error| matches!(error, HttpError::Status(status) if *status == 404),
+        is_expected: |error| matches!(error, HttpError::Status(status) if *status == 404),
     },
     Row {
         fault: "401: this service may no longer ask",
         make: |_| raw(answer("401 Unauthorized", JSON, "{}")),
-        told: |error| matches!(error, HttpError::Status(status) if *status == 401),
+        is_expected: |error| matches!(error, HttpError::Status(status) if *status == 401),
     },
     Row {
         fault: "a redirect",
         make: |_| raw(answer("302 Found", "location: /elsewhere\r\n", "")),
-        told: |error| matches!(error, HttpError::Status(status) if *status == 302),
+        is_expected: |error| matches!(error, HttpError::Status(status) if *status == 302),
     },
     Row {
         fault: "204",
         make: |_| raw(b"HTTP/1.1 204 No Content\r\n\r\n".into()),
-        told: |error| matches!(error, HttpError::Status(status) if *status == 204),
+        is_expected: |error| matches!(error, HttpError::Status(status) if *status == 204),
     },
     Row {
         fault: "another content type",
@@ -194,7 +194,7 @@ const ROWS: &[Row] = &[
                 &documents.catalog,
             ))
         },
-        told: |error| matches!(error, HttpError::ContentType(_)),
+        is_expected: |error| matches!(error, HttpError::ContentType(_)),
     },
     Row {
         fault: "a compressed body",
@@ -202,7 +202,7 @@ const ROWS: &[Row] = &[
             let headers = format!("{JSON}content-encoding: gzip\r\n");
             raw(answer("200 OK", &headers, &documents.catalog))
         },
-        told: |error| matches!(error, HttpError::ContentEncoding(_)),
+        is_expected: |error| matches!(error, HttpError::ContentEncoding(_)),
     },
     Row {
         fault: "a compressed body that does not say so",
@@ -212,12 +212,12 @@ const ROWS: &[Row] = &[
             compressed[end - 2..].copy_from_slice(b"\x1f\x8b");
             raw(compressed)
         },
-        told: |error| matches!(error, HttpError::ContentEncoding(_)),
+        is_expected: |error| matches!(error, HttpError::ContentEncoding(_)),
     },
     Row {
         fault: "a body that is too large and says so",
         make: |_| raw(ok(&" ".repeat(2 * LIMIT), None)),
-        told: |error| matches!(error, HttpError::TooLarge(LIMIT)),
+        is_expected: |error| matches!(error, HttpError::TooLarge(LIMIT)),
     },
     Row {
         fault: "a body that is too large and does not say so",
@@ -225,22 +225,22 @@ const ROWS: &[Row] = &[
             let body = " ".repeat(2 * LIMIT);
             raw(format!("HTTP/1.1 200 OK\r\n{JSON}\r\n{body}").into())
         },
-        told: |error| matches!(error, HttpError::TooLarge(LIMIT)),
+        is_expected: |error| matches!(error, HttpError::TooLarge(LIMIT)),
     },
     Row {
         fault: "an expired certificate",
         make: |_| Fault::Tls(Authority::expired),
-        told: |error| matches!(error, HttpError::Unreachable(_)),
+        is_expected: |error| matches!(error, HttpError::Unreachable(_)),
     },
     Row {
         fault: "a certificate for another name",
         make: |_| Fault::Tls(Authority::misnamed),
-        told: |error| matches!(error, HttpError::Unreachable(_)),
+        is_expected: |error| matches!(error, HttpError::Unreachable(_)),
     },
     Row {
         fault: "a certificate of an unknown authority",
         make: |_| Fault::Tls(|_| Authority::new().good()),
-        told: |error| matches!(error, HttpError::Unreachable(_)),
+        is_expected: |error| matches!(error, HttpError::Unreachable(_)),
     },
 ];
 
@@ -262,7 +262,7 @@ impl Scene {
             Fault::Tls(_) => RemoteServer::start_tls(well.clone(), authority.good()).await,
             _ => RemoteServer::start(well.clone()).await,
         };
-        // Short only if it is what ends the waiting.
+        // Short only if the timeout is what ends the wait.
         let is_slow = matches!(fault, Fault::Answers(Manner::Hang | Manner::Drip(_)));
         let time_out = match is_slow {
             true => Duration::from_millis(500),
@@ -344,7 +344,7 @@ async fn fetched_catalog_during_every_fault_is_served() {
 
         scene.break_down().await;
         let error = within(store.reload()).await.unwrap_err();
-        assert!((row.told)(&error), "{}: {error:?}", row.fault);
+        assert!((row.is_expected)(&error), "{}: {error:?}", row.fault);
         assert_eq!(statuses(&layer).await, [200, 401, 401], "{}", row.fault);
         assert_eq!(store.status().version(), 1, "{}", row.fault);
 
@@ -365,11 +365,11 @@ async fn missing_catalog_during_every_fault_is_a_503() {
         let layer = SubscriptionKeyLayer::new(store.clone());
         assert_eq!(statuses(&layer).await, [503, 503, 503], "{}", row.fault);
         let error = within(store.reload()).await.unwrap_err();
-        assert!((row.told)(&error), "{}: {error:?}", row.fault);
+        assert!((row.is_expected)(&error), "{}: {error:?}", row.fault);
         assert_eq!(statuses(&layer).await, [503, 503, 503], "{}", row.fault);
 
         scene.recover().await;
-        // The store recovers by itself.
+        // The store recovers without a reload.
         let mut status = store.watch_status();
         within(status.wait_for(|status| status.version() == 1))
             .await
@@ -398,7 +398,7 @@ async fn lookup_during_every_fault_is_a_503() {
         assert_eq!(statuses(&layer).await, [503, 503, 401], "{}", row.fault);
         match store.find(&KeyDigest::of(GOOD)).await {
             Err(HttpLookupError::Lookup(error)) => {
-                assert!((row.told)(&error), "{}: {error:?}", row.fault);
+                assert!((row.is_expected)(&error), "{}: {error:?}", row.fault);
             }
             other => panic!("{}: {other:?}", row.fault),
         }

@@ -1,4 +1,4 @@
-//! Catalogs in several files, and keys in files of their own.
+//! Catalogs in several files, and keys in separate files.
 #![cfg(unix)]
 
 use std::fs;
@@ -34,7 +34,7 @@ impl Place {
         Self { directory }
     }
 
-    /// A place with a catalog whose key is in `secret/key`, as given.
+    /// A directory with a catalog and the given key in `secret/key`.
     fn with_key(key: &str) -> Self {
         let place = Self::new();
         place.write("catalog.toml", CATALOG);
@@ -84,7 +84,7 @@ async fn replaced_key_file_is_live() {
     until_version(&store, 2).await;
     assert!(is_known(&store, "the-second-key-of-contoso").await);
     assert!(!is_known(&store, "the-first-key-of-contoso").await);
-    // And written in place.
+    // The same with a write in place.
     place.write("secret/key", "the-third-key-of-contoso");
     until_version(&store, 3).await;
     assert!(is_known(&store, "the-third-key-of-contoso").await);

@@ -1,4 +1,4 @@
-//! Lookups over connections that are kept, closed and mixed up.
+//! Lookups over connections that are reused, closed and mixed up.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::remote::{PATIENCE, within};
 
 const GOOD: &str = "264a41411c0b43e782f483eb6f3eaeab";
 const WRONG: &str = "00000000000000000000000000000000";
-const NOBODY: &str = r#"{"subscription": null}"#;
+const UNKNOWN: &str = r#"{"subscription": null}"#;
 
 fn owner() -> String {
     let contoso = Subscription::new("contoso")
@@ -30,11 +30,11 @@ fn is_good(asked: &Asked) -> bool {
     digest_in(&asked.head) == KeyDigest::of(GOOD).to_hex()
 }
 
-/// The right answer, with the digest that it is about or without.
+/// The right answer, with or without the `Key-Digest` header.
 fn right(asked: &Asked, is_named: bool) -> Reply {
     let body = match is_good(asked) {
         true => owner(),
-        false => NOBODY.to_owned(),
+        false => UNKNOWN.to_owned(),
     };
     let named = format!("key-digest: {}\r\n", digest_in(&asked.head));
     kept(if is_named { &named } else { "" }, &body)
@@ -82,7 +82,7 @@ async fn answer_to_an_earlier_request_is_not_taken_for_an_absence() {
             (0, 0) => right(asked, true),
             (0, _) => {
                 let named = format!("key-digest: {}\r\n", KeyDigest::of(WRONG).to_hex());
-                kept(if is_named { &named } else { "" }, NOBODY)
+                kept(if is_named { &named } else { "" }, UNKNOWN)
             }
             _ => right(asked, true),
         })
@@ -118,7 +118,7 @@ async fn absence_without_digest_is_asked_for_twice() {
 async fn answer_that_is_always_about_another_key_is_an_error() {
     let wire = Wire::start(|_| {
         let named = format!("key-digest: {}\r\n", KeyDigest::of(WRONG).to_hex());
-        kept(&named, NOBODY)
+        kept(&named, UNKNOWN)
     })
     .await;
     let error = is_found(&store(&wire), GOOD).await.unwrap_err();
@@ -129,8 +129,7 @@ async fn answer_that_is_always_about_another_key_is_an_error() {
     assert!(error.is_about_one_key());
 }
 
-/// Nobody drives the first runtime after its lookup, and with it the connection
-/// that it keeps.
+/// After its lookup, the first runtime stalls, and so does its pooled connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn lookup_does_not_wait_for_the_connection_of_a_stalled_runtime() {
     let wire = Wire::start(|asked| right(asked, true)).await;
@@ -159,8 +158,8 @@ fn catalog(products: &[&str]) -> String {
     document::to_json(&catalog.build().unwrap())
 }
 
-/// A remote server with two versions of its definitions: the second one from the
-/// second request for a catalog on.
+/// A remote server with two versions of its definitions. It sends the second version
+/// from the second catalog request on.
 async fn with_definitions(etag_of_answer: &'static str) -> (Wire, HttpLookupStore<HttpClient>) {
     let versions = std::sync::atomic::AtomicUsize::new(0);
     let wire = Wire::start(move |asked| {

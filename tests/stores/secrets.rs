@@ -1,4 +1,4 @@
-//! What the HTTP stores log contains no secret.
+//! The logs of the HTTP stores contain no secret.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -65,8 +65,8 @@ async fn http_store_shows_neither_keys_nor_credentials() {
         log.contains("catalog is in use") && log.contains("the catalog stays as it was"),
         "{log}"
     );
-    let told = format!("{log}{store:?}{refused:?}{forbidden:?}{gone:?}");
+    let output = format!("{log}{store:?}{refused:?}{forbidden:?}{gone:?}");
     for secret in [key, "264a4141", "s3cret"] {
-        assert!(!told.contains(secret), "{told}");
+        assert!(!output.contains(secret), "{output}");
     }
 }

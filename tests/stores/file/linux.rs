@@ -39,16 +39,16 @@ async fn writer_that_never_closes_is_reported_and_not_used() {
 async fn hard_link_to_a_complete_file_is_used_at_once() {
     for mode in modes() {
         let mut watched = Watched::new(mode);
-        let beside = watched.beside("beside.toml");
-        fs::write(&beside, catalog("two")).unwrap();
+        let sibling = watched.sibling("sibling.toml");
+        fs::write(&sibling, catalog("two")).unwrap();
         fs::remove_file(&watched.path).unwrap();
-        fs::hard_link(&beside, &watched.path).unwrap();
-        fs::remove_file(&beside).unwrap();
+        fs::hard_link(&sibling, &watched.path).unwrap();
+        fs::remove_file(&sibling).unwrap();
         watched.until_live("two").await;
     }
 }
 
-/// As a file that is mounted by itself and replaced outside.
+/// Like a single mounted file that is replaced outside the mount.
 #[tokio::test]
 async fn file_without_a_name_is_reported() {
     let directory = TempDir::new().unwrap();
@@ -61,7 +61,7 @@ async fn file_without_a_name_is_reported() {
     let mut watched = Watched::open(directory, path, POLLED);
     fs::remove_file(&real).unwrap();
     watched.until_refused("mount its folder instead").await;
-    // It is looked at again, and is what it was.
+    // It is checked again, and is unchanged.
     watched.statuses.mark_unchanged();
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!watched.statuses.has_changed().unwrap());

@@ -34,24 +34,24 @@ fn open_long(
 #[test]
 fn long_load_reports_its_progress() {
     let text = long_catalog(plain_entry);
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let teller = Arc::clone(&told);
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let sender = Arc::clone(&reports);
     let mode = |builder: FileStoreBuilder| {
-        builder.on_progress(move |progress| teller.lock().unwrap().push(progress))
+        builder.on_progress(move |progress| sender.lock().unwrap().push(progress))
     };
     let store = open_long(&text, mode).unwrap();
     assert_eq!(store.catalog().subscription_count(), LONG_CATALOG);
-    let told = told.lock().unwrap();
-    assert!(told.len() >= 3, "{told:?}");
-    assert!(told.is_sorted_by_key(|progress| (progress.read, progress.entries)));
+    let reports = reports.lock().unwrap();
+    assert!(reports.len() >= 3, "{reports:?}");
+    assert!(reports.is_sorted_by_key(|progress| (progress.read, progress.entries)));
     let length = text.len() as u64;
-    assert!(told.iter().all(|progress| progress.length == length));
-    assert_eq!(told.last().unwrap().read, length);
+    assert!(reports.iter().all(|progress| progress.length == length));
+    assert_eq!(reports.last().unwrap().read, length);
 }
 
 #[test]
 fn long_catalog_keeps_its_order_and_entries() {
-    // Each entry looks as if others began in it.
+    // Each entry contains text that looks like the start of other entries.
     let entry = |n| {
         let metadata = r#"{"a":[{"id":"x"},{"id":"y"}],"b":"},{\"id\":"}"#;
         format!(r#"{{"id":"s{n}","scope":"/apis/echo","metadata":{metadata},"primary_key":"{n}"}}"#)
@@ -68,7 +68,7 @@ fn long_catalog_keeps_its_order_and_entries() {
 fn issues_in_a_long_catalog_have_their_positions() {
     let entry = |n| match n {
         45_000 => r#"{"id":"s45000","scope":"/nope","primary_key":"k"}"#.to_owned(),
-        // As if it were between two parts of the file.
+        // Text that looks like a boundary between two parts of the file.
         49_000 => plain_entry(1),
         _ => plain_entry(n),
     };

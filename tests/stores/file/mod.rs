@@ -1,4 +1,4 @@
-//! Catalog files that change in every way that files change.
+//! Catalog files that change in every possible way.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -15,10 +15,10 @@ use tokio::sync::watch::Receiver;
 use tower_subscription_key::store::StoreStatus;
 use tower_subscription_key::store::file::{FileError, FileStore, FileStoreBuilder};
 
-/// Long enough for any machine. Nothing waits that long unless it fails.
+/// Long enough for any machine. Only a failing test waits this long.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A catalog with one API, whose id tells versions apart.
+/// A catalog with one API. Its id identifies the version.
 fn catalog(api: &str) -> String {
     format!("[[apis]]\nid = \"{api}\"\npath = \"/{api}\"\n")
 }
@@ -39,7 +39,7 @@ fn modes() -> [Mode; 3] {
     [|builder| builder, POLLED, notified]
 }
 
-/// For changes that show only when the file is looked at.
+/// For changes that only polling detects.
 fn polled_modes() -> [Mode; 2] {
     [|builder| builder, POLLED]
 }
@@ -56,7 +56,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// A store on a file that holds `catalog("one")`.
+    /// A store for a file that contains `catalog("one")`.
     fn new(mode: Mode) -> Self {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("catalog.toml");
@@ -76,7 +76,7 @@ impl Watched {
         }
     }
 
-    fn beside(&self, name: &str) -> PathBuf {
+    fn sibling(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
@@ -88,7 +88,7 @@ impl Watched {
         }
     }
 
-    /// Waits until that API is live and nothing is wrong.
+    /// Waits until the given API is live and the store has no error.
     async fn until_live(&mut self, api: &str) {
         let store = self.store.clone();
         let is_live = |status: &StoreStatus| {
@@ -97,7 +97,7 @@ impl Watched {
         self.until(&format!("live: {api}"), is_live).await;
     }
 
-    /// Waits until the file is refused, and checks that the catalog is not.
+    /// Waits until the file is rejected, and checks that the catalog is kept.
     async fn until_refused(&mut self, why: &str) {
         let is_refused =
             |status: &StoreStatus| status.last_error().is_some_and(|error| error.contains(why));
@@ -289,22 +289,22 @@ async fn touched_file_makes_no_new_version() {
 fn open_of_unusable_file_returns_the_cause() {
     let directory = TempDir::new().unwrap();
     let path = |name: &str| directory.path().join(name);
-    let told = |name: &str| {
+    let message = |name: &str| {
         let error = FileStore::builder(path(name)).open_blocking().unwrap_err();
         let message = error.to_string();
         let file = path(name).display().to_string();
         message.replace(&file, "FILE")
     };
-    assert_eq!(told("none.toml"), "FILE: there is no such file");
+    assert_eq!(message("none.toml"), "FILE: there is no such file");
     assert_eq!(
-        told("a.ini"),
+        message("a.ini"),
         "FILE: a catalog file ends in `.toml`, `.json`, `.yaml` or `.yml`"
     );
     fs::create_dir(path("dir.toml")).unwrap();
-    assert_eq!(told("dir.toml"), "FILE: not a regular file");
+    assert_eq!(message("dir.toml"), "FILE: not a regular file");
     fs::write(path("a.json"), r#"{"apis": [{"path": ""}, {"id": "a"}]}"#).unwrap();
     assert_eq!(
-        told("a.json"),
+        message("a.json"),
         "FILE:1:11: API number 1: `id` is missing: give it one, like `orders`\n\
          FILE:1:25: API \"a\": `path` is missing: give it a URL prefix like `/orders`, or an empty one for everything"
     );
@@ -341,7 +341,7 @@ fn relative_path_is_reported_as_it_was_given() {
 #[tokio::test]
 async fn unwatched_file_is_read_by_reload_only() {
     let watched = Watched::new(|builder| builder.watch(false));
-    // Whoever watches the same file sees what this one does not.
+    // A second, watching store detects the change that this one ignores.
     let (directory, path) = (TempDir::new().unwrap(), watched.path.clone());
     let mut watching = Watched::open(directory, path, default);
     fs::write(&watched.path, catalog("two")).unwrap();
@@ -351,7 +351,7 @@ async fn unwatched_file_is_read_by_reload_only() {
     let status = watched.store.reload().await.unwrap();
     assert_eq!(status.version(), 2);
     assert!(watched.store.catalog().api("two").is_some());
-    // The same content too: what it refers to may have changed.
+    // The same content counts too: a file that it refers to may have changed.
     assert_eq!(watched.store.reload().await.unwrap().version(), 3);
 
     fs::write(&watched.path, BROKEN).unwrap();

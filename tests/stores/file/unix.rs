@@ -24,11 +24,11 @@ async fn swapped_symlink_is_followed() {
         swap_link(&watched.path, "two/real.toml");
         watched.until_live("two").await;
         // The target's own directory is watched now.
-        rename_over(&watched.beside("two/real.toml"), &catalog("ten"));
+        rename_over(&watched.sibling("two/real.toml"), &catalog("ten"));
         watched.until_live("ten").await;
-        swap_link(&watched.path, watched.beside("six/real.toml"));
+        swap_link(&watched.path, watched.sibling("six/real.toml"));
         watched.until_live("six").await;
-        rename_over(&watched.beside("six/real.toml"), &catalog("new"));
+        rename_over(&watched.sibling("six/real.toml"), &catalog("new"));
         watched.until_live("new").await;
         assert_eq!(watched.store.status().version(), 5);
     }

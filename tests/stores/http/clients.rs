@@ -28,8 +28,8 @@ fn answering(
     })
 }
 
-/// A client that answers at once that nothing has changed, and notes which requests
-/// it was asked to hold.
+/// A client that immediately answers "not modified", and records which requests it
+/// was asked to hold.
 fn impatient(
     asked_to_hold: Arc<Mutex<Vec<bool>>>,
 ) -> impl tower_subscription_key::store::http::HttpService {
@@ -64,7 +64,7 @@ async fn remote_server_that_does_not_hold_is_asked_at_intervals() {
     store.reload().await.unwrap();
     tokio::time::sleep(HOUR / 2).await;
     assert_eq!(asked_to_hold(), [false, true, false, false]);
-    // It may have learnt to.
+    // The server may support it by now.
     tokio::time::sleep(HOUR * 3 / 4).await;
     assert_eq!(asked_to_hold(), [false, true, false, false, true]);
 }
@@ -83,7 +83,7 @@ async fn client_that_panics_is_an_error_and_asked_again() {
     let client = {
         let panics = Arc::clone(&panics);
         answering(move || {
-            assert!(!panics.load(Ordering::SeqCst), "as it was told to");
+            assert!(!panics.load(Ordering::SeqCst), "as configured");
             catalog(State::Active)
         })
     };
@@ -154,7 +154,7 @@ async fn store_of_a_runtime_that_is_gone_says_so_and_starts_again() {
     let store = tokio::task::spawn_blocking(|| {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().build().unwrap();
-        // The runtime is gone after this.
+        // The runtime ends here.
         runtime.block_on(open).unwrap()
     });
     let store = store.await.unwrap();

@@ -53,7 +53,7 @@ fn state(store: &HttpStore) -> State {
     catalog.subscription("contoso").unwrap().state()
 }
 
-/// A store that asks on reload, and hardly ever by itself.
+/// A store that fetches on reload, and otherwise very rarely.
 fn builder(remote: &RemoteServer) -> HttpStoreBuilder {
     HttpStore::builder(&remote.uri("/catalog"))
         .poll_interval(HOUR)
@@ -93,7 +93,7 @@ async fn version_is_fetched_confirmed_and_replaced_as_a_whole() {
     remote.behave(suspended());
     assert_eq!(store.reload().await.unwrap().version(), 2);
     assert_eq!(state(&store), State::Suspended);
-    // Who met the version before is decided on it to the end.
+    // A request that began with the earlier version is decided by it.
     assert_eq!(met.subscription("contoso").unwrap().state(), State::Active);
 }
 
@@ -124,7 +124,7 @@ async fn poll_interval_passes_change_is_fetched() {
 #[tokio::test]
 async fn held_request_returns_the_change_at_once() {
     let remote = RemoteServer::start(active()).await;
-    // An hour passes before anything else would notice.
+    // Without the held request, the change would take an hour to arrive.
     let store = builder(&remote).long_poll(HOUR).open().await.unwrap();
     remote
         .wait_for_request(|head| head.contains("prefer: wait=3600\r\n"))
@@ -145,7 +145,7 @@ async fn reload_during_held_request_does_not_wait_for_it() {
         .await;
     let status = within(store.reload()).await.unwrap();
     assert_eq!(status.version(), 1);
-    // And then holding goes on.
+    // Then the store sends held requests again.
     remote.behave(suspended());
     until(&store, |status| status.version() == 2).await;
 }
@@ -166,7 +166,7 @@ async fn invalid_document_is_reported_and_the_next_valid_one_used() {
         };
         assert!(document.to_string().contains("path"), "{document}");
     }
-    // A refused version is never what is asked about.
+    // The `ETag` of a rejected version is never sent.
     assert!(remote.requests()[2].contains("if-none-match: \"1\"\r\n"));
     assert_eq!(state(&store), State::Active);
     remote.behave(suspended());

@@ -10,8 +10,8 @@ use tower_subscription_key::store::http::RequestBody;
 
 use super::*;
 
-/// Answers with the content and the `ETag` that are set, as a server with a counter
-/// would.
+/// Answers with the configured content and `ETag`, like a server that counts
+/// versions.
 #[derive(Clone)]
 struct Counting(Arc<Mutex<(State, &'static str)>>);
 

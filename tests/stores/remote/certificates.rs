@@ -1,4 +1,4 @@
-//! Certificates of a private authority, good and otherwise.
+//! Valid and invalid certificates of a private authority.
 
 use std::sync::Arc;
 
@@ -17,22 +17,22 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, key).unwrap())
     }
 
-    /// Its own certificate, for those who trust it.
+    /// The authority's certificate, for clients that trust it.
     pub fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// A remote server that is what it says it is.
+    /// A valid certificate.
     pub fn good(&self) -> TlsAcceptor {
         self.acceptor("localhost", 2099)
     }
 
-    /// One whose certificate is over.
+    /// An expired certificate.
     pub fn expired(&self) -> TlsAcceptor {
         self.acceptor("localhost", 2020)
     }
 
-    /// One with the certificate of another.
+    /// A certificate for another name.
     pub fn misnamed(&self) -> TlsAcceptor {
         self.acceptor("elsewhere.example", 2099)
     }

@@ -1,4 +1,4 @@
-//! A remote server over real sockets, polite and otherwise.
+//! A remote server over real sockets, with and without faults.
 #![allow(dead_code, unreachable_pub)]
 
 pub mod certificates;
@@ -40,7 +40,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct RemoteServer {
     address: SocketAddr,
-    /// Keeps the port from others, also while the remote server is down.
+    /// Reserves the port, even while the remote server is down.
     _held: Option<TcpSocket>,
     shared: Arc<Shared>,
     accepting: Mutex<Option<JoinHandle<()>>>,
@@ -65,7 +65,7 @@ impl RemoteServer {
     async fn start_with(manner: Manner, tls: Option<TlsAcceptor>) -> Self {
         let socket = bound(([127, 0, 0, 1], 0).into());
         let address = socket.local_addr().unwrap();
-        // Elsewhere two sockets may not be bound to one port.
+        // Other systems do not allow two sockets on one port.
         let (listener, _held) = match cfg!(target_os = "linux") {
             true => (listening(bound(address)), Some(socket)),
             false => (listening(socket), None),
@@ -141,7 +141,7 @@ impl RemoteServer {
         self.shared.requests.borrow().clone()
     }
 
-    /// Waits for a request that fits.
+    /// Waits for a matching request.
     pub async fn wait_for_request(&self, like: impl Fn(&str) -> bool) {
         let mut requests = self.shared.requests.subscribe();
         let came = requests.wait_for(|requests| requests.iter().any(|request| like(request)));
@@ -172,7 +172,7 @@ fn listening(socket: TcpSocket) -> TcpListener {
     socket.listen(1024).unwrap()
 }
 
-/// Waits for what must come, generously but not for ever.
+/// Waits for an expected event, with a generous limit.
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
@@ -185,7 +185,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
         None => {
             exchange(stream, shared, TcpStream::set_zero_linger).await;
         }
-        // The client may not like the certificate.
+        // The client may reject the certificate.
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
                 let make_abrupt =
@@ -229,8 +229,8 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         Manner::Keys(owners) => {
             let path = head.split(' ').nth(1)?;
             let digest = path.rsplit('/').next()?;
-            let nobody = r#"{"subscription": null}"#;
-            let body = owners.get(digest).map_or(nobody, String::as_str);
+            let unknown = r#"{"subscription": null}"#;
+            let body = owners.get(digest).map_or(unknown, String::as_str);
             let headers = format!("content-type: application/json\r\nkey-digest: {digest}\r\n");
             answer("200 OK", &headers, body)
         }

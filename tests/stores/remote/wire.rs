@@ -1,4 +1,4 @@
-//! A remote server that keeps its connections open, and misbehaves on them.
+//! A remote server that keeps its connections open and sends faulty answers.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::read_head;
 
-/// A request: on which connection, the how manieth there, and its head.
+/// A request: the number of its connection, its number on the connection, its head.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub connection: usize,
@@ -91,7 +91,7 @@ async fn serve(
     None
 }
 
-/// An answer after which the connection stays open.
+/// An answer that keeps the connection open.
 pub fn kept(headers: &str, body: &str) -> Reply {
     let length = body.len();
     Reply::Answer(format!(
