@@ -413,7 +413,7 @@ mod tests {
     fn expression_without_a_value_says_why() {
         for (text, reason) in [
             ("[parameters('secret')]", "parameter `secret` has no value"),
-            ("[variables('loop')]", "refer to themselves"),
+            ("[variables('loop')]", "nested too deeply"),
             ("[uniqueString('x')]", "only in Azure"),
             ("[reference('x').key]", "only in Azure"),
             ("[concat('x'", "cannot be read"),

@@ -23,8 +23,9 @@ fn assert_by_index(plan: &str) {
         let is_ordered = step.starts_with("SCAN") && step.contains("INDEX");
         let is_part = step.starts_with("CORRELATED SCALAR SUBQUERY") || step.starts_with("LIST");
         let unions = step.starts_with("MULTI-INDEX OR") || step.starts_with("INDEX ");
+        let filters = step.starts_with("CREATE BLOOM FILTER");
         assert!(
-            step.starts_with("SEARCH") || is_ordered || is_part || unions,
+            step.starts_with("SEARCH") || is_ordered || is_part || unions || filters,
             "{step} in {plan}"
         );
     }
