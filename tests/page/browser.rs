@@ -359,7 +359,11 @@ impl Page {
         self.call("Emulation.setDeviceMetricsOverride", metrics)
             .await;
         let scheme = if dark { "dark" } else { "light" };
-        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        // Without motion, no colour is read on its way to another.
+        let media = json!({ "features": [
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ] });
         self.call("Emulation.setEmulatedMedia", media).await;
     }
 
