@@ -24,8 +24,9 @@ const CATALOG_ETAG: HeaderName = HeaderName::from_static("catalog-etag");
 /// A store that asks a remote server about one key at a time, by its digest.
 ///
 /// Every request through the layer waits for the remote server: wrap the store in a
-/// `CachedStore` (feature `cache`). See the [module](super) for the requests and
-/// the answers.
+/// `CachedStore` (feature `cache`), and pass [`HttpLookupError::is_about_one_key`] to
+/// its `errors_about_one_key`, so that a fault of one key does not open the breaker
+/// for all. See the [module](super) for the requests and the answers.
 ///
 /// ```no_run
 /// # #[cfg(feature = "http-client")]
