@@ -101,9 +101,8 @@ impl Denial {
         }
     }
 
-    pub(crate) fn with_hint(mut self, hint: Option<Hint>) -> Self {
+    pub(crate) fn set_hint(&mut self, hint: Option<Hint>) {
         self.hint = hint;
-        self
     }
 
     /// Why the request was denied.
@@ -156,13 +155,9 @@ impl Denial {
         )
     }
 
-    /// The API with the longest path prefix in common with `path`, ignoring case.
-    /// Only the first [`MAX_COMPARED`] APIs are compared.
+    /// The API whose path is most similar to the beginning of `path`, if any is.
     pub(crate) fn nearest_api(&self, path: &str) -> Option<&Api> {
-        let apis = self.catalog.as_ref()?.apis().take(MAX_COMPARED);
-        let nearest = apis.max_by_key(|api| common_beginning(api.path(), path))?;
-        // One byte in common is the slash.
-        (common_beginning(nearest.path(), path) > 1).then_some(nearest)
+        self.catalog.as_ref()?.definitions().nearest_path(path)
     }
 
     fn fmt_owned_key(&self, f: &mut fmt::Formatter<'_>, rest: &str) -> fmt::Result {
@@ -198,7 +193,6 @@ impl Denial {
     }
 }
 
-const MAX_COMPARED: usize = 1000;
 /// More scopes and products than this are not listed in a sentence.
 const MAX_LISTED: usize = 20;
 
@@ -212,13 +206,6 @@ impl fmt::Display for Escaped<'_> {
             false => f.write_str(self.0),
         }
     }
-}
-
-fn common_beginning(one: &str, other: &str) -> usize {
-    let pairs = one.bytes().zip(other.bytes());
-    pairs
-        .take_while(|(one, other)| one.eq_ignore_ascii_case(other))
-        .count()
 }
 
 impl fmt::Display for Denial {

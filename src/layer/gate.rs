@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
 use tracing::Span;
+use tracing::level_filters::LevelFilter;
 
 use crate::access::{
     Access, Decision, Denial, DenialReason, Hint, Matched, Owner, Question, decide,
@@ -232,11 +233,10 @@ impl<S: SubscriptionStore> Gate<S> {
     }
 
     /// Reports a decision and carries it out.
-    fn finish(&self, head: &mut Parts, decision: Decision, cause: Cause<'_>) -> Step {
-        let decision = match decision {
-            Decision::Deny(denial) => Decision::Deny(self.with_hint(head, denial)),
-            other => other,
-        };
+    fn finish(&self, head: &mut Parts, mut decision: Decision, cause: Cause<'_>) -> Step {
+        if let Decision::Deny(denial) = &mut decision {
+            self.add_hint(head, denial);
+        }
         let observed = Observed {
             levels: self.settings.levels,
             path: path(head),
@@ -306,9 +306,14 @@ impl<S: SubscriptionStore> Gate<S> {
         })
     }
 
-    /// Adds what the request shows about the cause of a denial.
-    fn with_hint(&self, head: &Parts, denial: Denial) -> Denial {
-        let hint = match denial.reason() {
+    /// Adds what the request shows about the cause of a denial, if it can be seen.
+    fn add_hint(&self, head: &Parts, denial: &mut Denial) {
+        // Hints are about denials that anybody can cause.
+        let is_logged = self.settings.levels.unknown <= LevelFilter::current();
+        if !is_logged && !self.settings.denial_extension {
+            return;
+        }
+        denial.set_hint(match denial.reason() {
             DenialReason::MissingKey if head.extensions.get::<Access>().is_some() => {
                 Some(Hint::OuterLayer)
             }
@@ -319,8 +324,7 @@ impl<S: SubscriptionStore> Gate<S> {
                 has_comma.then_some(Hint::Comma)
             }
             _ => None,
-        };
-        denial.with_hint(hint)
+        });
     }
 }
 

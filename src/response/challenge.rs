@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use http::HeaderValue;
@@ -44,6 +45,7 @@ pub enum ChallengeError {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ChallengeSettings {
     scheme: Option<Box<str>>,
+    /// With `"` and `\` escaped.
     realm: Option<Box<str>>,
 }
 
@@ -64,7 +66,8 @@ impl ChallengeSettings {
         if realm.chars().any(char::is_control) {
             return Err(ChallengeError::Realm { realm: given });
         }
-        self.realm = Some(given);
+        let escaped = realm.replace('\\', r"\\").replace('"', r#"\""#);
+        self.realm = Some(escaped.into());
         Ok(())
     }
 
@@ -73,52 +76,61 @@ impl ChallengeSettings {
     pub(super) fn value(&self, context: &RejectionContext<'_>) -> Option<HeaderValue> {
         let place = context.key_place;
         let scheme = self.scheme.as_deref().or(place.scheme);
-        let mut value = String::with_capacity(160);
-        value.push_str(scheme.unwrap_or(DEFAULT_SCHEME));
-        value.push_str(" realm=\"");
-        match &self.realm {
-            Some(realm) => value.push_str(&realm.replace('\\', r"\\").replace('"', r#"\""#)),
-            None => push_realm(&mut value, context),
-        }
-        value.push_str("\",name=\"");
-        push_quoted(&mut value, place.name);
-        value.push_str("\",type=\"");
-        value.push_str(place.kind);
-        value.push('"');
+        let (origin, host, path) = match &self.realm {
+            Some(realm) => ("", "", Cow::Borrowed(&**realm)),
+            None => {
+                let path = context.api_path.filter(|path| !path.is_empty());
+                let path = quoted(path.unwrap_or("/"));
+                match host::host(context.uri, context.headers) {
+                    Some(host) => ("https://", host, path),
+                    None => ("", "", path),
+                }
+            }
+        };
+        // A string without spare capacity moves into the value as it is.
+        let value = [
+            scheme.unwrap_or(DEFAULT_SCHEME),
+            " realm=\"",
+            origin,
+            host,
+            &path,
+            "\",name=\"",
+            &quoted(place.name),
+            "\",type=\"",
+            place.kind,
+            "\"",
+        ]
+        .concat();
         HeaderValue::try_from(value).ok()
     }
 }
 
-/// The host that the request names, and the path of the API.
-fn push_realm(value: &mut String, context: &RejectionContext<'_>) {
-    if let Some(host) = host::host(context.uri, context.headers) {
-        value.push_str("https://");
-        value.push_str(host);
+/// Text as the content of a quoted string of ASCII (RFC 9110, section 5.6.4): `"` and
+/// `\` are escaped, and what such a string cannot hold is percent-encoded.
+fn quoted(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    // Without an early end, several bytes are compared at once.
+    if text
+        .bytes()
+        .fold(true, |plain, byte| plain & is_plain(byte))
+    {
+        return Cow::Borrowed(text);
     }
-    let path = context.api_path.filter(|path| !path.is_empty());
-    push_quoted(value, path.unwrap_or("/"));
-}
-
-/// Pushes text as the content of a quoted string of ASCII (RFC 9110, section 5.6.4):
-/// `"` and `\` are escaped, and what such a string cannot hold is percent-encoded.
-fn push_quoted(value: &mut String, text: &str) {
-    let is_plain = |byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-    if text.bytes().all(is_plain) {
-        return value.push_str(text);
-    }
+    let mut quoted = String::with_capacity(text.len() * 3);
     for byte in text.bytes() {
         match byte {
             b'"' | b'\\' => {
-                value.push('\\');
-                value.push(char::from(byte));
+                quoted.push('\\');
+                quoted.push(char::from(byte));
             }
-            b' '..=b'~' => value.push(char::from(byte)),
+            b' '..=b'~' => quoted.push(char::from(byte)),
             _ => {
                 // Writing to a string cannot fail.
-                let _ = write!(value, "%{byte:02X}");
+                let _ = write!(quoted, "%{byte:02X}");
             }
         }
     }
+    Cow::Owned(quoted)
 }
 
 #[cfg(test)]

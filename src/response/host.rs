@@ -1,5 +1,5 @@
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, Uri};
 
 /// The host and port as the request names them: the target in absolute form (and
 /// every target of HTTP/2) before the `Host` header.
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Uri};
 pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     let authority = match uri.scheme().and(uri.authority()) {
         Some(authority) => authority.as_str(),
-        None => std::str::from_utf8(headers.get(HOST).map(HeaderValue::as_bytes)?).ok()?,
+        None => headers.get(HOST)?.to_str().ok()?,
     };
     // A user name and password in front of the host are left out.
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -32,6 +32,8 @@ fn is_host_byte(byte: u8) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn named(target: &str, hosts: &[&[u8]]) -> Option<String> {

@@ -87,18 +87,20 @@ pub(crate) fn check_path(path: &str) -> Result<(), PathError> {
 #[inline]
 pub(crate) fn is_plain(path: &str) -> bool {
     let bytes = path.as_bytes();
-    let Some((mut before, rest)) = bytes.split_first() else {
+    let Some((first, rest)) = bytes.split_first() else {
         return true;
     };
-    if *before != b'/' {
+    if *first != b'/' {
         return false;
     }
-    let mut suspicious = false;
-    for byte in rest {
-        suspicious |=
-            matches!(byte, b'%' | b'\\') || *before == b'/' && matches!(byte, b'/' | b'.');
-        before = byte;
-    }
+    // Without branches, several bytes are compared at once.
+    let suspicious = bytes
+        .iter()
+        .zip(rest)
+        .fold(false, |suspicious, (before, byte)| {
+            let after_slash = (*before == b'/') & ((*byte == b'/') | (*byte == b'.'));
+            suspicious | after_slash | (*byte == b'%') | (*byte == b'\\')
+        });
     // Most dots behind a slash begin a name, as in `/.well-known`.
     !suspicious || !path.contains(['%', '\\']) && !path.contains("//") && !has_dots(path)
 }
