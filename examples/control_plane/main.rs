@@ -54,7 +54,7 @@ async fn main() -> ExitCode {
     match run(flags).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(io::stderr(), &format!("{error}\n"));
+            say(io::stderr(), &format!("{}\n", with_cause(&*error)));
             ExitCode::FAILURE
         }
     }
@@ -114,6 +114,14 @@ async fn run(mut flags: Flags) -> Result<(), Box<dyn Error>> {
 async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, String> {
     let listener = TcpListener::bind(address).await;
     listener.map_err(|error| format!("cannot listen on {address}: {error}"))
+}
+
+/// An error and why it happened, as one sentence.
+fn with_cause(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }
 
 /// What an operator has to know goes to stderr.

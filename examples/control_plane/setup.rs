@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use tower_subscription_key::document::{self, Format};
+use tower_subscription_key::document::{self, Format, HostKeys, Source};
 use tower_subscription_key::manage::{Caller, Import, ImportOptions, ListQuery, Manage};
 
 use crate::flags::Flags;
@@ -42,7 +42,8 @@ pub(crate) async fn import(manage: &Manage, path: &Path) -> Result<(), Failure> 
     }
     let text =
         fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let catalog = document::parse(text, Format::from_path(path)?)?;
+    let source = Source::new(path, Format::from_path(path)?, &text);
+    let catalog = document::parse_all(&[source], &HostKeys::new())?;
     manage
         .import(&admin, Import::from(&catalog), ImportOptions::default())
         .await?;

@@ -122,6 +122,31 @@ fn catalog_is_imported_into_an_empty_database_only() {
 }
 
 #[test]
+fn catalog_with_a_key_in_a_file_is_imported() {
+    let folder = TempDir::new().unwrap();
+    let catalog = CATALOG.replace("\"the key of contoso\"", "{ file = \"contoso.key\" }");
+    assert!(catalog.contains("contoso.key"));
+    std::fs::write(folder.path().join("catalog.toml"), catalog).unwrap();
+    std::fs::write(folder.path().join("contoso.key"), "the key of contoso\n").unwrap();
+    let plane = Plane::start(&folder, &["--catalog", "catalog.toml"]);
+    let call = format!(
+        "curl {}/echo -H 'Ocp-Apim-Subscription-Key: the key of contoso'",
+        plane.gateway
+    );
+    assert!(curl(&call).contains("\"subscription\":\"contoso\""));
+    assert_eq!(plane.terminate().0, Some(0));
+}
+
+#[test]
+fn catalog_that_is_broken_is_refused_with_its_name_and_line() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("broken.toml"), "\nx = \n").unwrap();
+    let (code, stdout, stderr) = run(&folder, &["--catalog", "broken.toml"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    assert!(stderr.starts_with("broken.toml:2:"), "{stderr}");
+}
+
+#[test]
 fn key_file_is_made_for_its_owner_and_another_key_is_refused() {
     let folder = TempDir::new().unwrap();
     let plane = Plane::start(&folder, &["--recoverable-keys", "key"]);
@@ -175,7 +200,7 @@ fn failure_to_start_is_1_with_a_sentence() {
             "{flags:?}: {stderr}"
         );
         assert!(
-            !stderr.is_empty() && !stderr.contains("hunter2"),
+            stderr.contains(": ") && !stderr.contains("hunter2"),
             "{flags:?}: {stderr}"
         );
     }
