@@ -79,6 +79,14 @@ async fn subscription_put_with_own_keys_shows_only_what_was_generated() {
 }
 
 #[tokio::test]
+async fn subscription_put_with_a_wrong_prefix_is_refused_for_that_alone() {
+    let plane = Plane::stocked().await;
+    let properties = json!({ "scope": "/apis/echo", "keyPrefix": "acme_" });
+    let refused = plane.expect(put("/subscriptions/a", properties), 400).await;
+    assert_eq!(refused.targets(), ["keyPrefix"]);
+}
+
+#[tokio::test]
 async fn subscription_put_keeps_what_it_does_not_name_and_null_clears() {
     let plane = Plane::stocked().await;
     let properties = json!({

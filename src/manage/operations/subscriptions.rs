@@ -277,13 +277,16 @@ impl Work<'_> {
         fields: &SubscriptionFields,
         issues: &mut Vec<FieldIssue>,
     ) {
+        let mut prefix = fields.key_prefix.as_deref();
         for slot in [KeySlot::Primary, KeySlot::Secondary] {
             if put.record.key(slot).is_some() {
                 continue;
             }
-            let Some(key) = new_key(fields.key_prefix.as_deref(), issues) else {
-                return;
-            };
+            // A wrong prefix is reported once, and not also as missing keys.
+            let key = new_key(prefix, issues).unwrap_or_else(|| {
+                prefix = None;
+                Secret::random()
+            });
             *put.record.key_mut(slot) = Some(KeyRecord::new(key.digest(), self.now));
             match slot {
                 KeySlot::Primary => put.primary_key = Some(key),
