@@ -14,6 +14,7 @@ mod page;
 mod properties;
 mod records;
 mod refusals;
+mod replicas;
 mod states;
 mod support;
 mod terraform;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use tower_subscription_key::manage::rest::{BearerTokens, Rest};
 use tower_subscription_key::manage::{Caller, Manage, ManageBuilder};
+use tower_subscription_key::store::SqlStore;
 
 pub(crate) const BASE: &str =
     "/subscriptions/s/resourceGroups/g/providers/Microsoft.ApiManagement/service/v";
@@ -52,12 +53,17 @@ impl Plane {
         Self::over(Manage::in_memory().unwrap())
     }
 
+    /// One of a process that also follows its database.
+    pub(crate) fn with_replica(manage: Manage, store: SqlStore) -> Self {
+        let rest = Rest::new(manage, tokens()).with_replica(store);
+        Self {
+            router: rest.into_router(),
+            folder: None,
+        }
+    }
+
     fn over(manage: Manage) -> Self {
-        let tokens = BearerTokens::new()
-            .with(PUBLISHER, Caller::publisher("admin"))
-            .with(JANE, Caller::owner("jane"))
-            .with(JOHN, Caller::owner("john"));
-        let router = Rest::new(manage, tokens).into_router();
+        let router = Rest::new(manage, tokens()).into_router();
         let folder = None;
         Self { router, folder }
     }
@@ -144,6 +150,13 @@ impl Plane {
         let found = self.expect(get(&format!("/subscriptions/{id}")), 200).await;
         found.properties()["state"].as_str().unwrap().to_owned()
     }
+}
+
+fn tokens() -> BearerTokens {
+    BearerTokens::new()
+        .with(PUBLISHER, Caller::publisher("admin"))
+        .with(JANE, Caller::owner("jane"))
+        .with(JOHN, Caller::owner("john"))
 }
 
 /// A request.

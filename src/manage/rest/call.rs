@@ -24,7 +24,7 @@ const CHANGE_NUMBER: HeaderName = HeaderName::from_static("change-number");
 
 /// What a request asks for, once nothing but its content can refuse it.
 pub(super) struct Call<'s> {
-    shared: &'s Shared,
+    pub(super) shared: &'s Shared,
     pub(super) caller: Caller,
     pub(super) place: Place,
     pub(super) query: Query,

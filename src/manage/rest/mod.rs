@@ -109,6 +109,15 @@ impl Shared {
         let _ = number;
     }
 
+    /// Brings the report of the process's own replica up to date.
+    async fn report_replica(&self) {
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
+        if let Some(replica) = &self.replica {
+            // If it fails, the report is as old as it says.
+            let _ = tokio::time::timeout(PATIENCE, replica.reload()).await;
+        }
+    }
+
     /// The catalog that is in force in this process.
     fn replica_catalog(&self) -> Option<Arc<Catalog>> {
         #[cfg(any(feature = "sqlite", feature = "postgres"))]

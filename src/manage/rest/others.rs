@@ -48,6 +48,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn list_replicas(&self) -> Answer {
+        self.shared.report_replica().await;
         let replicas = self.manage().replicas(&self.caller).await.map_err(plain)?;
         Ok(json(StatusCode::OK, &shape::replicas(replicas)))
     }
