@@ -2,7 +2,7 @@
 //! latency of requests while a file is loaded again.
 //!
 //! `cargo bench --bench catalog [-- SIZES…]`, sizes in subscriptions. Each size
-//! runs in a process of its own, so that its memory can be told.
+//! runs in a separate process, so that its memory can be measured.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod support;

@@ -84,7 +84,7 @@ fn load(address: &str, cores: &str) -> (f64, String, String) {
         let line = report
             .lines()
             .find_map(|line| line.trim().strip_prefix(name));
-        let line = line.unwrap_or_else(|| panic!("wrk told no {name}:\n{report}"));
+        let line = line.unwrap_or_else(|| panic!("wrk reported no {name}:\n{report}"));
         line.trim_start_matches(':').trim().to_owned()
     };
     (

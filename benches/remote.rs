@@ -1,6 +1,6 @@
-//! Stores whose remote server is another process: a `redis-server` that this starts.
+//! Stores with a remote server in another process: a `redis-server` that this starts.
 //!
-//! `cargo bench --bench remote [-- SUBSCRIPTIONS]`, 100 000 unless told.
+//! `cargo bench --bench remote [-- SUBSCRIPTIONS]`, 100 000 by default.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 #[path = "../tests/redis_store/server.rs"]
@@ -179,7 +179,7 @@ impl Far {
         println!("\n10 000 first requests at once for one key: {lookups} far-end lookups");
     }
 
-    /// Random keys without end, and beside them a good one.
+    /// An endless flood of random keys, together with a good one.
     async fn flood(&self) {
         println!(
             "\n| flood of random keys | requests/s | far-end lookups/s | good key: answers 200 |"

@@ -1,4 +1,4 @@
-//! Two APIs of one service, each with a key header of its own, and a public
+//! Two APIs of one service, each with a different key header, and a public
 //! route.
 //!
 //! `route_layer` wraps the routes and not the fallback, so that an unknown path

@@ -49,7 +49,7 @@ async fn main() -> Result<(), AnyError> {
     show("contoso, second service", &second, CONTOSO, 200).await?;
     show("a wrong key", &first, "wrong", 401).await?;
 
-    println!("\nContoso is suspended. Both services are told at once:");
+    println!("\nContoso is suspended. Both services get the change immediately:");
     let contoso = contoso().with_state(State::Suspended);
     publisher.put_subscription(&contoso).await?;
     become_refused(&first).await?;
@@ -133,7 +133,7 @@ async fn become_refused(store: &Cached) -> Result<(), AnyError> {
     Ok(())
 }
 
-/// A Redis of its own, without a file, that ends with it.
+/// A private Redis without persistence, which ends with the example.
 struct Server {
     child: Child,
     url: String,

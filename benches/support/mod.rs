@@ -75,7 +75,7 @@ pub fn catalog(subscriptions: usize) -> Catalog {
     builder.build().unwrap()
 }
 
-/// What a hand-written check attaches: whose key it is.
+/// The extension that a hand-written check inserts: the owner of the key.
 #[derive(Debug)]
 pub struct Ctx {
     pub subscription: String,

@@ -1,4 +1,4 @@
-//! Both servers, until the process is told to stop.
+//! Runs both servers until the process gets a stop signal.
 
 use std::io;
 use std::time::Duration;

@@ -49,7 +49,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Asks, prints the answer, and fails where it is not the expected one.
+    /// Sends a request, prints the response, and fails if it is not the expected one.
     pub(crate) async fn get(
         &self,
         path: &str,

@@ -54,7 +54,7 @@ pub(crate) async fn answer<B>(request: Request<B>) -> Result<Response<Full<Bytes
         access: access.map(Context::of).unwrap_or_default(),
     };
     let mut json = serde_json::to_vec(&seen)?;
-    // So that the prompt of a shell begins on a line of its own.
+    // So that the prompt of a shell begins on a new line.
     json.push(b'\n');
     let mut response = Response::new(Full::from(json));
     let json = HeaderValue::from_static("application/json");

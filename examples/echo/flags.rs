@@ -14,7 +14,7 @@ Serves an echo behind subscription keys. A request that gets in is answered with
 what the service behind the layer saw.
 
 Options:
-  --catalog FILE                  the catalog: TOML, JSON or YAML [the one beside this example]
+  --catalog FILE                  the catalog: TOML, JSON or YAML [the one next to this example]
   --listen ADDR:PORT              where to listen; port 0 takes a free one [127.0.0.1:3000]
   --strip                         remove the key before the service sees the request
   --inapplicable-key ignore|deny  a wrong key on an API that needs none [ignore]

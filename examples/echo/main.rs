@@ -5,7 +5,7 @@
 //! cargo run --example echo
 //! ```
 //!
-//! serves the catalog beside this file on 127.0.0.1:3000 and prints `curl` lines to
+//! serves the catalog next to this file on 127.0.0.1:3000 and prints `curl` lines to
 //! try. The reason of each denial is printed on stderr, if stderr is a terminal.
 
 mod answer;
@@ -69,7 +69,7 @@ fn progress_bar() -> ProgressBar {
 }
 
 fn draw(bar: &ProgressBar, load: LoadProgress) {
-    // A later reload has a line of its own.
+    // A later reload prints a separate line.
     if !bar.is_finished() {
         bar.set_length(load.length);
         bar.set_position(load.read);
@@ -142,7 +142,7 @@ fn log_denials() {
         .init();
 }
 
-/// Writes at once. That nobody reads is no reason to stop.
+/// Writes and flushes. A closed output does not stop the server.
 fn say(mut out: impl Write, text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

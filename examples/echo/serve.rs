@@ -72,7 +72,7 @@ where
         .oneshot(Request::from_parts(head, Empty::new()))
         .await?;
     if body.is_end_stream() {
-        // Nothing more comes.
+        // The body has ended.
     } else if !asks_first {
         tokio::spawn(read_to_end(body));
     } else if response.status().is_success() {

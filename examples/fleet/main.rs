@@ -132,7 +132,7 @@ async fn report(
     Ok(())
 }
 
-/// A service behind keys, as it would be a process of its own.
+/// A service behind keys. In production it would be a separate process.
 struct Service {
     name: &'static str,
     url: String,

@@ -26,7 +26,7 @@ pub(crate) const TOKEN: &str = "Bearer the-services-token";
 
 const JSON: &str = "application/json";
 
-/// The remote server with a runtime of its own, so that it can be stopped like a process.
+/// The remote server with a separate runtime, so that it can be stopped like a process.
 pub(crate) struct RemoteServer {
     records: Arc<Records>,
     address: SocketAddr,

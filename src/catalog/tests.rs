@@ -143,7 +143,7 @@ fn viewed(catalog: &Catalog, subscription: &Subscription) -> bool {
 
 proptest! {
     #[test]
-    fn subscription_comes_back_as_it_was_put(subscription in subscription()) {
+    fn subscription_is_returned_unchanged(subscription in subscription()) {
         let id = subscription.id();
         let built = around(Some(subscription.clone()));
         let put = around(None)

@@ -27,8 +27,8 @@ pub(super) struct Problem {
     pub(super) advice: Option<String>,
     /// The text in the place of a scope, which may be the id of something.
     pub(super) scope: Option<String>,
-    /// Fields beside the place that are missing. If one is there after all, it does
-    /// not fit the schema, and that is the problem.
+    /// Missing fields next to the place. If one exists after all, it does not match the
+    /// schema, and that is the problem.
     pub(super) missing: &'static [&'static str],
 }
 
@@ -144,7 +144,7 @@ impl Problems {
         })
     }
 
-    /// The value that the text stands for.
+    /// Parses the text into a value.
     fn parsed<T: FromStr<Err: Display>>(&mut self, place: Place, text: &str) -> Option<T> {
         text.parse().map_err(|error| self.add(place, error)).ok()
     }

@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for FreeForm<'_> {
     }
 }
 
-/// Reads a value whose tables and lists are that deep in the document.
+/// Reads a value at the given nesting depth of the document.
 #[derive(Clone, Copy)]
 struct Json<'c> {
     depth: usize,

@@ -130,8 +130,8 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// A document by the path of its file, which begins its issues and to whose
-    /// folder key files are relative. An empty path is no name.
+    /// A document with the path of its file. Issues begin with the path, and key files
+    /// are relative to its folder. An empty path counts as no path.
     #[must_use]
     pub fn new(name: &'a (impl AsRef<Path> + ?Sized), format: Format, text: &'a [u8]) -> Self {
         let name = name.as_ref();

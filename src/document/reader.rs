@@ -296,7 +296,7 @@ impl<'k> Reader<'k> {
         }
     }
 
-    /// Notes a field of the document that is none of its lists.
+    /// Reports a field of the document that is not one of its lists.
     pub(super) fn unknown_list(&mut self, name: &str, at: usize) {
         if self.tolerant {
             let name = quoted(name).unwrap_or_else(|| "a field".into());
@@ -394,8 +394,8 @@ impl<'k> Reader<'k> {
     }
 }
 
-/// Stands for the scopes of an entry whose `scope` or `scopes` cannot be read. No
-/// scope is at that place.
+/// The index that marks unreadable `scope` or `scopes` of an entry. No scope has this
+/// index.
 const UNREAD_SCOPE: Field = Field::Scope(usize::MAX);
 
 /// The field of an entry that does not fit the schema.

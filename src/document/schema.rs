@@ -24,8 +24,8 @@ pub(super) const SUBSCRIPTIONS: &str = "subscriptions";
 /// The fields of a whole document, the three lists first.
 pub(super) const DOCUMENT: [&str; 4] = [APIS, PRODUCTS, SUBSCRIPTIONS, FORMAT_FIELD];
 
-/// Defines tables whose fields are all optional, so that everything that is
-/// missing can be reported at once.
+/// Defines tables with only optional fields, so that all missing fields can be
+/// reported at once.
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty,)+ })+) => {$(
         $(#[$doc])*

@@ -19,8 +19,9 @@ pub trait Keys {
     fn generates(&self) -> bool;
 }
 
-/// Makes what was found fit together, and beside `existing`: whatever breaks a rule
-/// of catalogs goes to the report, and so does what depended on it.
+/// Makes the imported entities consistent with each other and with `existing`. An
+/// entity that breaks a rule of catalogs goes to the report, together with the
+/// entities that depend on it.
 ///
 /// Returns the subscriptions with their keys; those without get new ones when they
 /// are imported.

@@ -212,7 +212,7 @@ proptest! {
     }
 
     #[test]
-    fn every_value_that_is_taken_from_has_been_marked(headers in headers()) {
+    fn read_header_values_are_marked_sensitive(headers in headers()) {
         let headers = marked(&headers);
         for source in every_source() {
             let plain: HeaderMap = headers

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uri_without_the_key_is_not_even_rebuilt() {
+    fn uri_without_the_key_is_unchanged() {
         for uri in [
             "/",
             "/p?",
@@ -212,21 +212,21 @@ mod tests {
     }
 
     #[test]
-    fn every_query_source_is_stripped() {
+    fn query_with_several_sources_is_stripped_of_all() {
         let sources = [KeySource::query_named("a b").unwrap(), KeySource::query()];
         let uri = stripped_uri(&sources, "/?subscription-key=K&a+b=L&c&a%20b");
         assert_eq!(uri, "/?c");
     }
 
     #[test]
-    fn a_long_query_is_stripped_of_every_key() {
+    fn long_query_is_stripped_of_every_key() {
         let uri = format!("/?{}", ["a=%61&subscription-ke%79"; 2_600].join("&"));
         let left = stripped_uri(&default_sources(), &uri);
         assert_eq!(left.query(), Some(&["a=%61"; 2_600].join("&")[..]));
     }
 
     #[test]
-    fn every_line_of_the_header_goes_and_the_rest_stays_in_order() {
+    fn header_stripping_removes_every_line_and_keeps_the_order() {
         check_headers(
             &default_sources(),
             &[
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_line_keeps_its_other_cookies() {
+    fn cookie_stripping_keeps_other_cookies() {
         for (lines, left) in [
             (&["a=1; k=K; b=2"][..], &["a=1; b=2"][..]),
             (&["k=K; a=1"], &["a=1"]),
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_a_sensitive_line_stays_sensitive() {
+    fn remaining_part_of_a_sensitive_header_stays_sensitive() {
         let mut line = HeaderValue::from_static("a=1; k=K");
         line.set_sensitive(true);
         assert!(without_cookie(&line, "k").unwrap().is_sensitive());

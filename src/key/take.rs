@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_trimmed_and_otherwise_taken_exactly() {
+    fn header_value_is_trimmed_and_otherwise_exact() {
         for (lines, expected) in [
             (&[][..], Missing),
             (&[(KEY, &b"K"[..])], key("K")),
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_parameter_is_decoded() {
+    fn query_parameter_is_decoded() {
         let full = format!("/?subscription-key={}", "%6B".repeat(256));
         let over = format!("/?subscription-key={}", "%6B".repeat(257));
         let plain_over = format!("/?subscription-key={}", "k".repeat(257));
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_looked_for_in_every_line() {
+    fn cookie_in_any_header_line_is_found() {
         for (lines, expected) in [
             (&[("Cookie", &b"a=1; k=K"[..])][..], key("K")),
             (&[("Cookie", b"a=1"), ("Cookie", b"k=K")], key("K")),
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_present_source_decides_good_or_not() {
+    fn first_present_source_decides_even_if_the_key_is_wrong() {
         let uri = "/?subscription-key=Q";
         for (lines, expected) in [
             (&[][..], key("Q")),

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_a_pair_of_that_exact_name() {
+    fn cookie_with_a_similar_name_is_not_read() {
         for (line, values) in [
             ("k=v", &["v"][..]),
             ("a=1; k=v;b=2", &["v"]),

@@ -89,8 +89,8 @@ pub enum Code {
     WeakKey,
     /// A key in the file as text.
     PlaintextKey,
-    /// A key header with a meaning of its own, or that differs from the one of an
-    /// API around it.
+    /// A key header with a standard meaning, or one that differs from the header of an
+    /// enclosing API.
     KeyNameCollision,
 }
 

@@ -39,7 +39,7 @@ impl<T> Set<T> {
 }
 
 impl<T: Default> Set<T> {
-    /// The same for a value whose default counts as absent.
+    /// Same as `apply`, for a value with a default that counts as absent.
     pub(crate) fn apply_or_default(self, value: &mut T) {
         match self {
             Self::Keep => {}
@@ -149,9 +149,9 @@ pub struct SubscriptionFields {
     /// Whether a new subscription gets no generated keys for slots that are not
     /// named. Default: `false`.
     pub leave_keys_out: bool,
-    /// The time from which it opens anything.
+    /// The start of its validity.
     pub not_before: Set<SystemTime>,
-    /// The time from which it opens nothing more.
+    /// The end of its validity.
     pub expires_at: Set<SystemTime>,
     /// Free-form values for later layers.
     pub metadata: Set<Metadata>,

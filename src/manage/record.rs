@@ -73,7 +73,7 @@ impl fmt::Display for RecordRef {
     }
 }
 
-/// An API, with what management keeps beside the catalog.
+/// An API, with data that only management needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ApiRecord {
@@ -118,7 +118,7 @@ pub struct ApiRecord {
     pub(crate) place: i64,
 }
 
-/// A product, with what management keeps beside the catalog.
+/// A product, with data that only management needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ProductRecord {
@@ -156,7 +156,7 @@ pub struct ProductRecord {
     pub(crate) place: i64,
 }
 
-/// A subscription, with what management keeps beside the catalog.
+/// A subscription, with data that only management needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SubscriptionRecord {
@@ -185,7 +185,7 @@ pub struct SubscriptionRecord {
     /// The time from which it opens anything.
     #[serde(with = "stored::optional_time")]
     pub not_before: Option<SystemTime>,
-    /// The time from which it opens nothing more.
+    /// The end of its validity.
     #[serde(with = "stored::optional_time")]
     pub expires_at: Option<SystemTime>,
     /// Free-form values for later layers.
@@ -376,7 +376,7 @@ impl SubscriptionRecord {
         self
     }
 
-    /// Removes the replaced keys whose grace period is over.
+    /// Removes replaced keys after the end of their grace period.
     pub(crate) fn drop_ended_keys(&mut self, now: SystemTime) {
         for slot in [KeySlot::Primary, KeySlot::Secondary] {
             self.retired_key_mut(slot).take_if(|key| key.has_ended(now));

@@ -50,7 +50,7 @@ pub(crate) trait Repository: Send + Sync {
     fn record_use<'a>(&'a self, uses: &'a [KeyUse]) -> Answer<'a, ()>;
     /// Records that a replica is alive and has applied a number.
     fn report_replica<'a>(&'a self, id: &'a str, applied: u64) -> Answer<'a, ()>;
-    /// The replicas whose lease has not ended.
+    /// The replicas with a lease that has not ended.
     fn replicas(&self) -> Answer<'_, Vec<Replica>>;
 }
 

@@ -1,5 +1,5 @@
-//! Keys at rest: encrypted, so that whoever has the encryption key can read them
-//! back.
+//! Keys at rest: encrypted, so that only the owner of the encryption key can read
+//! them back.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};

@@ -97,7 +97,7 @@ mod tests {
     type Ours = ResponseBody<Empty<Bytes>>;
 
     #[tokio::test]
-    async fn a_rejection_is_one_frame_of_known_length() {
+    async fn rejection_body_is_one_frame_of_known_length() {
         let mut body = Ours::rejection(Bytes::from_static(b"no key"));
         assert_eq!(body.size_hint().exact(), Some(6));
         assert!(!body.is_end_stream());
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_empty_rejection_has_no_frames() {
+    async fn empty_rejection_body_has_no_frames() {
         let mut body = Ours::rejection(Bytes::new());
         assert_eq!(body.size_hint().exact(), Some(0));
         assert!(body.is_end_stream());
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_inner_body_passes_with_its_trailers() {
+    async fn inner_body_is_passed_on_with_trailers() {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
         let sent = Ok::<_, Infallible>(trailers.clone());
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inner_body_keeps_its_own_hints() {
+    fn inner_body_keeps_its_size_hint() {
         let full = ResponseBody::inner(Full::new(Bytes::from_static(b"orders")));
         assert_eq!(full.size_hint().exact(), Some(6));
         assert!(!full.is_end_stream());
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_inner_error_passes() {
+    async fn inner_body_error_is_passed_on() {
         #[derive(Debug, PartialEq)]
         struct Broken;
         struct Fails;

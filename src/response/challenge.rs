@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_realm_is_the_host_and_the_apis_path() {
+    fn realm_by_default_is_the_host_and_the_path_of_the_api() {
         let settings = ChallengeSettings::default();
         let host = Some(&b"api.example"[..]);
         for (host, path, expected) in [
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_and_a_name_stay_between_their_quotes() {
+    fn realm_path_and_key_name_are_escaped_in_quotes() {
         let place = KeyPlace {
             name: "clé\"",
             kind: "query",
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_realm_and_scheme_replace_theirs_and_nothing_else() {
+    fn configured_realm_and_scheme_replace_only_the_defaults() {
         let mut settings = ChallengeSettings::default();
         settings.set_scheme("ApiKey").unwrap();
         settings.set_realm(r#"our "APIs" \ é"#).unwrap();
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_is_one_token() {
+    fn scheme_that_is_not_a_token_is_rejected() {
         let mut settings = ChallengeSettings::default();
         for scheme in ["", "Api Key", "Api\"", "Api,", "é", "a\n", "a=b", "a/b"] {
             let refused = settings.set_scheme(scheme).unwrap_err();
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_realm_has_no_control_characters() {
+    fn realm_with_control_characters_is_rejected() {
         let mut settings = ChallengeSettings::default();
         for realm in ["a\r\nb", "\0", "\t", "\u{7f}", "\u{85}"] {
             let refused = settings.set_realm(realm).unwrap_err();
@@ -314,7 +314,7 @@ mod tests {
         }
 
         #[test]
-        fn a_realm_that_is_taken_reads_back_as_it_was_set(text in "(?s).{0,40}|[ -~]{0,40}") {
+        fn valid_realm_is_parsed_back_unchanged(text in "(?s).{0,40}|[ -~]{0,40}") {
             let mut settings = ChallengeSettings::default();
             if settings.set_realm(&text).is_ok() {
                 prop_assert_eq!(realm(&settings, None, None), text.as_bytes());
@@ -322,7 +322,7 @@ mod tests {
         }
 
         #[test]
-        fn a_scheme_that_is_taken_can_be_written(text in "(?s).{0,9}|[!-~]{1,9}") {
+        fn valid_scheme_is_a_valid_header_value(text in "(?s).{0,9}|[!-~]{1,9}") {
             let mut settings = ChallengeSettings::default();
             if settings.set_scheme(&text).is_ok() {
                 prop_assert_eq!(realm(&settings, None, None), b"/");

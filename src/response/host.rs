@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_header_names_it_port_included() {
+    fn realm_host_is_the_host_header_with_its_port() {
         for host in [
             "api.example",
             "api.example:8080",
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_in_absolute_form_names_it_before_the_header() {
+    fn absolute_request_target_precedes_the_host_header() {
         for (target, host) in [
             ("http://target.example/echo", "target.example"),
             ("https://target.example:8443/echo", "target.example:8443"),
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_without_a_scheme_is_no_host_and_is_not_repeated() {
+    fn request_target_without_a_scheme_is_not_used_as_the_host() {
         for target in [
             "target.example:443",
             "echo",
@@ -85,20 +85,20 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_two_headers_counts() {
+    fn first_of_two_key_headers_counts() {
         let first = named("/", &[b"one.example", b"two.example"]);
         assert_eq!(first.as_deref(), Some("one.example"));
         assert_eq!(named("/", &[b"a\"b", b"two.example"]), None);
     }
 
     #[test]
-    fn the_user_in_a_header_is_left_out() {
+    fn realm_host_with_a_user_omits_the_user() {
         let host = named("/", &[b"user:secret@api.example"]);
         assert_eq!(host.as_deref(), Some("api.example"));
     }
 
     #[test]
-    fn what_cannot_be_a_host_is_none() {
+    fn invalid_host_is_not_used() {
         assert_eq!(named("/", &[]), None);
         for host in [
             &b""[..],

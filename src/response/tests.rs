@@ -176,7 +176,7 @@ fn problem_json_is_a_problem_with_the_same_message() {
 }
 
 #[test]
-fn a_body_carries_the_message_and_status_of_its_rejection() {
+fn rejection_body_contains_its_message_and_status() {
     for rejection in REJECTIONS {
         let response = answer_to(&ResponseSettings::default(), rejection, None);
         assert_eq!(

@@ -128,8 +128,8 @@ fn path_inside_another_warns_if_the_requirements_differ() {
         codes(clean().api(inner)),
         [("API \"health\"".to_owned(), Code::PathShadowed)]
     );
-    let beside = Api::new("echoes", "/echoes").with_subscription_required(false);
-    assert_eq!(codes(clean().api(beside)), []);
+    let sibling = Api::new("echoes", "/echoes").with_subscription_required(false);
+    assert_eq!(codes(clean().api(sibling)), []);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use tower_subscription_key::catalog::{
 use tower_subscription_key::document::{Format, owner_to_json, parse, parse_owner, write};
 use tower_subscription_key::key::{KeyDigest, KeyHeader, KeyQuery};
 
-/// Whatever may stand in text: quotes, controls, halves of the plane, nothing.
+/// Arbitrary text: quotes, control characters, astral characters, empty text.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z]{0,8}", any::<String>()]
 }

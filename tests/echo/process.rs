@@ -130,7 +130,7 @@ impl Echo {
     }
 
     /// The next line on stderr.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn stderr_line(&self) -> String {
         self.stderr.recv_timeout(PATIENCE).unwrap()
     }
 

@@ -25,9 +25,9 @@ fn overwrite(echo: &Echo, text: &str) {
 
 /// Renames a new file over it, like editors and deployments.
 fn replace(echo: &Echo, text: &str) {
-    let beside = echo.catalog().with_extension("new");
-    fs::write(&beside, text).unwrap();
-    fs::rename(&beside, echo.catalog()).unwrap();
+    let new = echo.catalog().with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(&new, echo.catalog()).unwrap();
 }
 
 #[test]
@@ -41,11 +41,11 @@ fn catalog_change_is_live_and_logged() {
     );
     overwrite(&echo, &suspended);
     echo.until(|echo| status(echo) == 401);
-    assert_eq!(echo.told(), "reloaded, version 2");
+    assert_eq!(echo.stderr_line(), "reloaded, version 2");
 
     replace(&echo, CATALOG);
     echo.until(|echo| status(echo) == 200);
-    assert_eq!(echo.told(), "reloaded, version 3");
+    assert_eq!(echo.stderr_line(), "reloaded, version 3");
 }
 
 #[test]
@@ -58,22 +58,25 @@ fn invalid_catalog_change_is_ignored_and_logged() {
     );
     let line = CATALOG.lines().count() + 4;
     overwrite(&echo, &broken);
-    assert!(echo.told().starts_with(&format!("{path}:{line}:")));
-    assert!(echo.told().starts_with(&format!("{path}:{}:", line + 2)));
-    assert_eq!(echo.told(), "kept the last good version, 1");
+    assert!(echo.stderr_line().starts_with(&format!("{path}:{line}:")));
+    assert!(
+        echo.stderr_line()
+            .starts_with(&format!("{path}:{}:", line + 2))
+    );
+    assert_eq!(echo.stderr_line(), "kept the last good version, 1");
     assert_eq!(status(&echo), 200);
 
     fs::write(echo.catalog(), "").unwrap();
-    assert!(echo.told().starts_with(&path));
-    assert_eq!(echo.told(), "kept the last good version, 1");
+    assert!(echo.stderr_line().starts_with(&path));
+    assert_eq!(echo.stderr_line(), "kept the last good version, 1");
     assert_eq!(status(&echo), 200);
 
     fs::remove_file(echo.catalog()).unwrap();
-    assert!(echo.told().starts_with(&path));
-    assert_eq!(echo.told(), "kept the last good version, 1");
+    assert!(echo.stderr_line().starts_with(&path));
+    assert_eq!(echo.stderr_line(), "kept the last good version, 1");
     assert_eq!(status(&echo), 200);
 
     replace(&echo, &CATALOG.replace(PRIMARY, "another"));
-    assert_eq!(echo.told(), "reloaded, version 2");
+    assert_eq!(echo.stderr_line(), "reloaded, version 2");
     assert_eq!(status(&echo), 401);
 }

@@ -1,4 +1,4 @@
-//! Control planes to test, each over a database of its own.
+//! Control planes to test, each with a separate database.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -15,7 +15,7 @@ use tower_subscription_key::manage::{
     PutSubscription, SubscriptionFields,
 };
 
-/// A database of its own for each test, gone after it.
+/// A separate database for each test, removed after it.
 pub trait Repository {
     async fn start() -> Self;
     /// The path or URL, if there is a database outside this process.

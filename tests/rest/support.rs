@@ -31,7 +31,7 @@ impl Plane {
         Self::on_file(Manage::builder()).await
     }
 
-    /// One whose keys can be read back.
+    /// A control plane with recoverable keys.
     pub(crate) async fn recoverable() -> Self {
         Self::on_file(Manage::builder().encryption_key([7; 32])).await
     }

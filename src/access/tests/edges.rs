@@ -14,7 +14,7 @@ use crate::catalog::{
 use crate::key::Presented;
 
 #[test]
-fn a_subscription_to_the_open_product_names_its_caller() {
+fn key_for_the_open_product_identifies_its_caller() {
     let catalog = Catalog::builder()
         .api(Api::new("given", "/given"))
         .product(
@@ -48,7 +48,7 @@ fn a_subscription_to_the_open_product_names_its_caller() {
 }
 
 #[test]
-fn the_most_specific_scope_names_the_context_in_whatever_order_they_stand() {
+fn most_specific_scope_in_any_order_is_the_context() {
     let ranked = [
         Scope::Api("a".into()),
         product("first"),
@@ -89,7 +89,7 @@ fn the_most_specific_scope_names_the_context_in_whatever_order_they_stand() {
 }
 
 #[test]
-fn a_request_for_no_api_is_opened_by_no_key() {
+fn unmatched_request_with_any_key_is_not_allowed() {
     let catalog = catalog();
     for api in [None, Some("no-such-api"), Some("")] {
         for (presented, key_presented) in [
@@ -125,7 +125,7 @@ fn a_request_for_no_api_is_opened_by_no_key() {
 }
 
 #[test]
-fn times_hold_to_the_microsecond() {
+fn validity_is_exact_to_the_microsecond() {
     let micro = Duration::from_micros(1);
     let key_end = at(150);
     let subscription = to_sold("s")
@@ -161,7 +161,7 @@ fn times_hold_to_the_microsecond() {
 }
 
 #[test]
-fn an_explanation_names_what_the_operator_needs_and_no_key() {
+fn explanation_contains_causes_and_no_key() {
     let catalog = catalog();
     let explained = |api, presented| match ask(&catalog, api, presented, Policy::default(), at(NOW))
     {

@@ -158,7 +158,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn the_decision_agrees_with_the_naive_writing(
+    fn decision_equals_the_naive_implementation(
         plain in plain(),
         requests in vec((option::weighted(0.9, select(APIS.to_vec())), presented()), 12),
         policy in policy(),

@@ -148,7 +148,7 @@ fn anonymous(api: &str, open: Option<&str>) -> Seen {
 }
 
 #[test]
-fn every_kind_of_key_on_every_kind_of_api() {
+fn key_of_any_kind_on_any_api_gets_the_decision_of_the_table() {
     let catalog = catalog();
     for (api, required, open) in ROWS {
         let needs_key = required && open.is_none();

@@ -17,7 +17,7 @@ enum Kind {
     Usage,
     /// The database or file could not be reached or written.
     Unreachable,
-    /// Nothing more to say: the command has said it, or its reader has left.
+    /// No message: the command has printed it, or its reader has closed the pipe.
     Said(u8),
 }
 

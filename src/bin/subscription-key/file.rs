@@ -93,7 +93,7 @@ impl CatalogFile {
     /// stays, so that all edits lock the same one.
     pub(crate) fn lock(&self) -> Result<Lock> {
         let path = self.real()?;
-        let lock = beside(&path, "lock");
+        let lock = sibling(&path, "lock");
         let open = || {
             check_writable(&path)?;
             let file = OpenOptions::new()
@@ -112,7 +112,7 @@ impl CatalogFile {
         Ok(Lock { path, _file: file })
     }
 
-    /// Replaces the content: written beside, then renamed.
+    /// Replaces the content: writes a new file in the same folder, then renames it.
     pub(crate) fn replace(&self, lock: &Lock, text: &str) -> Result {
         replace(&lock.path, text).map_err(|error| self.unwritable(&error))
     }
@@ -130,7 +130,7 @@ pub(crate) struct Lock {
     _file: File,
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+fn sibling(path: &Path, ending: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{ending}"))
 }
@@ -158,7 +158,7 @@ fn check_writable(path: &Path) -> io::Result<()> {
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     // The lock is held: a file that is there was left by a killed edit.
-    let new = beside(path, "new");
+    let new = sibling(path, "new");
     match fs::remove_file(&new) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}

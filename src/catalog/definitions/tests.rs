@@ -71,7 +71,7 @@ fn path_far_longer_than_any_prefix_is_matched_on_its_beginning() {
 
 proptest! {
     #[test]
-    fn path_search_agrees_with_a_plain_search(
+    fn path_search_equals_a_linear_search(
         prefixes in proptest::collection::vec("(/[ab]{0,2}){0,3}", 0..20),
         path in "(/[ab]{0,2}){0,5}",
     ) {
@@ -122,7 +122,7 @@ fn naive_reading(path: &str) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn path_match_agrees_with_a_naive_reading(
+    fn path_match_equals_a_naive_implementation(
         prefixes in proptest::collection::vec("(/(a|b|\\.|\\.\\.|%61|)){0,3}", 0..6),
         path in "(/(a|b|ab|\\.|\\.\\.|%61|%2f|%5C|%2561|%|\\\\|)){0,5}",
     ) {
@@ -211,7 +211,7 @@ fn nearest_path_is_that_of_a_misspelt_api() {
 }
 
 #[test]
-fn unknown_ids_come_with_the_nearest_known_one() {
+fn unknown_id_is_reported_with_the_nearest_known_one() {
     let (definitions, issues) = definitions(
         vec![Api::new("orders", "/orders")],
         vec![Product::new("starter").with_apis(["order"])],

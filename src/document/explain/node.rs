@@ -96,7 +96,7 @@ impl Node {
         matches!(self.value, Value::Refused)
     }
 
-    /// Leaves out the value at the end of the path, whose steps are places in
+    /// Leaves out the value at the end of the path. The steps of the path are places in
     /// tables and lists, the last one first.
     pub(in crate::document) fn refuse(&mut self, path: &[usize]) {
         let Some((step, inner)) = path.split_last() else {

@@ -53,7 +53,7 @@ impl fmt::Display for Subject {
 /// The most problems of a document that are described. The others are counted.
 pub(in crate::document) const MAX_NOTES: usize = 1_000;
 
-/// A problem and where it is.
+/// A problem and its position.
 #[derive(Debug)]
 pub(in crate::document) struct Note {
     /// The document, if there are several.

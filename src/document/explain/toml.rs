@@ -18,7 +18,7 @@ pub(in crate::document) fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
     Some(node(Spanned::new(0..0, table), 1, notes))
 }
 
-/// More places with broken syntax help nobody.
+/// More syntax errors would not help the reader.
 const MOST_BROKEN: usize = 5;
 
 /// Reports the errors of the parser, and returns whether the tree can still be read.

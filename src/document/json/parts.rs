@@ -136,7 +136,7 @@ where
     })
 }
 
-/// A part, and where it is in the document.
+/// A part and its position in the document.
 struct Handed<T> {
     number: usize,
     start: usize,
@@ -146,7 +146,7 @@ struct Handed<T> {
 /// The number of the part with which the document begins.
 const FIRST: usize = 1;
 
-/// Reads parts as long as there are any.
+/// Reads parts until none is left.
 struct PartReader<'s, T> {
     queue: Arc<Mutex<Receiver<Handed<T>>>>,
     rules: Rules<'s>,

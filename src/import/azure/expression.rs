@@ -14,7 +14,7 @@ pub(super) struct Scope {
     pub(super) is_lenient: bool,
 }
 
-/// Stands for a value that is not known, in names that do not matter here.
+/// The placeholder of an unknown value, in names that do not matter here.
 pub(super) const UNKNOWN: char = '\u{1}';
 
 /// How deep expressions and variables may refer to one another.

@@ -15,7 +15,7 @@ pub(super) struct RouteApi {
     pub(super) access: Access,
 }
 
-/// What Kong distinguishes routes by, beside the path.
+/// The conditions of Kong's routes, in addition to the path.
 const CONDITIONS: [&str; 6] = [
     "hosts",
     "methods",

@@ -69,7 +69,7 @@ impl Work<'_> {
         Ok(Put { record, created })
     }
 
-    /// The rules for an API by itself and among the definitions.
+    /// Checks the rules for an API alone and among the definitions.
     async fn check_api(
         &mut self,
         after: &ApiRecord,

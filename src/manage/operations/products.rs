@@ -135,7 +135,7 @@ impl Work<'_> {
         Ok(removed)
     }
 
-    /// The rules for a product by itself and among the definitions.
+    /// Checks the rules for a product alone and among the definitions.
     async fn check_product(
         &mut self,
         after: &ProductRecord,

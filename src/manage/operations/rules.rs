@@ -74,7 +74,7 @@ pub(super) fn check_definitions(
 pub(super) type KeyTexts<'k> = [(KeySlot, Option<&'k KeyInput>); 2];
 
 impl Work<'_> {
-    /// The rules for a subscription by itself and for its scopes.
+    /// Checks the rules for a subscription alone and for its scopes.
     pub(super) async fn check_subscription(
         &mut self,
         before: Option<&SubscriptionRecord>,

@@ -6,7 +6,7 @@ use http::request::Parts;
 use crate::key::KeyDigest;
 use crate::manage::Caller;
 
-/// Decides on whose behalf a request is made.
+/// Identifies the caller of a request.
 ///
 /// Implementations must return `None` for every request that they do not
 /// recognise: it is answered with 401. What the caller may do is not their
@@ -29,7 +29,7 @@ use crate::manage::Caller;
 /// # is_one(authorize);
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not decide on whose behalf a request is made",
+    message = "`{Self}` does not identify the caller of a request",
     note = "use `BearerTokens`, or a closure `|head: &http::request::Parts| -> Option<Caller>`"
 )]
 pub trait Authorize: Send + Sync + 'static {
@@ -79,7 +79,7 @@ impl Authorize for BearerTokens {
             return None;
         }
         let presented = KeyDigest::of(token.trim_ascii());
-        // Every token is compared, so that the time does not tell which one fits.
+        // Every token is compared, so that the time does not reveal which one matches.
         let mut found = None;
         for (digest, caller) in &self.0 {
             if constant_time_eq::constant_time_eq(digest.as_bytes(), presented.as_bytes()) {
@@ -97,8 +97,8 @@ impl fmt::Debug for BearerTokens {
     }
 }
 
-/// Takes every request as the given caller's, whoever sends it, and logs a
-/// warning now. For development only.
+/// Accepts every request as a request of the given caller, and logs a warning now.
+/// For development only.
 pub fn allow_all_for_development(caller: Caller) -> impl Authorize {
     tracing::warn!(
         "the management interface takes every request as {caller}: use this for development only"

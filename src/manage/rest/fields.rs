@@ -229,8 +229,8 @@ fn key_names(draft: &mut Draft<'_>) -> (Set<String>, Set<String>) {
     }
 }
 
-/// The refusal of a request with the given body, whose own issues are known. An
-/// issue that the rules find in a field that could not be read is left out.
+/// The refusal of a request with the given body and its known issues. An issue that
+/// the rules find in an unreadable field is left out.
 pub(super) fn refusal(error: ManageError, body: &Value, own: &[FieldIssue]) -> Refusal {
     let targets: Vec<&str> = own.iter().map(|issue| issue.field.as_str()).collect();
     let name = json_name_in(body);

@@ -50,8 +50,8 @@ pub(super) fn parse(text: &str, of: Of) -> Result<Filter, Refusal> {
     parse_with(text, field)
 }
 
-/// Reads a filter whose comparisons the given function makes. Its error is a
-/// sentence that says what is wrong with the comparison.
+/// Reads a filter. The given function makes the comparisons. Its error is a sentence
+/// that says what is wrong with the comparison.
 pub(super) fn parse_with(
     text: &str,
     compare: impl FnMut(&str, Comparison, String) -> Result<Filter, String>,

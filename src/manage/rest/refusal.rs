@@ -112,7 +112,7 @@ impl Refusal {
         Self::of_known(error, &[], |field| Some(rename(field)))
     }
 
-    /// The same for a request that has issues of its own, which keep their names.
+    /// The same for a request with additional issues, which keep their names.
     /// Issues without a name are left out.
     pub(super) fn of_known(
         error: ManageError,

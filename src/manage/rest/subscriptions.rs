@@ -161,7 +161,7 @@ impl Call<'_> {
             prefix: draft.option("keyPrefix", text),
         };
         let Some(slot) = slot.filter(|_| draft.issues.is_empty()) else {
-            // An absent record is told before wrong values.
+            // An absent record is reported before wrong values.
             self.manage()
                 .subscription(&self.caller, id)
                 .await
@@ -191,7 +191,7 @@ fn rotated(regenerated: &Regenerated) -> Response {
     record(StatusCode::OK, regenerated.record.version, &content)
 }
 
-/// The refusal of a request whose body names no fields.
+/// The refusal of a request with a body without fields.
 pub(super) fn plain(error: ManageError) -> Refusal {
     Refusal::of(error, json_name)
 }

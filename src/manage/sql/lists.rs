@@ -1,4 +1,4 @@
-//! Lists as SQL: filters become conditions whose values are bound.
+//! Lists as SQL: filters become conditions with bound values.
 
 use std::time::SystemTime;
 

@@ -5,8 +5,8 @@ use crate::manage::sql::session::{Dialect, Session, SqlResult};
 
 /// The migrations, oldest first. A migration that was published never changes.
 ///
-/// `{text}`, `{bytes}` and `{place}` stand for types that the two databases name
-/// differently. Ids are compared by their bytes in both.
+/// `{text}`, `{bytes}` and `{place}` are types with different names in the two
+/// databases. Ids are compared by their bytes in both.
 pub(super) const MIGRATIONS: &[&str] = &[
     // 1: records, keys, the audit trail with its change numbers.
     "

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_given_back_can_be_taken_again_but_none_piles_up() {
+    fn returned_token_is_reusable_up_to_the_limit() {
         let rate = Rate::new(100, 20);
         assert_eq!(taken(&rate, 50, 20), 20);
         rate.give_back();

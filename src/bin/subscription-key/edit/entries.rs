@@ -466,7 +466,7 @@ fn add_list(
     let style = Style::of(text, outline);
     let root_style = ObjectStyle::like(text, root, &style);
     let object = ObjectStyle::at_depth(&style, 1, Syntax::Json);
-    // Told apart from a list that was there and empty: see `is_own_list`.
+    // Distinguishes it from an existing empty list: see `is_own_list`.
     let space = if style.is_pretty() { "" } else { " " };
     let objects = new.iter().map(|fields| object.write(Syntax::Json, fields));
     let objects = objects.collect::<Result<Vec<_>, _>>()?.join(", ");

@@ -14,7 +14,7 @@ async fn flood(store: &CachedStore<Far>, from: usize, keys: usize) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wrong_keys_push_out_no_good_one() {
+async fn wrong_keys_evict_no_good_key() {
     let far = Far::new();
     let good: Vec<String> = (0..50).map(|n| format!("good-{n}")).collect();
     for key in &good {
@@ -53,7 +53,7 @@ async fn good_keys_are_bounded_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wrong_keys_reach_the_remote_at_the_rate_and_no_faster() {
+async fn wrong_keys_reach_the_remote_at_most_at_the_rate() {
     let far = Far::with_contoso();
     let store = exact(&far)
         .unknown_rate(100, 200)
@@ -79,7 +79,7 @@ async fn wrong_keys_reach_the_remote_at_the_rate_and_no_faster() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn good_keys_never_seen_before_do_not_use_the_rate_up() {
+async fn new_good_keys_do_not_count_against_the_rate() {
     let far = Far::new();
     let store = exact(&far).unknown_rate(1, 5).build().unwrap();
     for n in 0..1_000 {
@@ -90,7 +90,7 @@ async fn good_keys_never_seen_before_do_not_use_the_rate_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_good_key_past_its_lifetime_is_looked_up_whatever_the_rate() {
+async fn expired_good_key_is_looked_up_beyond_the_rate() {
     let far = Far::with_contoso();
     let store = exact(&far).unknown_rate(1, 5).build().unwrap();
     store.find(&digest("good")).await.unwrap();

@@ -8,7 +8,7 @@ const WAYS: [fn(&CachedStore<Far>); 3] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn what_is_invalidated_is_asked_for_again() {
+async fn invalidated_key_is_looked_up_again() {
     for invalidate in WAYS {
         let far = Far::with_contoso();
         let store = exact(&far).build().unwrap();
@@ -22,7 +22,7 @@ async fn what_is_invalidated_is_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lookup_begun_before_is_not_kept_nor_given_to_later_requests() {
+async fn lookup_begun_before_an_invalidation_is_not_kept_or_shared() {
     for invalidate in WAYS {
         let far = Far::with_contoso();
         let store = exact(&far).build().unwrap();
@@ -48,7 +48,7 @@ async fn a_lookup_begun_before_is_not_kept_nor_given_to_later_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_earlier_lookup_that_lands_last_changes_nothing() {
+async fn earlier_lookup_that_ends_last_changes_nothing() {
     for invalidate in WAYS {
         let far = Far::with_contoso();
         let store = exact(&far).build().unwrap();
@@ -68,7 +68,7 @@ async fn an_earlier_lookup_that_lands_last_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_begun_before_is_not_kept_either() {
+async fn refresh_begun_before_an_invalidation_is_not_kept() {
     for invalidate in WAYS {
         let far = Far::with_contoso();
         let store = exact(&far).build().unwrap();
@@ -86,7 +86,7 @@ async fn a_refresh_begun_before_is_not_kept_either() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invalidated_key_has_no_stale_answer_and_is_not_unknown_either() {
+async fn invalidated_key_during_an_outage_is_an_error() {
     for invalidate in WAYS {
         let far = Far::with_contoso();
         let store = exact(&far).build().unwrap();
@@ -99,7 +99,7 @@ async fn an_invalidated_key_has_no_stale_answer_and_is_not_unknown_either() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_of_an_earlier_lookup_brings_nothing_back() {
+async fn failed_earlier_lookup_restores_no_invalidated_answer() {
     for invalidate in WAYS {
         let far = Far::with_contoso();
         let store = exact(&far).build().unwrap();
@@ -115,7 +115,7 @@ async fn a_failure_of_an_earlier_lookup_brings_nothing_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscription_takes_all_its_keys_and_no_others() {
+async fn invalidated_subscription_loses_all_its_keys_and_no_others() {
     let far = Far::with_contoso();
     far.put("second", contoso());
     far.put("fabrikam", Subscription::new("fabrikam"));
@@ -131,7 +131,7 @@ async fn a_subscription_takes_all_its_keys_and_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_key_of_a_subscription_is_known_although_it_was_tried_before() {
+async fn cached_unknown_key_that_is_issued_is_found_after_an_invalidation() {
     let far = Far::with_contoso();
     let store = exact(&far).build().unwrap();
     assert!(store.find(&digest("rotated")).await.unwrap().is_none());
@@ -141,7 +141,7 @@ async fn a_new_key_of_a_subscription_is_known_although_it_was_tried_before() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn under_fire_no_request_sees_what_was_so_before_an_invalidation_it_came_after() {
+async fn request_after_an_invalidation_under_load_sees_no_older_answer() {
     let far = Far::new();
     // In real time: nothing but an invalidation has anything asked for again.
     let store = exact(&far).found_for(HOUR).build().unwrap();

@@ -27,7 +27,7 @@ async fn status(store: &CachedStore<Far>, key: &str) -> StatusCode {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_never_makes_a_good_key_a_wrong_one() {
+async fn good_key_during_an_outage_is_never_unknown() {
     for mode in [Mode::Fail, Mode::Hang, Mode::Panic] {
         let far = Far::with_contoso();
         far.put("unasked", contoso());
@@ -52,7 +52,7 @@ async fn an_outage_never_makes_a_good_key_a_wrong_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_costs_good_keys_a_503_at_most() {
+async fn flood_of_wrong_keys_causes_at_most_503_for_good_keys() {
     let far = Far::with_contoso();
     far.put("unasked", contoso());
     let store = exact(&far).unknown_rate(10, 10).build().unwrap();
@@ -66,7 +66,7 @@ async fn a_flood_costs_good_keys_a_503_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_subscription_is_decided_on_its_own_dates() {
+async fn stale_subscription_is_decided_on_its_dates() {
     let far = Far::new();
     let over = std::time::SystemTime::now() - SECOND;
     far.put("ended", contoso().with_expiry(over));

@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_found_key_is_asked_for_once_in_its_lifetime() {
+async fn found_key_within_its_lifetime_is_looked_up_once() {
     let far = Far::with_contoso();
     let store = exact(&far).refresh_ahead(0.0).build().unwrap();
     let key = digest("good");
@@ -18,7 +18,7 @@ async fn a_found_key_is_asked_for_once_in_its_lifetime() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_key_has_a_lifetime_of_its_own() {
+async fn unknown_key_has_a_separate_lifetime() {
     let far = Far::with_contoso();
     let store = exact(&far).build().unwrap();
     let key = digest("later");
@@ -45,7 +45,7 @@ async fn with_no_lifetime_unknown_keys_are_not_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_in_use_is_refreshed_before_its_lifetime_ends() {
+async fn used_key_is_refreshed_before_its_lifetime_ends() {
     let far = Far::with_contoso();
     let store = exact(&far).build().unwrap();
     let key = digest("good");
@@ -76,7 +76,7 @@ async fn a_key_in_use_is_refreshed_before_its_lifetime_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_out_of_use_is_not_refreshed() {
+async fn unused_key_is_not_refreshed() {
     let far = Far::with_contoso();
     let store = exact(&far).build().unwrap();
     store.find(&digest("good")).await.unwrap();
@@ -85,7 +85,7 @@ async fn a_key_out_of_use_is_not_refreshed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_finds_the_key_gone_ends_it() {
+async fn refresh_of_a_removed_key_removes_the_entry() {
     let far = Far::with_contoso();
     let store = exact(&far).build().unwrap();
     let key = digest("good");
@@ -100,7 +100,7 @@ async fn a_refresh_that_finds_the_key_gone_ends_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_asked_for_at_once_do_not_end_at_once() {
+async fn keys_cached_at_the_same_time_expire_at_different_times() {
     let far = Far::new();
     let keys: Vec<String> = (0..200).map(|n| format!("key-{n}")).collect();
     for (n, key) in keys.iter().enumerate() {

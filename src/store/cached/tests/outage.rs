@@ -11,7 +11,7 @@ async fn with_old_key(far: &Far) -> CachedStore<Far> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_found_key_is_served_stale_for_a_bounded_time() {
+async fn found_key_during_an_outage_is_served_for_a_bounded_time() {
     let far = Far::with_contoso();
     let store = with_old_key(&far).await;
     let key = digest("good");
@@ -27,7 +27,7 @@ async fn a_found_key_is_served_stale_for_a_bounded_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_time_for_it_nothing_stale_is_served() {
+async fn cache_without_a_stale_time_serves_nothing_stale() {
     let far = Far::with_contoso();
     let store = exact(&far).stale_for(Duration::ZERO).build().unwrap();
     let key = digest("good");
@@ -41,7 +41,7 @@ async fn without_a_time_for_it_nothing_stale_is_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_key_is_asked_for_again_and_seen_as_it_is_when_the_store_is_back() {
+async fn stale_key_after_recovery_is_looked_up_again() {
     let far = Far::with_contoso();
     let store = with_old_key(&far).await;
     let key = digest("good");
@@ -57,7 +57,7 @@ async fn a_stale_key_is_asked_for_again_and_seen_as_it_is_when_the_store_is_back
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_key_past_its_lifetime_is_an_error_and_not_unknown() {
+async fn expired_unknown_key_during_an_outage_is_an_error() {
     let far = Far::with_contoso();
     let store = exact(&far).build().unwrap();
     let key = digest("wrong");
@@ -69,7 +69,7 @@ async fn an_unknown_key_past_its_lifetime_is_an_error_and_not_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_is_never_remembered_as_unknown() {
+async fn error_is_never_cached_as_unknown() {
     let far = Far::with_contoso();
     let store = exact(&far).build().unwrap();
     let key = digest("good");
@@ -84,7 +84,7 @@ async fn an_error_is_never_remembered_as_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hanging_store_times_out() {
+async fn hanging_store_times_out() {
     let far = Far::with_contoso();
     far.set(Mode::Hang);
     let store = exact(&far).build().unwrap();
@@ -101,7 +101,7 @@ async fn a_hanging_store_times_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_breaker_asks_nothing_and_answers_at_once() {
+async fn open_breaker_causes_no_lookup_and_answers_at_once() {
     let far = Far::with_contoso();
     let store = with_old_key(&far).await;
     far.set(Mode::Hang);
@@ -123,7 +123,7 @@ async fn an_open_breaker_asks_nothing_and_answers_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_lookup_after_the_pause_closes_the_breaker_or_doubles_it() {
+async fn probe_after_the_pause_closes_the_breaker_or_doubles_the_pause() {
     let far = Far::with_contoso();
     let store = exact(&far).build().unwrap();
     far.set(Mode::Fail);
@@ -153,7 +153,7 @@ async fn one_lookup_after_the_pause_closes_the_breaker_or_doubles_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_breaker_every_lookup_goes_out() {
+async fn cache_without_a_breaker_sends_every_lookup() {
     let far = Far::with_contoso();
     far.set(Mode::Fail);
     let store = exact(&far).without_breaker().build().unwrap();
@@ -165,7 +165,7 @@ async fn without_a_breaker_every_lookup_goes_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_refresh_is_repeated_only_after_a_second() {
+async fn failed_refresh_is_repeated_only_after_a_second() {
     let far = Far::with_contoso();
     let store = exact(&far).build().unwrap();
     let key = digest("good");

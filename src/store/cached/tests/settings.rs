@@ -43,7 +43,7 @@ fn settings_that_cannot_work_are_refused_with_what_to_do() {
 }
 
 #[test]
-fn the_defaults_and_the_extremes_work() {
+fn settings_at_defaults_and_extremes_work() {
     let build = |builder: CachedStoreBuilder<Far>| builder.build().map(drop);
     let builder = || CachedStore::builder(Far::new());
     assert_eq!(build(builder()), Ok(()));
@@ -81,7 +81,7 @@ async fn endless_lifetimes_do_not_overflow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neither_debug_nor_errors_show_a_key() {
+async fn debug_and_errors_show_no_key() {
     let far = Far::with_contoso();
     let store = CachedStore::new(far.clone());
     store.find(&digest("good")).await.unwrap();

@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_simultaneous_first_requests_make_one_lookup() {
+async fn ten_thousand_concurrent_first_requests_cause_one_lookup() {
     let far = Far::with_contoso();
     far.set(Mode::Gated);
     let store = CachedStore::new(far.clone());
@@ -35,7 +35,7 @@ async fn also_from_many_threads_no_key_is_looked_up_twice_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_first_request_does_not_take_the_others_down() {
+async fn cancelled_first_request_does_not_fail_the_others() {
     let far = Far::with_contoso();
     far.set(Mode::Gated);
     let store = CachedStore::new(far.clone());
@@ -53,7 +53,7 @@ async fn a_cancelled_first_request_does_not_take_the_others_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_kept_although_everyone_went_away() {
+async fn answer_without_waiting_requests_is_cached() {
     let far = Far::with_contoso();
     far.set(Mode::Gated);
     let store = CachedStore::new(far.clone());
@@ -67,7 +67,7 @@ async fn an_answer_is_kept_although_everyone_went_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_panics_costs_an_error_and_no_more() {
+async fn store_that_panics_causes_only_an_error() {
     let far = Far::with_contoso();
     far.set(Mode::Panic);
     let store = CachedStore::new(far.clone());
@@ -81,7 +81,7 @@ async fn a_store_that_panics_costs_an_error_and_no_more() {
 }
 
 #[test]
-fn a_runtime_that_shuts_down_leaves_nobody_waiting() {
+fn runtime_shutdown_leaves_no_request_waiting() {
     let far = Far::with_contoso();
     far.set(Mode::Gated);
     let runtime = || {

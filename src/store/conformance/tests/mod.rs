@@ -27,14 +27,14 @@ impl Harness for Memory {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_memory_store_conforms() {
+async fn memory_store_conforms() {
     let report = check(Memory).await.unwrap();
     assert!(report.kept.contains(&Promise::Changes));
     assert_eq!(report.skipped, [Promise::Outage, Promise::Recovers]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_memory_store_conforms_in_a_box_and_behind_an_arc() {
+async fn memory_store_in_a_box_or_arc_conforms() {
     let boxed = |catalog| async { Ok::<_, Infallible>(BoxStore::new(MemoryStore::new(catalog))) };
     check(from_fn(boxed)).await.unwrap();
     let shared = |catalog| async { Ok::<_, Infallible>(Arc::new(MemoryStore::new(catalog))) };
@@ -42,7 +42,7 @@ async fn the_memory_store_conforms_in_a_box_and_behind_an_arc() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_of_ones_own_conforms() {
+async fn custom_store_conforms() {
     let partners = |catalog| async move { Ok::<_, Infallible>(Partners::holding(&catalog)) };
     let report = check(from_fn(partners)).await.unwrap();
     assert_eq!(report.skipped.len(), 3);
@@ -104,7 +104,7 @@ mod cached {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_cached_memory_store_conforms() {
+    async fn cached_memory_store_conforms() {
         let cached =
             |catalog| async { Ok::<_, Infallible>(CachedStore::new(MemoryStore::new(catalog))) };
         check(from_fn(cached)).await.unwrap();
@@ -139,7 +139,7 @@ async fn flaws_are_caught_as_what_they_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flaw_of_one_kind_is_not_taken_for_another() {
+async fn flaw_of_one_kind_breaks_only_its_promises() {
     assert_eq!(broken_by(Flaw::ErrorIsAbsence).await, [Promise::Outage]);
     assert_eq!(broken_by(Flaw::Poisoned).await, [Promise::Dropped]);
     assert_eq!(broken_by(Flaw::NeverForgets).await, [Promise::Changes]);
@@ -160,7 +160,7 @@ async fn violations_are_reported_as_sentences_without_keys() {
 }
 
 #[tokio::test]
-async fn a_harness_that_fails_is_not_a_store_that_fails() {
+async fn harness_that_fails_is_reported_as_such() {
     let broken = |_| async { Err::<MemoryStore, _>("no database here") };
     let error = check(from_fn(broken)).await.unwrap_err();
     assert!(error.violations().is_empty());
@@ -169,7 +169,7 @@ async fn a_harness_that_fails_is_not_a_store_that_fails() {
 }
 
 #[test]
-fn the_suites_catalogs_have_what_they_are_for() {
+fn suite_catalogs_contain_every_kind_of_subscription() {
     let catalog = catalogs::first().unwrap();
     let of = |id: &str| catalog.subscription(id);
     assert!(State::ALL.iter().all(|state| {

@@ -154,7 +154,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn a_store_is_what_plain_lists_would_be(
+    fn store_equals_a_model_of_plain_lists(
         youth in vec(change(), 0..20),
         steps in vec(step(), 1..40),
     ) {
@@ -170,7 +170,7 @@ proptest! {
 }
 
 #[test]
-fn the_last_api_stays() {
+fn last_api_cannot_be_removed() {
     let store = MemoryStore::new(Life::begin().model.build().unwrap());
     let error = store.remove_api("a0").unwrap_err();
     assert_eq!(error.issues()[0].kind, IssueKind::LastApi);

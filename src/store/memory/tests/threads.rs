@@ -47,7 +47,7 @@ fn whole(store: &MemoryStore) -> Arc<Catalog> {
 }
 
 #[test]
-fn every_reader_sees_one_whole_version_and_never_an_older_one_again() {
+fn concurrent_readers_see_complete_and_never_older_versions() {
     const LAST: usize = 1_000;
     let store = MemoryStore::new(generation(0));
     let (key, other_key) = (KeyDigest::of("K"), KeyDigest::of("L"));
@@ -88,7 +88,7 @@ fn every_reader_sees_one_whole_version_and_never_an_older_one_again() {
 }
 
 #[test]
-fn a_key_that_moves_has_one_owner_at_any_time() {
+fn key_that_moves_has_one_owner_at_any_time() {
     let store = MemoryStore::new(generation(0));
     let with = |id: &str, key: &str| {
         Subscription::new(id)
@@ -136,7 +136,7 @@ fn a_key_that_moves_has_one_owner_at_any_time() {
 }
 
 #[test]
-fn many_writers_lose_no_change() {
+fn concurrent_writers_lose_no_change() {
     const EACH: usize = 100;
     let store = MemoryStore::new(generation(0));
     thread::scope(|scope| {

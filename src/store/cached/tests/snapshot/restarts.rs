@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_during_an_outage_serves_known_keys_until_the_bound_and_never_401() {
+async fn restart_during_an_outage_serves_known_keys_until_the_limit() {
     let place = place();
     let remote = saved(&place).await.restart_during_outage();
     let began = std::time::Instant::now();
@@ -53,7 +53,7 @@ async fn restarts_do_not_prolong_what_is_stale() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_stale_from_the_file_is_asked_for_anew_once_that_can_be() {
+async fn stale_snapshot_key_after_recovery_is_looked_up_again() {
     let place = place();
     let mut remote = saved(&place).await.restart_during_outage();
     remote.apis = apis("renamed");
@@ -78,7 +78,7 @@ async fn what_is_stale_from_the_file_is_asked_for_anew_once_that_can_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_from_the_file_is_asked_for_first() {
+async fn snapshot_key_is_looked_up_before_it_is_served() {
     let place = place();
     let remote = saved(&place).await;
     remote.far.put("good", suspended());
@@ -88,7 +88,7 @@ async fn a_key_from_the_file_is_asked_for_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_is_broken_too_old_or_of_another_source_is_not_used_but_replaced() {
+async fn unusable_snapshot_file_is_ignored_and_replaced() {
     let spoil: [fn(&Place); 4] = [
         |place| fs::write(&place.path, "half a file").unwrap(),
         |place| place.age(301 * SECOND),

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn the_file_holds_digests_of_found_keys_and_no_key() {
+async fn snapshot_file_contains_digests_and_no_key() {
     let place = place();
     let remote = remote();
     let secret = "264a41411c0b43e782f483eb6f3eaeab";
@@ -31,7 +31,7 @@ async fn the_file_holds_digests_of_found_keys_and_no_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invalidated_key_is_not_served_and_leaves_the_file() {
+async fn invalidated_key_is_not_served_and_removed_from_the_file() {
     for invalidate in [
         |store: &CachedStore<Remote>| store.invalidate_key(&digest("good")),
         |store: &CachedStore<Remote>| store.invalidate_subscription("contoso"),
@@ -56,7 +56,7 @@ async fn an_invalidated_key_is_not_served_and_leaves_the_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invalidation_is_in_the_file_long_before_the_interval_is_over() {
+async fn invalidation_is_saved_before_the_interval_ends() {
     for invalidate in [
         |store: &CachedStore<Remote>| store.invalidate_key(&digest("good")),
         |store: &CachedStore<Remote>| store.invalidate_subscription("contoso"),
@@ -101,7 +101,7 @@ async fn many_invalidations_are_saved_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_of_the_file_that_finds_no_room_can_be_invalidated() {
+async fn snapshot_key_beyond_the_capacity_can_be_invalidated() {
     let place = place();
     let remote = remote();
     let store = place.open_lazy(&remote);
@@ -128,7 +128,7 @@ async fn a_key_of_the_file_that_finds_no_room_can_be_invalidated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_handle_saves_what_is_not_in_the_file_yet() {
+async fn last_handle_dropped_saves_unsaved_changes() {
     let place = place();
     let remote = remote();
     let store = place.open_lazy(&remote);
@@ -146,7 +146,7 @@ async fn the_last_handle_saves_what_is_not_in_the_file_yet() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscription_is_saved_as_it_was_found_last_and_without_keys_it_lost() {
+async fn saved_subscription_is_the_latest_without_lost_keys() {
     let place = place();
     let remote = remote();
     let pair = |primary, secondary| {
@@ -177,7 +177,7 @@ async fn a_subscription_is_saved_as_it_was_found_last_and_without_keys_it_lost()
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_store_of_keys_nothing_is_saved() {
+async fn store_without_definitions_saves_nothing() {
     let place = place();
     let store = place.open(&Far::with_contoso());
     store.find(&digest("good")).await.unwrap();
@@ -189,7 +189,7 @@ async fn of_a_store_of_keys_nothing_is_saved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_change_is_not_saved_again() {
+async fn unchanged_entries_are_not_saved_again() {
     let place = place();
     let remote = remote();
     let store = place.open(&remote);
@@ -203,7 +203,7 @@ async fn what_does_not_change_is_not_saved_again() {
 }
 
 #[test]
-fn a_snapshot_needs_a_runtime_and_an_interval() {
+fn snapshot_without_a_runtime_or_interval_is_an_error() {
     let builder = || CachedStore::builder(remote()).keep_snapshot("nowhere");
     let built = builder().build().map(drop);
     assert_eq!(built, Err(CacheConfigError::NoRuntime));
