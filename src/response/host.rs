@@ -11,8 +11,11 @@ pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> 
         Some(authority) => authority.as_str(),
         None => headers.get(HOST)?.to_str().ok()?,
     };
+    if is_host(authority) {
+        return Some(authority);
+    }
     // A user name and password in front of the host are left out.
-    let host = authority.rsplit('@').next().unwrap_or_default();
+    let (_, host) = authority.rsplit_once('@')?;
     is_host(host).then_some(host)
 }
 
