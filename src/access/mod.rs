@@ -1,12 +1,12 @@
-//! The decision about a request, and what it leads to: [`Access`] or [`Denial`].
+//! The decision about a request and its results: [`Access`] or [`Denial`].
 //!
 //! [`decide`] is a pure function and the only place that knows the rules:
 //!
 //! 1. A key lets the request in if its subscription is active, valid now and has a
 //!    scope that covers the API. The subscription identifies the caller.
-//! 2. Else an open product that contains the API lets it in, without a caller.
-//! 3. Else an API that requires no subscription lets it in, without a caller.
-//! 4. Else the request is denied: as *missing* if it has no key, as *invalid* if it
+//! 2. Otherwise an open product that contains the API allows it, without a caller.
+//! 3. Otherwise an API that requires no subscription allows it, without a caller.
+//! 4. Otherwise the request is denied: as *missing* if it has no key, as *invalid* if it
 //!    has one.
 //!
 //! A request for no API is denied in the same way, unless unmatched paths may pass.

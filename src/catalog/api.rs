@@ -55,7 +55,7 @@ impl Api {
 
     /// Sets whether a caller needs a subscription. Default: `true`.
     ///
-    /// With `false`, everybody may call it. A key that fits still identifies the
+    /// With `false`, everyone may call it. A key that fits still identifies the
     /// caller.
     #[must_use]
     pub fn with_subscription_required(mut self, required: bool) -> Self {

@@ -64,7 +64,7 @@ impl Product {
 
     /// Sets whether a caller needs a subscription. Default: `true`.
     ///
-    /// `false` makes it an *open* product: everybody may call its APIs. An API is
+    /// `false` makes it an *open* product: everyone may call its APIs. An API is
     /// in at most one open product.
     #[must_use]
     pub fn with_subscription_required(mut self, required: bool) -> Self {
@@ -111,7 +111,7 @@ impl Product {
         &self.apis
     }
 
-    /// Whether everybody may call its APIs without a subscription.
+    /// Whether everyone may call its APIs without a subscription.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.subscription_required

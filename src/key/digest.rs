@@ -6,7 +6,7 @@ use constant_time_eq::constant_time_eq_32;
 use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of a key's bytes: what stores hold, and what they are asked for.
+/// The SHA-256 of a key's bytes. Stores hold digests, and lookups use them.
 ///
 /// Stores never get a key itself. Two digests are compared in constant time, and
 /// `Debug` does not show the value, because the digest of a weak key can be

@@ -1,5 +1,5 @@
-//! Keys in requests: where a request carries its key, how the key is taken, hidden
-//! and stripped, and the digest that represents it everywhere else.
+//! Keys in requests: which part of a request carries the key, how the key is read,
+//! hidden and stripped, and the digest that represents it everywhere else.
 //!
 //! This module knows HTTP, and no stores or catalogs.
 

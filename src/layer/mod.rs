@@ -243,7 +243,7 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     ///
     /// Only an `OPTIONS` request with one `Origin`, one
     /// `Access-Control-Request-Method` and no body passes, without an
-    /// [`Access`]. Anybody can send one, so a handler for all methods runs for it.
+    /// [`Access`]. Every client can send one, so a handler for all methods runs for it.
     /// Its response is discarded: only the headers of a response that has an
     /// `Access-Control-Allow-…` header reach the client, otherwise the client gets the
     /// 401 that the preflight would get without this setting.
@@ -310,7 +310,7 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     }
 
     /// Sets the levels of denial events: of those that concern a known subscription,
-    /// and of those that anybody can cause (a missing, unknown or malformed key, a path
+    /// and of those that any client can cause (a missing, unknown or malformed key, a path
     /// of no API).
     ///
     /// An unavailable store and wrong settings are always errors.

@@ -42,8 +42,8 @@ impl MemoryStore {
         Self { live }
     }
 
-    /// A store for one service that is one API, with a subscription to it for each
-    /// name and key.
+    /// A store for a service with a single API, with a subscription for each name and
+    /// key.
     ///
     /// The API has the id `api` and takes every path. The subscriptions have the
     /// scope `/apis`.
@@ -102,7 +102,7 @@ impl MemoryStore {
     /// Applies the changes that the closure derives from the current version.
     ///
     /// No other change comes between reading and changing: a rotation cannot undo
-    /// a suspension that happened meanwhile. The closure must not change this
+    /// a concurrent suspension. The closure must not change this
     /// store itself, which would wait for itself for ever.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Where subscriptions are kept: the [`SubscriptionStore`] trait, and the stores
+//! Sources of subscriptions: the [`SubscriptionStore`] trait, and the stores
 //! of this crate.
 //!
 //! | store | for |
@@ -6,11 +6,11 @@
 //! | [`MemoryStore`] | catalogs made in code, changed live through methods |
 //! | `FileStore` (feature `file`) | a catalog file, watched for changes |
 //! | `CachedStore` (feature `cache`) | any slow store behind a bounded cache |
-//! | `HttpStore` (feature `http`) | a catalog that is fetched as a whole over HTTP, and kept up to date |
-//! | `HttpLookupStore` (feature `http`) | keys that are looked up over HTTP one by one |
+//! | `HttpStore` (feature `http`) | a whole catalog fetched over HTTP and kept up to date |
+//! | `HttpLookupStore` (feature `http`) | keys looked up over HTTP one by one |
 //! | `RedisStore` (feature `redis`) | a fleet: a catalog in Redis, changes pushed to all |
 //! | `SqlStore` (features `sqlite`, `postgres`) | a fleet: a database that `manage` writes, changes pushed to all |
-//! | [`BoxStore`] | a store that is chosen at run time |
+//! | [`BoxStore`] | a store chosen at run time |
 //! | your own | everything else: one `async fn` |
 //!
 //! # A store of your own
@@ -128,9 +128,9 @@ pub use sql::{SqlLookupStore, SqlStore};
 ///
 /// - return an error if they cannot answer, never `None`: `None` denies a caller
 ///   with a good key;
-/// - return a subscription in whatever state it is: the decision denies it, and the
+/// - return a subscription in any state: the decision denies it, and the
 ///   operator reads why;
-/// - accept any digest: it comes from whatever a client sent;
+/// - accept any digest: it is computed from untrusted input;
 /// - be ready to be dropped at any await: the future of a lookup is dropped when
 ///   the client disconnects;
 /// - never answer by APIs and products newer than those that
@@ -143,7 +143,7 @@ pub use sql::{SqlLookupStore, SqlStore};
             its one required method is `async fn find`"
 )]
 pub trait SubscriptionStore: Send + Sync + 'static {
-    /// Why the store could not answer. Never "no such key".
+    /// The error of a store that could not answer. It never means "no such key".
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// The subscription that owns the key, or `None` if no subscription has it.
@@ -197,7 +197,7 @@ pub trait SubscriptionStore: Send + Sync + 'static {
         Ok(Holdings::Keys)
     }
 
-    /// Records that a request was let in. The layer calls this method for each one.
+    /// Records an allowed request. The layer calls this method for each one.
     ///
     /// Implementations must return at once and not allocate: for a store that reports
     /// the last use of keys, count here and write later.
@@ -265,8 +265,8 @@ pub enum Holdings {
     Keys,
     /// APIs and products. Subscriptions are looked up one by one.
     ///
-    /// As long as they do not change, return the same catalog or clones of it. A
-    /// catalog that is built again counts as another version, also if it is equal.
+    /// While they do not change, return the same catalog or clones of it. A rebuilt
+    /// catalog counts as another version, even if it is equal.
     Definitions(Arc<Catalog>),
     /// Everything: no key is looked up, because the catalog has them all.
     Everything(Arc<Catalog>),

@@ -171,7 +171,7 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
     ///    [intervals](Self::snapshot_interval). If a save fails, it is repeated after
     ///    1 second, then at growing pauses
     ///    ([`snapshot_error`](CachedStore::snapshot_error)).
-    /// 4. The last handle that is dropped saves, and blocks its thread.
+    /// 4. Dropping the last handle saves the snapshot, and blocks the thread.
     ///
     /// Only for stores with [`Definitions`](crate::store::Holdings::Definitions). For
     /// other stores nothing is saved, and this is logged once. A subscription is left out

@@ -124,7 +124,7 @@ impl<S: SubscriptionStore> CachedStore<S> {
     }
 
     /// Removes the keys of a subscription, and all unknown keys, because one of them
-    /// may be its new key. Goes through all found keys; requests go on meanwhile.
+    /// may be its new key. Iterates over all found keys; requests continue meanwhile.
     pub fn invalidate_subscription(&self, id: &str) {
         self.core.invalidate_subscription(id);
     }

@@ -25,7 +25,7 @@ pub struct CacheStats {
     pub errors: u64,
     /// Lookups that took too long.
     pub timeouts: u64,
-    /// Requests with a key never seen before that were over the rate.
+    /// Requests with a new key that exceeded the rate.
     pub rejected: u64,
     /// Requests refused because the breaker was open and nothing stale was left.
     pub broken: u64,
@@ -41,10 +41,10 @@ pub struct CacheStats {
 
 #[cfg(feature = "metrics")]
 impl CacheStats {
-    /// Hands the numbers to the `metrics` recorder that is installed, as counters
+    /// Sends the numbers to the installed `metrics` recorder, as counters
     /// and gauges named `subscription_cache_…`, labelled with `store`.
     ///
-    /// Call it where your exporter is scraped, or every few seconds.
+    /// Call it when your exporter is scraped, or every few seconds.
     pub fn export(&self, store: &'static str) {
         for (name, value) in [
             ("subscription_cache_hits", self.hits),

@@ -118,7 +118,7 @@ pub enum Nonconformance {
 }
 
 impl Nonconformance {
-    /// The broken promises; none where it did not come to checking.
+    /// The broken promises; empty if the checks did not run.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         match self {

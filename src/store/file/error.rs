@@ -86,7 +86,7 @@ pub enum FileError {
     Document {
         /// The file, or the first of several.
         path: PathBuf,
-        /// Everything that is wrong.
+        /// All issues.
         issues: Box<DocumentError>,
     },
     /// The thread that reads or watches the file could not be started.

@@ -1,4 +1,4 @@
-//! A store that is a catalog file, or several, watched for changes.
+//! A store of one or more catalog files, watched for changes.
 //!
 //! ```
 //! use tower_subscription_key::store::FileStore;
@@ -16,14 +16,14 @@
 //! [`FileStore`] or a clone of it exists, a thread watches the files:
 //!
 //! 1. A change is live within a second, however a file is changed: written in
-//!    place, renamed over, or behind a symlink that is swapped (Kubernetes). Files
+//!    place, renamed over, or behind a swapped symlink (Kubernetes). Files
 //!    with keys (`{ file = "…" }`) are watched like the catalog.
 //! 2. A file that is still being written is never used. If the system reports it
 //!    (Linux), the store waits until the program closes the file; one that stays
 //!    open is reported after ten seconds. On other systems, and on file systems
 //!    without notifications, the store waits until the file has been quiet for the
 //!    settle time ([`FileStoreBuilder::settle_time`]).
-//! 3. A file that is not valid, unreadable or gone changes nothing. It is reported
+//! 3. A file that is invalid, unreadable or deleted changes nothing. It is reported
 //!    once, in the log and in [`FileStore::status`], and read again when it changes.
 //! 4. A single file that is mounted into a container and replaced outside shows no
 //!    change inside. That is reported: mount its folder instead.
@@ -62,7 +62,7 @@ pub use progress::LoadProgress;
 use load::{Loader, on_a_thread};
 use watch::Watcher;
 
-/// A store that is a catalog file, or several, watched for changes.
+/// A store of one or more catalog files, watched for changes.
 ///
 /// Clones share the catalog and the watching thread, which ends with the last of
 /// them.
@@ -137,8 +137,8 @@ impl FileStore {
         self.shared.loader.replica.status()
     }
 
-    /// Announces every outcome: a new version, a file that is not valid, gone or
-    /// good again.
+    /// Announces every outcome: a new version, or a file that is invalid, deleted or
+    /// valid again.
     #[must_use]
     pub fn watch_status(&self) -> Receiver<StoreStatus> {
         self.shared.loader.replica.watch_status()

@@ -25,7 +25,7 @@ pub enum HttpError {
     /// A status other than 200, and other than 304 where that was asked for.
     #[error("the remote server answered with status {0}{advice}", advice = advice(*.0))]
     Status(StatusCode),
-    /// A content type that is not one of JSON.
+    /// A content type that is not JSON.
     #[error(
         "the remote server answered with content type `{0}`: it should be `application/json` \
          (`text/plain` and `application/octet-stream` are accepted)"
@@ -47,7 +47,7 @@ pub enum HttpError {
     /// [`document`](Self::document) has all of them.
     #[error("the remote server's answer is not valid: {}", .0.summary())]
     Document(Box<DocumentError>),
-    /// An answer about another key than the one that was asked about.
+    /// An answer about a different key.
     #[error("the remote server answered about another key")]
     OtherKey,
     /// The APIs and products that an answer belongs to are not those that the
@@ -136,7 +136,7 @@ pub enum HttpConfigError {
     /// A duration or size of zero.
     #[error("`{0}` is zero: it must be at least one unit")]
     Zero(&'static str),
-    /// A first pause that is longer than the longest.
+    /// The first pause is longer than the longest.
     #[error("the first pause of `backoff` is longer than the longest one")]
     Backoff,
     /// There is no tokio runtime for the background task.

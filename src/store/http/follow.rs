@@ -96,7 +96,7 @@ enum Version {
 }
 
 impl<C: Exchange> Follower<C> {
-    /// Runs until the store is gone.
+    /// Runs until the store is dropped.
     pub(super) async fn run(mut self, reloads: Reloads) {
         let mut reloads = reloads.lock().await;
         let mut outcome = self.begin().await;
@@ -197,7 +197,7 @@ impl<C: Exchange> Follower<C> {
     async fn attempt(&mut self, hold: Duration) -> Outcome {
         let began = Instant::now();
         let outcome = self.ask(hold).await;
-        // A document that is not valid was sent by a remote server that works.
+        // An invalid document comes from a working remote server.
         let has_failed = |error: &Arc<HttpError>| error.document().is_none();
         self.memory.has_failed = outcome.as_ref().is_err_and(has_failed);
         match &outcome {

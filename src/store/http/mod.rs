@@ -42,7 +42,7 @@
 //! `env` is refused. A remote server that honours `Prefer: wait` answers when the
 //! `ETag` is no longer the one in `If-None-Match`, or with 304 after that time.
 //!
-//! An `ETag` names one content for ever. If it comes back for other content, or a
+//! An `ETag` identifies one content permanently. If it comes back for other content, or a
 //! counter in it or `Last-Modified` goes back, the log and
 //! [`StoreStatus::went_back_at`](crate::store::StoreStatus::went_back_at) say so.
 //! To notice it, the catalog is asked for without `If-None-Match` once an hour and

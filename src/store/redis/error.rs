@@ -41,7 +41,7 @@ pub enum RedisConfigError {
 /// can be updated.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why Redis could not be asked, or its answer cannot be used. None of these means
+/// Why a query to Redis failed, or its answer cannot be used. None of these means
 /// that a key is unknown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -84,7 +84,7 @@ pub enum RedisStoreError {
     /// Heartbeats that Redis accepted did not arrive.
     #[error("pushes from Redis do not arrive: the node may have left the cluster")]
     NoPushes,
-    /// The replica that is asked has lost its master.
+    /// The queried replica has lost its master.
     #[error("this Redis is a replica that has lost its master: its catalog may be outdated")]
     MasterLost,
     /// The catalog was changed each time the key was looked up.
@@ -116,7 +116,7 @@ pub enum RedisStoreError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisPublishError {
-    /// Redis could not be asked, or has no catalog to change.
+    /// Redis could not be queried, or has no catalog to change.
     #[error("the change could not be published")]
     Store {
         /// Why.

@@ -20,7 +20,7 @@ use crate::store::backoff::{Backoff, shortened};
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Listens for changes as long as its task lives.
+/// Listens for changes until its task ends.
 #[derive(Clone)]
 pub(super) struct Listener {
     pub(super) follower: Arc<Follower>,
