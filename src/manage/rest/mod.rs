@@ -17,7 +17,8 @@
 //! let tokens = BearerTokens::new()
 //!     .with("a token of 128 random bits", Caller::publisher("admin"))
 //!     .with("another one", Caller::owner("jane@contoso.example"));
-//! let app: axum::Router = Rest::new(Manage::in_memory(), tokens).into_router();
+//! let app: axum::Router = Rest::new(Manage::in_memory()?, tokens).into_router();
+//! # Ok::<(), tower_subscription_key::manage::ManageError>(())
 //! ```
 //!
 //! # Requests
