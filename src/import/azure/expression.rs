@@ -19,6 +19,7 @@ pub(super) const UNKNOWN: char = '\u{1}';
 
 /// How deep expressions and variables may refer to one another.
 const MAX_DEPTH: usize = 32;
+const TOO_DEEP: &str = "its expressions are nested too deeply or refer to themselves";
 
 impl Scope {
     /// The text of a value, if what is not known of it does not matter: of a name
@@ -47,7 +48,7 @@ impl Scope {
 
     fn evaluate_at(&self, value: &Value, depth: usize) -> Result<Value, Unresolved> {
         if depth > MAX_DEPTH {
-            return Err("its expressions refer to themselves".to_owned());
+            return Err(TOO_DEEP.to_owned());
         }
         match value {
             Value::String(text) => self.text(text, depth),
@@ -142,7 +143,7 @@ impl Reader<'_> {
     fn expression(&mut self) -> Result<Value, Unresolved> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err("its expressions are nested too deeply".to_owned());
+            return Err(TOO_DEEP.to_owned());
         }
         self.skip();
         let mut value = if self.rest.starts_with('\'') {
@@ -413,10 +414,10 @@ mod tests {
     fn expression_without_a_value_says_why() {
         for (text, reason) in [
             ("[parameters('secret')]", "parameter `secret` has no value"),
-            ("[variables('loop')]", "nested too deeply"),
+            ("[variables('loop')]", "refer to themselves"),
             ("[uniqueString('x')]", "only in Azure"),
             ("[reference('x').key]", "only in Azure"),
-            ("[concat('x'", "cannot be read"),
+            ("[concat('x']", "cannot be read"),
             ("[concat('x')]]", "cannot be read"),
             ("['x]", "does not end"),
         ] {
