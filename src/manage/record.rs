@@ -80,30 +80,43 @@ pub struct ApiRecord {
     /// The id.
     pub id: String,
     /// The name for people. `None`: the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// The URL prefix.
     pub path: String,
     /// Whether a caller needs a subscription.
     pub subscription_required: bool,
     /// The name of the header that carries keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_header: Option<String>,
     /// The name of the query parameter that carries keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_query: Option<String>,
     /// Free-form values for later layers.
-    #[serde(with = "stored::metadata")]
+    #[serde(
+        default,
+        skip_serializing_if = "Metadata::is_empty",
+        with = "stored::metadata"
+    )]
     pub metadata: Metadata,
     /// A description for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Kept for clients, without effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_url: Option<String>,
     /// Kept for clients, without effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocols: Option<Vec<String>>,
     /// Kept for clients, without effect.
     #[serde(rename = "type")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_type: Option<String>,
     /// Kept for clients, without effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
     /// Kept for clients, without effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_revision: Option<String>,
     /// The time of creation.
     #[serde(with = "stored::time")]
@@ -125,6 +138,7 @@ pub struct ProductRecord {
     /// The id.
     pub id: String,
     /// The name for people. `None`: the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// The ids of its APIs.
     pub apis: Vec<String>,
@@ -133,15 +147,22 @@ pub struct ProductRecord {
     /// Whether owners see it.
     pub published: bool,
     /// Free-form values for later layers.
-    #[serde(with = "stored::metadata")]
+    #[serde(
+        default,
+        skip_serializing_if = "Metadata::is_empty",
+        with = "stored::metadata"
+    )]
     pub metadata: Metadata,
     /// A description for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The terms of use that an owner has to accept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<String>,
     /// Whether a publisher has to approve the subscriptions that owners make.
     pub approval_required: bool,
     /// How many subscriptions each owner may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscriptions_limit: Option<u32>,
     /// The time of creation.
     #[serde(with = "stored::time")]
@@ -163,46 +184,64 @@ pub struct SubscriptionRecord {
     /// The id.
     pub id: String,
     /// The name for people. `None`: the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// What it opens, never empty.
     #[serde(with = "stored::scopes")]
     pub scopes: Vec<Scope>,
     /// The owner. `None`: standalone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The state. An active subscription that has ended reads as expired.
     #[serde(with = "stored::state")]
     pub state: State,
     /// A comment on the state, such as the reason of a rejection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_comment: Option<String>,
     /// The key in the primary slot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_key: Option<KeyRecord>,
     /// The key in the secondary slot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secondary_key: Option<KeyRecord>,
     /// The replaced key of the primary slot, during its grace period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired_primary_key: Option<KeyRecord>,
     /// The replaced key of the secondary slot, during its grace period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired_secondary_key: Option<KeyRecord>,
     /// The time from which it opens anything.
     #[serde(with = "stored::optional_time")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<SystemTime>,
     /// The end of its validity.
     #[serde(with = "stored::optional_time")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<SystemTime>,
     /// Free-form values for later layers.
-    #[serde(with = "stored::metadata")]
+    #[serde(
+        default,
+        skip_serializing_if = "Metadata::is_empty",
+        with = "stored::metadata"
+    )]
     pub metadata: Metadata,
     /// A description for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The first time that it was active.
     #[serde(with = "stored::optional_time")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<SystemTime>,
     /// The time at which it was cancelled or expired.
     #[serde(with = "stored::optional_time")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<SystemTime>,
     /// The time at which its owner accepted the product's terms.
     #[serde(with = "stored::optional_time")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms_accepted_at: Option<SystemTime>,
     /// Kept for clients, without effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_tracing: Option<bool>,
     /// The time of creation.
     #[serde(with = "stored::time")]
@@ -225,6 +264,7 @@ pub struct KeyRecord {
     pub(crate) digest: KeyDigest,
     /// The time from which the key no longer works.
     #[serde(with = "stored::optional_time")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<SystemTime>,
     /// The time at which the slot got this key.
     #[serde(with = "stored::time")]

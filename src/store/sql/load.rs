@@ -81,24 +81,25 @@ fn unpack(mut builder: CatalogBuilder, rows: &[Row]) -> SqlResult<CatalogBuilder
 struct Stored<'r> {
     #[serde(borrow)]
     id: Cow<'r, str>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     display_name: Option<Cow<'r, str>>,
     #[serde(borrow)]
     scopes: Vec<Cow<'r, str>>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     owner: Option<Cow<'r, str>>,
     #[serde(borrow)]
     state: Cow<'r, str>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     primary_key: Option<StoredKey<'r>>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     secondary_key: Option<StoredKey<'r>>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     retired_primary_key: Option<StoredKey<'r>>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     retired_secondary_key: Option<StoredKey<'r>>,
     not_before: Option<i64>,
     expires_at: Option<i64>,
+    #[serde(default)]
     metadata: serde_json::Map<String, serde_json::Value>,
 }
 
