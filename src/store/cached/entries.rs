@@ -36,8 +36,10 @@ pub(super) struct Entries {
     refresh_ahead: f64,
     stale_for: Duration,
     now: AtomicU64,
-    /// Lookups older than this are neither kept nor joined.
+    /// Lookups older than this are not joined.
     fence: AtomicU64,
+    /// Answers to lookups older than this are not kept.
+    discard_before: AtomicU64,
     /// Answers older than this are confirmed by a lookup before they are served.
     confirm_before: AtomicU64,
     /// Answers older than this are gone, even if they are still in the cache.
@@ -112,6 +114,7 @@ impl Entries {
             stale_for: settings.stale_for,
             now: AtomicU64::new(1),
             fence: AtomicU64::new(0),
+            discard_before: AtomicU64::new(0),
             confirm_before: AtomicU64::new(0),
             forget_before: AtomicU64::new(0),
             editions: Mutex::default(),
@@ -262,16 +265,29 @@ impl Entries {
         }
     }
 
-    /// Whether an invalidation came after the lookup began.
+    /// Whether a lookup that began at this tick is too old for a request that comes now.
     pub(super) fn is_fenced(&self, begun_at: Tick) -> bool {
         begun_at.0 < self.fence.load(Ordering::SeqCst)
     }
 
-    /// Has lookups under way neither kept nor joined. Returns the tick for the
-    /// invalidation that this is for.
-    pub(super) fn fence_lookups(&self) -> u64 {
+    /// Whether the answer to a lookup that began at this tick must not be kept.
+    pub(super) fn is_discarded(&self, begun_at: Tick) -> bool {
+        begun_at.0 < self.discard_before.load(Ordering::SeqCst)
+    }
+
+    /// Has lookups under way not joined. Returns the tick for the invalidation that
+    /// this is for.
+    fn fence_lookups(&self) -> u64 {
         let tick = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.fence.fetch_max(tick, Ordering::SeqCst);
+        tick
+    }
+
+    /// Has lookups under way neither joined nor kept. Returns the tick for the
+    /// invalidation that this is for.
+    pub(super) fn discard_lookups(&self) -> u64 {
+        let tick = self.fence_lookups();
+        self.discard_before.fetch_max(tick, Ordering::SeqCst);
         tick
     }
 
@@ -282,14 +298,15 @@ impl Entries {
         self.remove_if(|found| found.owner.subscription().id() == id);
     }
 
-    /// Has every key confirmed by a lookup before it is served again.
+    /// Has every key confirmed by a lookup before it is served again. The answers to
+    /// lookups under way are kept, to be served stale if confirming them fails.
     pub(super) fn confirm_all(&self) {
         let tick = self.fence_lookups();
         self.confirm_before.fetch_max(tick, Ordering::SeqCst);
     }
 
     pub(super) fn forget_all(&self) {
-        let tick = self.fence_lookups();
+        let tick = self.discard_lookups();
         self.forget_before.fetch_max(tick, Ordering::SeqCst);
         self.confirm_before.fetch_max(tick, Ordering::SeqCst);
         self.found.clear();

@@ -320,8 +320,8 @@ impl<S: SubscriptionStore> CacheCore<S> {
         flight.end(self.keep(key, flight, outcome, now));
     }
 
-    /// Keeps the outcome in the cache, unless an invalidation came after the lookup
-    /// began.
+    /// Keeps the outcome in the cache, unless an invalidation that removes keys came
+    /// after the lookup began.
     fn keep(
         &self,
         key: &KeyDigest,
@@ -334,7 +334,7 @@ impl<S: SubscriptionStore> CacheCore<S> {
         if is_last {
             flights.remove(key);
         }
-        let is_kept = is_last && !self.is_fenced(flight);
+        let is_kept = is_last && !self.entries.is_discarded(flight.begun_at());
         let error = match outcome {
             Ok(answer) => {
                 if is_kept {
@@ -424,7 +424,7 @@ impl<S: SubscriptionStore> CacheCore<S> {
     }
 
     pub(super) fn invalidate_subscription(&self, id: &str) {
-        self.entries.fence_lookups();
+        self.entries.discard_lookups();
         self.flights.wait_for_writers();
         self.entries.remove_subscription(id);
         self.save_soon();

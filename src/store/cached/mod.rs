@@ -84,7 +84,8 @@ type LookupResult<E> = Result<Answer, CachedStoreError<E>>;
 ///    change, it is confirmed by a lookup. If the lookup fails, the stale owner is served
 ///    together with its own APIs and products, never with newer ones.
 /// 3. A lookup that began before an invalidation is neither kept nor given to a later request.
-///    An invalidated key has no stale answer.
+///    An invalidated key has no stale answer. After [`confirm_all`](Self::confirm_all) such
+///    an answer is kept, but confirmed by another lookup before it is served.
 /// 4. After a failed lookup, a key with a stale answer is not looked up again for one
 ///    second. Failures of one key never pause the lookups of others.
 /// 5. Found and unknown keys have separate limits: wrong keys never evict good ones.

@@ -48,6 +48,41 @@ async fn lookup_begun_before_an_invalidation_is_not_kept_or_shared() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lookup_begun_before_confirm_all_is_served_only_stale() {
+    let far = Far::with_contoso();
+    let store = exact(&far).build().unwrap();
+    far.set(Mode::Gated);
+    let before = request(&store, "good");
+    idle().await;
+    store.confirm_all();
+    far.let_through(1);
+    assert_eq!(state_of(before.await.unwrap()), State::Active);
+    assert!(store.lookup_cached(&digest("good")).is_none());
+    far.set(Mode::Fail);
+    let stale = store.find(&digest("good")).await;
+    assert_eq!(state_of(stale), State::Active);
+    assert_eq!((far.asked(), store.stats().stale_served), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn absence_found_before_confirm_all_removes_the_owner_and_is_confirmed() {
+    let far = Far::with_contoso();
+    let store = exact(&far).build().unwrap();
+    store.find(&digest("good")).await.unwrap();
+    pass(61 * SECOND).await;
+    far.set(Mode::Gated);
+    far.remove("good");
+    let before = request(&store, "good");
+    idle().await;
+    store.confirm_all();
+    far.let_through(1);
+    assert!(before.await.unwrap().unwrap().is_none());
+    assert!(store.lookup_cached(&digest("good")).is_none());
+    far.set(Mode::Fail);
+    assert!(store.find(&digest("good")).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn earlier_lookup_that_ends_last_changes_nothing() {
     for invalidate in WAYS {
         let far = Far::with_contoso();
