@@ -216,6 +216,18 @@ impl Page {
         !self.nodes(role, name).await.is_empty()
     }
 
+    /// Whether the node is there within a second.
+    pub(crate) async fn appears(&mut self, role: &str, name: &str) -> bool {
+        let end = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < end {
+            if self.has(role, name).await {
+                return true;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        false
+    }
+
     /// Waits for the node with the role and name. The last one, where a dialog
     /// repeats what is below it.
     pub(crate) async fn find(&mut self, role: &str, name: &str) -> Node<'_> {

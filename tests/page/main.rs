@@ -18,9 +18,16 @@ async fn sign_in(plane: &Plane, token: &str) -> Page {
     page
 }
 
+/// Opens the menu of a row and chooses from it. A table that is loaded again in
+/// between closes the menu: it is then opened again.
 async fn choose_action(page: &mut Page, name: &str, action: &str) {
-    page.click("button", &format!("Actions for {name}")).await;
-    page.click("menuitem", action).await;
+    for _ in 0..30 {
+        page.click("button", &format!("Actions for {name}")).await;
+        if page.appears("menuitem", action).await {
+            return page.click("menuitem", action).await;
+        }
+    }
+    panic!("no menuitem {action:?} for {name:?}");
 }
 
 #[tokio::test]

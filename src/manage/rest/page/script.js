@@ -439,8 +439,8 @@ async function regenerate(item, slot, reload) {
 
 async function setState(item, state, sentence, reload) {
   await send("PATCH", subscriptionPath(item), { body: { properties: { state } } });
-  say(sentence);
   await reload();
+  say(sentence);
 }
 
 async function cancel(item, reload) {
@@ -453,8 +453,8 @@ async function cancel(item, reload) {
     submit: () => send("PATCH", subscriptionPath(item), { body: { properties: { state: "cancelled" } } }),
   });
   if (!done) return;
-  say(`${nameOf(item)} is cancelled.`);
   await reload();
+  say(`${nameOf(item)} is cancelled.`);
 }
 
 async function remove(kind, item, consequence, reload) {
@@ -466,8 +466,8 @@ async function remove(kind, item, consequence, reload) {
     submit: () => send("DELETE", `/${kind}/${part(item.name)}`, { query: along?.checked ? { deleteSubscriptions: "true" } : {} }),
   });
   if (!done) return;
-  say(`${nameOf(item)} is deleted.`);
   await reload();
+  say(`${nameOf(item)} is deleted.`);
 }
 
 // ---- Subscriptions
@@ -534,8 +534,8 @@ async function addSubscription(names, reload) {
     }),
   });
   if (!done) return;
-  say(`${nameOf(done.value)} is added.`);
   await attempt(() => reload(0));
+  say(`${nameOf(done.value)} is added.`);
   await showKeys(`Keys of ${nameOf(done.value)}`, keysOf(done.value));
 }
 
@@ -556,8 +556,8 @@ async function editSubscription(item, reload) {
     } } }),
   });
   if (!done) return;
-  say(`${nameOf(done.value)} is saved.`);
   await reload();
+  say(`${nameOf(done.value)} is saved.`);
 }
 
 // ---- Products and APIs
@@ -623,8 +623,8 @@ async function editProduct(item, reload) {
     },
   });
   if (!done) return;
-  say(`${name.value.trim()} is saved.`);
   await reload();
+  say(`${name.value.trim()} is saved.`);
 }
 
 async function members(product) {
@@ -705,8 +705,8 @@ async function editApi(item, reload) {
     },
   });
   if (!done) return;
-  say(`${name.value.trim()} is saved.`);
   await reload();
+  say(`${name.value.trim()} is saved.`);
 }
 
 // ---- Approvals, audit, explanation
@@ -746,8 +746,8 @@ async function reject(item, reload) {
     submit: () => send("PATCH", subscriptionPath(item), { body: { properties: { state: "rejected", stateComment: comment.value.trim() || null } } }),
   });
   if (!done) return;
-  say(`${nameOf(item)} is rejected.`);
   await reload();
+  say(`${nameOf(item)} is rejected.`);
 }
 
 async function audit() {
@@ -904,8 +904,8 @@ async function rename(item, reload) {
     submit: () => send("PATCH", subscriptionPath(item), { body: { properties: { displayName: name.value.trim() } } }),
   });
   if (!done) return;
-  say(`Renamed to ${nameOf(done.value)}.`);
   await reload();
+  say(`Renamed to ${nameOf(done.value)}.`);
 }
 
 // ---- Session and navigation
