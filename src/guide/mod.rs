@@ -20,3 +20,6 @@ pub mod scale {}
 
 #[doc = include_str!("tool.md")]
 pub mod tool {}
+
+#[doc = include_str!("performance.md")]
+pub mod performance {}
