@@ -68,8 +68,9 @@ prop_compose! {
         if let Some(name) = name {
             api = api.with_display_name(name);
         }
-        if let Some(header) = header {
-            api = api.with_key_header(KeyHeader::new(&header).unwrap());
+        // Some names are reserved: `TE` is one.
+        if let Some(Ok(header)) = header.map(|name| KeyHeader::new(&name)) {
+            api = api.with_key_header(header);
         }
         if let Some(query) = query {
             api = api.with_key_query(KeyQuery::new(&query).unwrap());
