@@ -1,15 +1,20 @@
-"""The official Python client, unmodified, against the example on loopback."""
+"""The official Python client, unmodified, against the example on loopback.
+
+Version 5 takes an entity tag by position, version 6 by keyword."""
 
 import os
 import urllib.error
 import urllib.request
+from importlib.metadata import version
 
+from azure.core import MatchConditions
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.mgmt.apimanagement import ApiManagementClient, models
 
 GROUP, SERVICE = "group", "service"
+TAGS_BY_KEYWORD = not version("azure-mgmt-apimanagement").startswith("5.")
 
 
 class Bearer(SansIOHTTPPolicy):
@@ -51,6 +56,14 @@ def refused(status, operation, *arguments, **options):
     raise AssertionError(f"not refused: {operation}")
 
 
+def tagged(operation, name, tag, *body, **options):
+    """Calls an operation that needs the entity tag of the record."""
+    if not TAGS_BY_KEYWORD:
+        return operation(GROUP, SERVICE, name, tag, *body, **options)
+    condition = MatchConditions.IfPresent if tag == "*" else MatchConditions.IfNotModified
+    return operation(GROUP, SERVICE, name, *body, etag=tag, match_condition=condition, **options)
+
+
 # APIs, products and their members.
 api = client.api.begin_create_or_update(
     GROUP, SERVICE, "py-echo",
@@ -58,7 +71,7 @@ api = client.api.begin_create_or_update(
 ).result()
 assert (api.name, api.path, api.api_revision, api.is_current) == ("py-echo", "py-echo", "1", True)
 assert client.api.get_entity_tag(GROUP, SERVICE, "py-echo")
-changed = client.api.update(GROUP, SERVICE, "py-echo", "*", models.ApiUpdateContract(description="An echo"))
+changed = tagged(client.api.update, "py-echo", "*", models.ApiUpdateContract(description="An echo"))
 assert changed.description == "An echo" and changed.path == "py-echo"
 assert [one.name for one in client.api.list_by_service(GROUP, SERVICE)] == ["py-echo"]
 
@@ -71,7 +84,7 @@ member = client.product_api.create_or_update(GROUP, SERVICE, "py-starter", "py-e
 assert member.name == "py-echo"
 assert client.product_api.check_entity_exists(GROUP, SERVICE, "py-starter", "py-echo")
 assert [one.name for one in client.product_api.list_by_product(GROUP, SERVICE, "py-starter")] == ["py-echo"]
-product = client.product.update(GROUP, SERVICE, "py-starter", "*", models.ProductUpdateParameters(terms="Be kind"))
+product = tagged(client.product.update, "py-starter", "*", models.ProductUpdateParameters(terms="Be kind"))
 assert product.terms == "Be kind" and product.subscriptions_limit == 20
 
 # Create and get.
@@ -109,9 +122,9 @@ refused(400, list, client.subscription.list(GROUP, SERVICE, filter="colour eq 'r
 # Updates with a fresh and a stale tag.
 assert client.subscription.get_entity_tag(GROUP, SERVICE, "py-one")
 tag = client.subscription.get(GROUP, SERVICE, "py-one", cls=lambda response, _body, _headers: response.http_response.headers["ETag"])
-renamed = client.subscription.update(GROUP, SERVICE, "py-one", tag, models.SubscriptionUpdateParameters(display_name="Uno"))
+renamed = tagged(client.subscription.update, "py-one", tag, models.SubscriptionUpdateParameters(display_name="Uno"))
 assert renamed.display_name == "Uno" and renamed.state == "active"
-stale = refused(412, client.subscription.update, GROUP, SERVICE, "py-one", tag, models.SubscriptionUpdateParameters(display_name="x"))
+stale = refused(412, tagged, client.subscription.update, "py-one", tag, models.SubscriptionUpdateParameters(display_name="x"))
 assert stale.error.code == "PreconditionFailed", stale
 wrong = refused(
     400, client.subscription.create_or_update, GROUP, SERVICE, "py-bad",
@@ -129,14 +142,14 @@ fresh = client.subscription.list_secrets(GROUP, SERVICE, "py-one")
 assert call(secrets.secondary_key) == 401 and call(fresh.primary_key) == call(fresh.secondary_key) == 200
 
 # Suspended and active again.
-client.subscription.update(GROUP, SERVICE, "py-one", "*", models.SubscriptionUpdateParameters(state="suspended"))
+tagged(client.subscription.update, "py-one", "*", models.SubscriptionUpdateParameters(state="suspended"))
 assert call(fresh.primary_key) == 401
-client.subscription.update(GROUP, SERVICE, "py-one", "*", models.SubscriptionUpdateParameters(state="active"))
+tagged(client.subscription.update, "py-one", "*", models.SubscriptionUpdateParameters(state="active"))
 assert call(fresh.primary_key) == 200
 
 # Deletions.
-client.subscription.delete(GROUP, SERVICE, "py-one", "*")
-client.subscription.delete(GROUP, SERVICE, "py-one", "*")
+tagged(client.subscription.delete, "py-one", "*")
+tagged(client.subscription.delete, "py-one", "*")
 assert call(fresh.primary_key) == 401
 try:
     client.subscription.get(GROUP, SERVICE, "py-one")
@@ -144,10 +157,10 @@ try:
 except ResourceNotFoundError as error:
     assert error.error.code == "ResourceNotFound", error
 client.product_api.delete(GROUP, SERVICE, "py-starter", "py-echo")
-client.product.delete(GROUP, SERVICE, "py-starter", "*", delete_subscriptions=True)
-refused(400, lambda: client.api.begin_delete(GROUP, SERVICE, "py-echo", "*").result())
+tagged(client.product.delete, "py-starter", "*", delete_subscriptions=True)
+refused(400, lambda: tagged(client.api.begin_delete, "py-echo", "*").result())
 for number in range(12):
-    client.subscription.delete(GROUP, SERVICE, f"py-page-{number:02}", "*")
-client.api.begin_delete(GROUP, SERVICE, "py-echo", "*").result()
+    tagged(client.subscription.delete, f"py-page-{number:02}", "*")
+tagged(client.api.begin_delete, "py-echo", "*").result()
 assert list(client.api.list_by_service(GROUP, SERVICE)) == []
 print("azure-mgmt-apimanagement: all as expected")
