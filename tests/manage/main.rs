@@ -20,3 +20,4 @@ mod replica;
 mod rules;
 mod sqlite;
 mod states;
+mod turning;

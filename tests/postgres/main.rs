@@ -30,3 +30,5 @@ mod replica;
 mod rules;
 #[path = "../manage/states.rs"]
 mod states;
+#[path = "../manage/turning.rs"]
+mod turning;

@@ -9,3 +9,4 @@ mod key_files;
 mod lookups;
 mod remote;
 mod secrets;
+mod turning;

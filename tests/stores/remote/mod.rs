@@ -25,6 +25,13 @@ pub enum Manner {
     Untagged { body: String },
     /// Answers about single keys: the JSON by digest.
     Keys(HashMap<String, String>),
+    /// Answers about the whole catalog and about single keys, with the `ETag` of the
+    /// catalog that both belong to.
+    Paired {
+        body: String,
+        etag: &'static str,
+        owners: HashMap<String, String>,
+    },
     /// Writes these bytes and closes.
     Raw(Vec<u8>),
     /// Writes these bytes and resets the connection.
@@ -50,6 +57,7 @@ struct Shared {
     manner: watch::Sender<Manner>,
     tls: Mutex<Option<TlsAcceptor>>,
     requests: watch::Sender<Vec<String>>,
+    latency: Mutex<Duration>,
     connections: Mutex<Vec<AbortHandle>>,
 }
 
@@ -74,6 +82,7 @@ impl RemoteServer {
             manner: watch::Sender::new(manner),
             tls: Mutex::new(tls),
             requests: watch::Sender::new(Vec::new()),
+            latency: Mutex::default(),
             connections: Mutex::default(),
         });
         let remote = Self {
@@ -113,6 +122,11 @@ impl RemoteServer {
 
     pub fn behave(&self, manner: Manner) {
         self.shared.manner.send_replace(manner);
+    }
+
+    /// Delays each request and each answer by half of this.
+    pub fn set_latency(&self, latency: Duration) {
+        *self.shared.latency.lock().unwrap() = latency;
     }
 
     pub fn set_tls(&self, tls: TlsAcceptor) {
@@ -202,6 +216,8 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     make_abrupt: impl Fn(&S) -> std::io::Result<()>,
 ) -> Option<()> {
     let head = read_head(&mut stream).await?;
+    let one_way = *shared.latency.lock().unwrap() / 2;
+    tokio::time::sleep(one_way).await;
     let mut manners = shared.manner.subscribe();
     shared
         .requests
@@ -226,13 +242,13 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         },
         Manner::Serve { body, etag } => ok(&body, Some(etag)),
         Manner::Untagged { body } => ok(&body, None),
-        Manner::Keys(owners) => {
-            let path = head.split(' ').nth(1)?;
-            let digest = path.rsplit('/').next()?;
-            let unknown = r#"{"subscription": null}"#;
-            let body = owners.get(digest).map_or(unknown, String::as_str);
-            let headers = format!("content-type: application/json\r\nkey-digest: {digest}\r\n");
-            answer("200 OK", &headers, body)
+        Manner::Keys(owners) => owner(&head, &owners, "")?,
+        Manner::Paired { etag, .. } if has_tag(&head, etag) => not_modified(etag),
+        Manner::Paired { body, etag, .. } if head.starts_with("get /catalog ") => {
+            ok(&body, Some(etag))
+        }
+        Manner::Paired { etag, owners, .. } => {
+            owner(&head, &owners, &format!("catalog-etag: {etag}\r\n"))?
         }
         Manner::Raw(bytes) => bytes,
         Manner::RawAndReset(bytes) => {
@@ -251,6 +267,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         }
         Manner::Hang => std::future::pending().await,
     };
+    tokio::time::sleep(one_way).await;
     stream.write_all(&answer).await.ok()?;
     stream.shutdown().await.ok()
 }
@@ -261,6 +278,16 @@ pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<S
         head.push(stream.read_u8().await.ok()?);
     }
     Some(String::from_utf8(head).unwrap().to_ascii_lowercase())
+}
+
+/// The answer about the key in the path.
+fn owner(head: &str, owners: &HashMap<String, String>, headers: &str) -> Option<Vec<u8>> {
+    let path = head.split(' ').nth(1)?;
+    let digest = path.rsplit('/').next()?;
+    let unknown = r#"{"subscription": null}"#;
+    let body = owners.get(digest).map_or(unknown, String::as_str);
+    let headers = format!("content-type: application/json\r\nkey-digest: {digest}\r\n{headers}");
+    Some(answer("200 OK", &headers, body))
 }
 
 fn has_tag(head: &str, etag: &str) -> bool {
