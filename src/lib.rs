@@ -1,9 +1,9 @@
 //! Subscription keys for any Rust web service, as a [tower] layer: the system that
 //! Azure API Management made popular, inside your process.
 //!
-//! APIs are grouped into products. Subscriptions open them, each with a pair of keys.
-//! [`SubscriptionKeyLayer`] wraps any tower service (axum, tonic, hyper), decides about
-//! each request, and passes the caller's identity to later layers.
+//! APIs are grouped into products. A subscription has a pair of keys and opens products
+//! or APIs. [`SubscriptionKeyLayer`] wraps any tower service (axum, tonic, hyper), allows
+//! or denies each request, and passes the caller's identity to later layers.
 //!
 //! [tower]: https://docs.rs/tower
 //!
@@ -11,10 +11,13 @@
 //! |---|---|
 //! | API | a part of your service: an id, a path prefix, whether it requires a subscription |
 //! | product | a group of APIs. *Open* if it requires no subscription |
-//! | subscription | a pair of keys with scopes, a state, and optionally an owner |
-//! | scope | what a subscription opens: a product, an API, all APIs, or everything |
+//! | subscription | a pair of keys with scopes, a state, and optionally an owner (a user) |
+//! | scope | what a subscription opens: a product, an API, all APIs, or the service |
 //! | key slot | `primary` or `secondary`: both work, so that one can be replaced |
-//! | catalog | APIs, products and subscriptions, as one consistent version |
+//! | key source | the part of a request that carries the key, for example a header |
+//! | digest | the SHA-256 of a key: what catalogs and stores keep instead of it |
+//! | key owner | the subscription that a key belongs to, and the slot of the key |
+//! | catalog | definitions (APIs and products) and subscriptions, as one consistent version |
 //! | store | where subscriptions are kept: memory, a file, SQL, Redis, HTTP, your own |
 //! | decision | *allowed* with an [`Access`], *unmatched*, or *denied* with a [`Denial`] |
 //! | access | what later layers see: API, product, subscription, slot, scope |
@@ -48,14 +51,14 @@
 //!     Ok::<_, &str>(Response::new(format!("orders of {caller}")))
 //! }));
 //!
-//! // Accepted: the key belongs to a subscription with a matching scope.
+//! // Allowed: the key belongs to a subscription with a matching scope.
 //! let request = Request::get("/orders/17")
 //!     .header("Ocp-Apim-Subscription-Key", "264a41411c0b43e782f483eb6f3eaeab")
 //!     .body(String::new())?;
 //! let response = service.ready().await?.call(request).await?;
 //! assert_eq!(response.status(), StatusCode::OK);
 //!
-//! // Refused: without a key, the service is not called.
+//! // Denied: without a key, the service is not called.
 //! let request = Request::get("/orders/17").body(String::new())?;
 //! let response = service.ready().await?.call(request).await?;
 //! assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
@@ -63,18 +66,18 @@
 //! # }
 //! ```
 //!
-//! Under axum, it is `Router::route_layer(keys)`, and handlers take `access: Access`
-//! (feature `axum`).
+//! Under axum, add the layer with `Router::route_layer(keys)`. With the feature `axum`,
+//! handlers take `access: Access`.
 //!
 //! # How a request is decided
 //!
-//! Data flows one way, and each step has its module:
+//! Each step has its module:
 //!
 //! | step | module |
 //! |---|---|
-//! | The key is taken from the first source that is present, and becomes a digest | [`key`] |
 //! | The API is chosen by the longest path prefix | [`catalog`] |
-//! | The subscription that owns the digest is looked up | [`store`] |
+//! | The key is taken from the first key source that is present, and becomes a digest | [`key`] |
+//! | The key owner is looked up by the digest | [`store`] |
 //! | The rules decide, in one pure function | [`access`] |
 //! | A denied request is rejected, as Azure does, or as you choose | [`response`] |
 //!
@@ -86,6 +89,10 @@
 //! - [Where to put the layer](guide::placement), and what others see of a key
 //! - [Security](guide::security): what the layer compares, and what it cannot protect
 //! - [Operations](guide::operations): events, spans, metrics
+//! - [Management](guide::manage): subscriptions in a database, and
+//!   [the command-line tool](guide::tool)
+//! - [Scale](guide::scale) and [performance](guide::performance): what large catalogs need,
+//!   and measurements
 //! - [Coming from](guide::coming_from) `from_fn`, tower-http, Azure, Kong
 //!
 //! # Features
@@ -98,17 +105,20 @@
 //! | `file` | `FileStore`: a watched catalog file in the enabled formats |
 //! | `json`, `toml`, `yaml` | the formats of catalog documents |
 //! | `document` | reading and writing catalog documents, and snapshots on disk |
-//! | `cache` | `CachedStore` around any slow store |
-//! | `http` | `HttpStore` and `HttpLookupStore` over your HTTP client |
-//! | `http-client` | a ready-made client for these |
+//! | `cache` | `CachedStore`: a bounded cache around any slow store |
+//! | `http` | `HttpStore` and `HttpLookupStore` with your own HTTP client |
+//! | `http-client` | a ready-made HTTP client for these two stores |
 //! | `redis` | `RedisStore` and `RedisPublisher`: a catalog in Redis |
-//! | `manage`, `sqlite`, `postgres` | creating, rotating and suspending subscriptions; a database |
+//! | `manage` | creating, rotating and suspending subscriptions |
+//! | `sqlite`, `postgres` | management on a database; `SqlStore` and `SqlLookupStore` |
 //! | `rest` | the REST interface of management, and its page |
 //! | `generate` | generated keys, with prefix and checksum |
 //! | `timeout` | `lookup_timeout`: a limit for stores that hang |
 //! | `metrics` | [metrics](guide::operations#metrics) of decisions, lookups and reloads |
 //! | `conformance` | a test suite for stores of your own |
-//! | `import`, `cli` | files of other systems; the command-line tool `subscription-key` |
+//! | `openapi` | security schemes for OpenAPI documents |
+//! | `import` | importers for the configuration files of Azure and Kong |
+//! | `cli` | the command-line tool `subscription-key` |
 //!
 //! "The trait `Handler<_, _>` is not implemented" for a handler that takes [`Access`] means
 //! that the feature `axum` is missing.

@@ -11,7 +11,7 @@ use crate::key::{KeyDigest, Presented};
 
 /// Everything that the decision about one request depends on.
 ///
-/// The owner of the presented key is looked up in the catalog.
+/// [`decide`] looks up the presented key in the catalog of the question.
 #[derive(Debug)]
 pub struct Question {
     pub(crate) catalog: Arc<Catalog>,
@@ -19,7 +19,8 @@ pub struct Question {
     pub(crate) presented: Presented,
     pub(crate) owner: Owner,
     pub(crate) policy: Policy,
-    /// `None`: now. The clock is read only if a validity depends on it.
+    /// The time of the request. `None` means now: the clock is then read, but only if
+    /// the subscription or the key has a validity period.
     pub(crate) time: Option<Timestamp>,
 }
 
@@ -28,7 +29,7 @@ pub struct Question {
 pub(crate) enum Matched {
     Api(ApiIndex),
     None,
-    /// Services that decode and clean up the path would read another API.
+    /// Services that decode and normalise the path would choose another API.
     Ambiguous,
 }
 
@@ -59,11 +60,11 @@ impl Matched {
 /// The owner of the presented key.
 #[derive(Debug)]
 pub(crate) enum Owner {
-    /// Whichever subscription of the catalog has the key.
+    /// Not looked up yet: [`decide`] looks in the catalog.
     InCatalog,
     /// No subscription has the key.
     None,
-    /// A store found it.
+    /// The store found the owner.
     Found(KeyOwner),
     /// The store could not answer.
     Unavailable,
@@ -127,11 +128,11 @@ impl Question {
     }
 }
 
-/// The outcome for a request.
+/// The decision about a request.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Decision {
-    /// The request is let in.
+    /// The request is allowed.
     Allow(Access),
     /// The request is for no API and is let through without an [`Access`].
     Unmatched,
@@ -139,7 +140,7 @@ pub enum Decision {
     Deny(Denial),
 }
 
-/// Decides a request: the same function that the layer uses.
+/// Decides a request by the [rules](crate::access). The layer calls this function too.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -166,31 +167,32 @@ pub fn decide(mut question: Question) -> Decision {
         (Matched::None, Unmatched::Deny) => {
             return question.deny_path(DenialReason::NoSuchApi);
         }
-        // Before anything can let the request in.
+        // Checked before the rules: none of them may allow such a request.
         (Matched::Ambiguous, _) => return question.deny_path(DenialReason::AmbiguousPath),
     };
     let Checked { opened, holder } = question.check_key(api);
     let catalog = question.catalog;
     let reason = match opened {
-        // Rule 1: the key fits.
+        // Rule 1: the key grants access.
         Ok((grant, digest)) => {
             let holder = holder.map(|(holder, _)| (holder, digest));
             return Decision::Allow(Access::new(catalog, grant, holder));
         }
         Err(reason) => reason,
     };
-    let is_refused = reason == DenialReason::StoreUnavailable
+    let must_deny = reason == DenialReason::StoreUnavailable
         || key_presented && policy.inapplicable_key == InapplicableKey::Deny;
-    if !is_refused {
+    if !must_deny {
         let definitions = catalog.definitions();
         let product = definitions.open_product(api);
-        // Rules 2 and 3: an open product contains the API, or it needs no subscription.
+        // Rule 2: an open product contains the API. Rule 3: the API requires no
+        // subscription.
         if product.is_some() || !definitions.api(api).subscription_required() {
             let key = None;
             return Decision::Allow(Access::new(catalog, Grant { api, product, key }, None));
         }
     }
-    // Rule 4.
+    // Rule 4: deny.
     Decision::Deny(Denial {
         catalog: Some(catalog),
         api: Some(api),
@@ -201,16 +203,17 @@ pub fn decide(mut question: Question) -> Decision {
     })
 }
 
-/// What lets a request in.
+/// What allows a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub(crate) api: ApiIndex,
     pub(crate) product: Option<ProductIndex>,
-    /// The slot of the key and the scope that fits, unless the caller is anonymous.
+    /// The slot of the key and the scope that contains the API. `None` for an anonymous
+    /// caller.
     pub(crate) key: Option<(KeySlot, Target)>,
 }
 
-/// What came of a presented key, and the subscription that owns it.
+/// The result of checking the presented key, and the subscription that owns it.
 struct Checked {
     opened: Result<(Grant, KeyDigest), DenialReason>,
     holder: Option<(Holder, KeySlot)>,
@@ -262,7 +265,8 @@ impl Question {
         }
     }
 
-    /// Whether the subscription is active, it and the key are valid, and a scope fits.
+    /// Grants access if the subscription is active, the subscription and the key are
+    /// valid, and a scope contains the API.
     fn check_claim(&self, api: ApiIndex, claim: &Claim<'_>) -> Result<Grant, DenialReason> {
         if claim.state != State::Active {
             return Err(DenialReason::Inactive(claim.state));
@@ -290,8 +294,8 @@ impl Question {
     }
 }
 
-/// The most specific scope that opens the API: API, product, all APIs, service.
-/// Of two products, the one that comes first in the catalog.
+/// The most specific scope that contains the API, in this order: API, product, all
+/// APIs, service. Of two products, the one that comes first in the catalog.
 fn fitting_scope(scopes: Scopes<'_>, api: ApiIndex, definitions: &Definitions) -> Option<Target> {
     let ranked = |target: Target| {
         let rank = match target {

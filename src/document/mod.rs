@@ -1,5 +1,5 @@
 //! Catalog documents: JSON, TOML or YAML text that becomes a
-//! [`Catalog`](crate::catalog::Catalog), or an error with everything that is wrong.
+//! [`Catalog`], or an error with everything that is wrong.
 //!
 #![cfg_attr(feature = "json", doc = "```")]
 #![cfg_attr(not(feature = "json"), doc = "```ignore")]

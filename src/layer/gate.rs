@@ -22,29 +22,30 @@ use crate::observe::{self, Observed};
 use crate::response::{Rejection, RejectionContext, render};
 use crate::store::{Answer, Holdings, SubscriptionStore};
 
-/// A store and the settings of a layer: what all its services share.
+/// The store and the settings of a layer, shared by all its services. Takes a request
+/// from its head to a [`Step`].
 #[derive(Debug)]
 pub(super) struct Gate<S> {
     pub(super) store: Arc<S>,
     pub(super) settings: Settings,
-    /// Why the settings cannot work.
+    /// The error in the settings. Every request is then denied.
     error: Option<ConfigError>,
 }
 
-/// How often the key of one request is looked up at most, if the store changes its
-/// definitions during each lookup.
+/// The maximum number of lookups for one request. A lookup is repeated if the store
+/// changes its definitions during it.
 pub(super) const MAX_LOOKUPS: u32 = 4;
 
-/// What happens to a request next.
+/// What to do with a request next.
 pub(super) enum Step {
-    /// It goes on to the inner service, within the span.
+    /// Call the inner service within the span.
     Pass(Span),
-    /// It goes on as a CORS preflight. The response to it is used only if it is one
-    /// to a preflight; otherwise this one is.
+    /// Call the inner service with a CORS preflight. If its response does not answer
+    /// a preflight, send the rejection instead.
     PassPreflight(Response<Bytes>),
-    /// It is answered.
+    /// Send the rejection.
     Reject(Response<Bytes>),
-    /// The store has to look up the digest first.
+    /// Look up the digest in the store, then call [`Gate::resume`].
     Lookup(KeyDigest, Question),
 }
 
@@ -63,7 +64,7 @@ impl<S: SubscriptionStore> Gate<S> {
         }
     }
 
-    /// Takes a request as far as possible without waiting.
+    /// Decides a request if that needs no waiting. Otherwise returns [`Step::Lookup`].
     pub(super) fn begin(&self, head: &mut Parts) -> Step {
         if let Some(error) = &self.error {
             return self.misconfigured(head, error);
@@ -125,10 +126,11 @@ impl<S: SubscriptionStore> Gate<S> {
         answer
     }
 
-    /// Takes a request further after its `lookups`-th lookup.
+    /// Continues a request with the answer to a lookup. `lookups` is the number of
+    /// lookups so far.
     ///
-    /// An answer counts only together with the definitions that it belongs to. If
-    /// these are not those on which the request was read, the request is read again.
+    /// An answer is used only with the definitions that it belongs to. If the request
+    /// was read with other definitions, it is read again.
     pub(super) fn resume(
         &self,
         head: &mut Parts,
@@ -160,7 +162,7 @@ impl<S: SubscriptionStore> Gate<S> {
             Err(error) => return self.misconfigured(head, &error),
         };
         match to_look_up(&question) {
-            // The new definitions name another key.
+            // The new definitions have other key names, and these give another key.
             Some(digest) if question.presented != looked_up => {
                 if lookups < MAX_LOOKUPS {
                     return Step::Lookup(digest, question);
@@ -174,7 +176,8 @@ impl<S: SubscriptionStore> Gate<S> {
         }
     }
 
-    /// Reads what a request asks for, on the definitions that apply to it.
+    /// Reads the API and the key of a request. The API comes first: it can have its
+    /// own key names.
     fn read(&self, head: &mut Parts, holdings: Holdings) -> Result<Question, ConfigError> {
         let catalog = self.settings.definitions(holdings)?;
         let api = self.settings.api(&catalog, head)?;
@@ -216,7 +219,7 @@ impl<S: SubscriptionStore> Gate<S> {
         self.finish(head, Decision::Deny(denial), Some(error))
     }
 
-    /// Lets a preflight through that would be denied for want of a key.
+    /// Passes a preflight that would be denied because it has no key.
     fn preflight(&self, head: &mut Parts, mut question: Question) -> Step {
         question.presented = Presented::Missing;
         let is_ambiguous = question.api == Matched::Ambiguous;
@@ -274,8 +277,8 @@ impl<S: SubscriptionStore> Gate<S> {
         }
     }
 
-    /// Prepares a request to go on without an access, also without one of an outer
-    /// layer.
+    /// Prepares a request that passes without an [`Access`]: removes also the one that
+    /// an outer layer inserted.
     fn let_through(&self, head: &mut Parts, api: Option<&Api>) {
         self.strip(head, api);
         head.extensions.remove::<Access>();
@@ -287,7 +290,7 @@ impl<S: SubscriptionStore> Gate<S> {
         let api = denial.api();
         let names = self.settings.names(api);
         if api.is_none() {
-            // Nothing was taken if the store or the settings failed.
+            // If the store or the settings failed, `take` has not marked the headers.
             mark_all(&self.settings.sources, &names, &mut head.headers);
         }
         render(&RejectionContext {
@@ -306,9 +309,9 @@ impl<S: SubscriptionStore> Gate<S> {
         })
     }
 
-    /// Adds what the request shows about the cause of a denial, if it can be seen.
+    /// Adds a hint about the cause of a denial, if a log or an extension will show it.
     fn add_hint(&self, head: &Parts, denial: &mut Denial) {
-        // Hints are about denials that anybody can cause.
+        // Only denials that any client can cause have hints.
         let is_logged = self.settings.levels.unknown <= LevelFilter::current();
         if !is_logged && !self.settings.denial_extension {
             return;
@@ -328,7 +331,7 @@ impl<S: SubscriptionStore> Gate<S> {
     }
 }
 
-/// The digest that the decision depends on, if it does.
+/// The digest to look up, if the decision depends on a key.
 fn to_look_up(question: &Question) -> Option<KeyDigest> {
     match (question.api, question.presented) {
         (Matched::Api(_), Presented::Key(digest)) => Some(digest),

@@ -8,8 +8,9 @@
 //! | `CachedStore` (feature `cache`) | any slow store behind a bounded cache |
 //! | `HttpStore` (feature `http`) | a whole catalog fetched over HTTP and kept up to date |
 //! | `HttpLookupStore` (feature `http`) | keys looked up over HTTP one by one |
-//! | `RedisStore` (feature `redis`) | a fleet: a catalog in Redis, changes pushed to all |
-//! | `SqlStore` (features `sqlite`, `postgres`) | a fleet: a database that `manage` writes, changes pushed to all |
+//! | `RedisStore` (feature `redis`) | many instances: a catalog in Redis, changes pushed to each of them |
+//! | `SqlStore` (feature `sqlite` or `postgres`) | many instances: a database that [`manage`](crate::guide::manage) changes, copied into memory |
+//! | `SqlLookupStore` (feature `sqlite` or `postgres`) | the same database if it is larger than memory |
 //! | [`BoxStore`] | a store chosen at run time |
 //! | your own | everything else: one `async fn` |
 //!
@@ -35,8 +36,8 @@
 //! }
 //! ```
 //!
-//! It only knows keys. The APIs and products that its subscriptions refer to are
-//! given to the layer: [`catalog`](crate::SubscriptionKeyLayer::catalog) or
+//! This store knows keys only. The APIs and products that its subscriptions refer to
+//! are set on the layer: [`catalog`](crate::SubscriptionKeyLayer::catalog) or
 //! [`single_api`](crate::SubscriptionKeyLayer::single_api).
 //!
 //! [`SubscriptionStore`] lists the requirements for a store.
@@ -120,20 +121,20 @@ pub use sql::{SqlLookupStore, SqlStore};
 /// does not exist, because [`find`](Self::find) is an `async fn`.
 ///
 /// Only [`find`](Self::find) is required. A store that also knows APIs and products
-/// implements [`holdings`](Self::holdings), and [`lookup`](Self::lookup) if it
-/// knows to which of them an answer belongs. A store that keeps answers in memory
-/// implements [`lookup_cached`](Self::lookup_cached).
+/// implements [`holdings`](Self::holdings). If it also knows to which version of these
+/// an answer belongs, it implements [`lookup`](Self::lookup). A store that keeps
+/// answers in memory implements [`lookup_cached`](Self::lookup_cached).
 ///
 /// Implementations must
 ///
 /// - return an error if they cannot answer, never `None`: `None` denies a caller
 ///   with a good key;
-/// - return a subscription in any state: the decision denies it, and the
-///   operator reads why;
+/// - return a subscription in any state: the decision denies one that is not active,
+///   and the log gives the reason;
 /// - accept any digest: it is computed from untrusted input;
-/// - be ready to be dropped at any await: the future of a lookup is dropped when
+/// - tolerate a drop at any await: the future of a lookup is dropped when
 ///   the client disconnects;
-/// - never answer by APIs and products newer than those that
+/// - never base an answer on newer APIs and products than
 ///   [`holdings`](Self::holdings) returns, unless the answer
 ///   [carries them](Answer::with_definitions).
 #[diagnostic::on_unimplemented(
@@ -143,7 +144,7 @@ pub use sql::{SqlLookupStore, SqlStore};
             its one required method is `async fn find`"
 )]
 pub trait SubscriptionStore: Send + Sync + 'static {
-    /// The error of a store that could not answer. It never means "no such key".
+    /// The error if the store cannot answer. It never means "no such key".
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// The subscription that owns the key, or `None` if no subscription has it.
@@ -156,14 +157,17 @@ pub trait SubscriptionStore: Send + Sync + 'static {
         key: &KeyDigest,
     ) -> impl Future<Output = Result<Option<KeyOwner>, Self::Error>> + Send;
 
-    /// The same with the APIs and products that the answer belongs to, if the store
-    /// knows them. The layer calls this method.
+    /// Same as [`find`](Self::find), with the definitions (APIs and products) that the
+    /// answer belongs to, if the store knows them. The layer calls this method if the
+    /// catalog in memory does not have all keys and
+    /// [`lookup_cached`](Self::lookup_cached) has no answer that it can use.
     ///
     /// A request is decided on one version of the catalog. If an answer carries
-    /// definitions, the request is decided on these. If it carries none, it counts
-    /// only as long as [`holdings`](Self::holdings) returns the same definitions as
-    /// before the lookup; otherwise the key is looked up again, up to four times,
-    /// and then the client gets a 503.
+    /// definitions, the request is decided on these. If it carries none, it is used
+    /// only if [`holdings`](Self::holdings) still returns the same definitions as
+    /// before the lookup. Otherwise the key is looked up again. After four lookups in
+    /// total, the client gets a 503. Definitions that are set on the layer never
+    /// change.
     ///
     /// Default: the answer of [`find`](Self::find), without definitions.
     ///
@@ -175,8 +179,8 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     }
 
     /// Non-blocking lookup: returns the answer if it is already in memory, and
-    /// `None` if the store has to look. A request that is answered here waits for
-    /// nothing and allocates nothing for its lookup.
+    /// `None` if a [`lookup`](Self::lookup) is needed. A request that is answered here
+    /// does not wait, and its lookup allocates nothing.
     ///
     /// Default: `None`.
     fn lookup_cached(&self, key: &KeyDigest) -> Option<Answer> {
@@ -199,17 +203,17 @@ pub trait SubscriptionStore: Send + Sync + 'static {
 
     /// Records an allowed request. The layer calls this method for each one.
     ///
-    /// Implementations must return at once and not allocate: for a store that reports
-    /// the last use of keys, count here and write later.
+    /// Implementations must return at once and not allocate. A store that reports the
+    /// last use of keys counts here and writes later.
     ///
-    /// Default: nothing.
+    /// Default: does nothing.
     fn record_use(&self, access: &Access) {
         let _ = access;
     }
 }
 
-/// What a store answers about a key: the owner or its absence, and the definitions
-/// that the answer belongs to, if the store knows them.
+/// The answer of a store about a key: the key owner, if there is one, and the
+/// definitions that the answer belongs to, if the store knows them.
 #[derive(Debug, Clone)]
 pub struct Answer {
     owner: Option<KeyOwner>,
@@ -240,7 +244,7 @@ impl Answer {
         self.owner.as_ref()
     }
 
-    /// The owner of the key, without the rest.
+    /// Same as [`owner`](Self::owner), by value.
     #[must_use]
     pub fn into_owner(self) -> Option<KeyOwner> {
         self.owner
@@ -261,18 +265,18 @@ impl Answer {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Holdings {
-    /// Keys only: the layer is given the APIs and products.
+    /// Keys only. The APIs and products are set on the layer.
     Keys,
     /// APIs and products. Subscriptions are looked up one by one.
     ///
-    /// While they do not change, return the same catalog or clones of it. A rebuilt
-    /// catalog counts as another version, even if it is equal.
+    /// As long as they do not change, return the same catalog or a clone of it. A
+    /// rebuilt catalog counts as another version, even if it is equal.
     Definitions(Arc<Catalog>),
     /// Everything: no key is looked up, because the catalog has them all.
     Everything(Arc<Catalog>),
 }
 
-/// A shared store is the same store.
+/// Forwards every method to the shared store.
 impl<S: SubscriptionStore> SubscriptionStore for Arc<S> {
     type Error = S::Error;
 
