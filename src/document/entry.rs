@@ -197,7 +197,7 @@ impl<'a> ApiEntry<'a> {
         });
         let query = self.key_names.as_ref().and_then(|names| {
             let place = Place::of("key_names").inside("query");
-            let query = KeyQuery::new(&*names.query.as_ref()?.0);
+            let query = KeyQuery::new(&names.query.as_ref()?.0);
             query.map_err(|error| problems.add(place, error)).ok()
         });
         let id = problems.id(self.id);

@@ -284,7 +284,7 @@ impl<'k> Reader<'k> {
     }
 
     fn note_misfit(&mut self, list: List, subject: Subject, node: &Node, misfit: &Misfit) {
-        match &misfit.unknown {
+        match misfit.unknown.as_deref() {
             Some(unknown) if self.tolerant => {
                 let name = quoted(&unknown.name).unwrap_or_else(|| "a field".into());
                 self.read.ignore(format!("{name} in {}", list.name()));

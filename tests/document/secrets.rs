@@ -137,7 +137,7 @@ fn key_in_any_wrong_place_is_never_shown() {
             let issues = issues(format, document(format, line, secret)).join("\n");
             assert!(!issues.is_empty(), "{format:?} {line} {secret}: accepted");
             assert!(!gives_away(&issues, secret), "{format:?} {line}: {issues}");
-            let debug = format!("{:?}", parse(format, &document(format, line, secret)));
+            let debug = format!("{:?}", parse(format, document(format, line, secret)));
             assert!(!gives_away(&debug, secret), "{format:?} {line}: {debug}");
         }
     }

@@ -45,7 +45,7 @@ pub(in crate::document) struct Misfit {
     pub(in crate::document) message: String,
     pub(in crate::document) advice: Option<String>,
     /// The field that is unknown, if that is the problem.
-    pub(in crate::document) unknown: Option<Unknown>,
+    pub(in crate::document) unknown: Option<Box<Unknown>>,
 }
 
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Misfit {
     }
 
     pub(in crate::document) fn note(&self, subject: Subject, at: usize) -> Note {
-        let (message, advice) = match &self.unknown {
+        let (message, advice) = match self.unknown.as_deref() {
             Some(Unknown {
                 name,
                 known,
@@ -146,7 +146,7 @@ impl de::Error for Misfit {
             context: Context::Schema,
         };
         Self {
-            unknown: Some(unknown),
+            unknown: Some(Box::new(unknown)),
             ..Self::new("unknown field", None)
         }
     }

@@ -104,7 +104,6 @@ impl SqlRepository {
             .dialect()
             .choose("SELECT 1", "SET LOCAL synchronous_commit TO OFF");
         session.execute(text, Vec::new()).await?;
-        drop(session);
         Ok(transaction)
     }
 

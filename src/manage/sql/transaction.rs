@@ -38,7 +38,6 @@ impl RecordTransaction {
         );
         let row = session.row(text, Vec::new()).await?;
         let number = row.map_or(Ok(0), |row| row.number(0))?;
-        drop(session);
         Ok(Self {
             database: database.clone(),
             transaction,

@@ -97,7 +97,6 @@ pub(super) async fn changes(
                 ORDER BY number, idx LIMIT $2";
     let values = vec![after.number.into(), (MANY + 1).into()];
     let rows = session.rows(text, values).await?;
-    drop(session);
     if rows.len() as i64 > MANY {
         return Ok(Found::TooMuch);
     }

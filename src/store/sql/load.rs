@@ -35,7 +35,6 @@ pub(super) async fn load(
     for row in session.rows(text, Vec::new()).await? {
         builder.push_product(product(&row)?.to_catalog());
     }
-    drop(session);
     if extent == Extent::Everything {
         builder = subscriptions(transaction, builder).await?;
     }
