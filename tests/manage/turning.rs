@@ -11,14 +11,17 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_subscription_key::SubscriptionKeyLayer;
 use tower_subscription_key::catalog::{Api, Catalog, Product, Subscription};
 use tower_subscription_key::manage::{Import, ImportOptions, Manage};
-use tower_subscription_key::store::SqlStore;
+use tower_subscription_key::store::{SqlLookupStore, SqlStore, SubscriptionStore};
 
+use crate::replica::until;
 use crate::support::*;
 
-tests!(turning_catalogs_never_mix);
+tests!(
+    turning_catalogs_never_mix,
+    turning_catalogs_and_lookups_never_mix,
+);
 
 const KEY: &str = "264a41411c0b43e782f483eb6f3eaeab";
-const TURNS: usize = 100;
 
 async fn put_turned(manage: &Manage, turn: usize) {
     let (with_x, with_y) = if turn.is_multiple_of(2) {
@@ -43,7 +46,7 @@ async fn put_turned(manage: &Manage, turn: usize) {
     import.await.unwrap();
 }
 
-async fn status(layer: &SubscriptionKeyLayer<SqlStore>, path: &str) -> u16 {
+async fn status<S: SubscriptionStore>(layer: &SubscriptionKeyLayer<S>, path: &str) -> u16 {
     let inner =
         service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
     let request = Request::builder()
@@ -56,7 +59,7 @@ async fn status(layer: &SubscriptionKeyLayer<SqlStore>, path: &str) -> u16 {
 }
 
 /// The statuses of requests for `/x` and `/y` until the end, without repetitions.
-async fn ask(store: SqlStore, is_over: Arc<AtomicBool>) -> Vec<[u16; 2]> {
+async fn ask(store: impl SubscriptionStore + Clone, is_over: Arc<AtomicBool>) -> Vec<[u16; 2]> {
     let layer = SubscriptionKeyLayer::new(store);
     let mut statuses = Vec::new();
     while !is_over.load(Ordering::SeqCst) {
@@ -69,6 +72,25 @@ async fn ask(store: SqlStore, is_over: Arc<AtomicBool>) -> Vec<[u16; 2]> {
     statuses
 }
 
+/// Turns while tasks send requests, and waits after each turn.
+async fn turn<S: SubscriptionStore + Clone>(
+    manage: &Manage,
+    store: &S,
+    turns: usize,
+    in_use: impl AsyncFn(usize),
+) {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let asking = [(); 2].map(|()| tokio::spawn(ask(store.clone(), Arc::clone(&is_over))));
+    for turn in 1..=turns {
+        put_turned(manage, turn).await;
+        in_use(turn).await;
+    }
+    is_over.store(true, Ordering::SeqCst);
+    for asking in asking {
+        assert_eq!(asking.await.unwrap(), [[200, 401]]);
+    }
+}
+
 async fn turning_catalogs_never_mix(repository: impl Repository) {
     let Some(target) = repository.target() else {
         return;
@@ -77,15 +99,24 @@ async fn turning_catalogs_never_mix(repository: impl Repository) {
     put_turned(&manage, 0).await;
     let store = SqlStore::open(target).await.unwrap();
     let first = store.status().version();
-    let is_over = Arc::new(AtomicBool::new(false));
-    let asking = [(); 2].map(|()| tokio::spawn(ask(store.clone(), Arc::clone(&is_over))));
-    for turn in 1..=TURNS {
-        put_turned(&manage, turn).await;
+    turn(&manage, &store, 100, async |_| {
         store.reload().await.unwrap();
-    }
-    is_over.store(true, Ordering::SeqCst);
-    for asking in asking {
-        assert_eq!(asking.await.unwrap(), [[200, 401]]);
-    }
-    assert!(store.status().version() >= first + TURNS as u64);
+    })
+    .await;
+    assert!(store.status().version() >= first + 100);
+}
+
+async fn turning_catalogs_and_lookups_never_mix(repository: impl Repository) {
+    let Some(target) = repository.target() else {
+        return;
+    };
+    let manage = repository.open(Manage::builder()).await.unwrap();
+    put_turned(&manage, 0).await;
+    let store = SqlLookupStore::open(target).await.unwrap();
+    let first = store.status().version();
+    turn(&manage, &store, 15, async |turn| {
+        let due = first + turn as u64;
+        until(|| async { store.status().version() >= due }).await;
+    })
+    .await;
 }

@@ -4,20 +4,21 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::catalog::{Catalog, KeyOwner, KeySlot};
 use crate::key::KeyDigest;
-use crate::manage::sql::{SqlRepository, SqlResult};
+use crate::manage::sql::{SqlRepository, SqlResult, SqlTransaction};
 use crate::manage::{ManageError, RepositoryError};
 #[cfg(feature = "cache")]
 use crate::store::invalidation::Watchers;
 use crate::store::sql::builder::{SqlStoreBuilder, Started};
+use crate::store::sql::feed;
 #[cfg(feature = "cache")]
 use crate::store::sql::feed::Touched;
 #[cfg(feature = "cache")]
 use crate::store::sql::follow::OnChange;
 use crate::store::sql::load::{self, Extent};
 use crate::store::sql::store::Shared;
+use crate::store::{Answer, CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore};
 #[cfg(feature = "cache")]
 use crate::store::{CacheConfigError, CachedStore, CachedStoreBuilder, Invalidation};
-use crate::store::{CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore};
 
 /// A store that keeps APIs and products of a management database in memory and
 /// looks up one key at a time, by its digest.
@@ -121,21 +122,34 @@ impl SqlLookupStore {
         Ok(cache)
     }
 
-    async fn owner(&self, key: &KeyDigest) -> SqlResult<Option<KeyOwner>> {
-        let text = "SELECT s.data, k.slot FROM sk_keys k \
-                    JOIN sk_subscriptions s ON s.id = k.subscription WHERE k.digest = $1";
-        let values = vec![key.as_bytes().as_slice().into()];
+    /// Reads the owner, and the APIs and products that it belongs to if those in use
+    /// are of another version.
+    async fn look_up(&self, key: &KeyDigest) -> Result<Answer, RepositoryError> {
         let mut transaction = self.repository.database().snapshot().await?;
-        let row = transaction.session().row(text, values).await?;
-        let Some(row) = row else {
-            return Ok(None);
+        let answer = Answer::new(owner(&mut transaction, key).await?);
+        let number = feed::mark(&mut transaction).await?.number;
+        let in_use = self.shared.replica.at_revision(&number.to_string());
+        let definitions = match in_use {
+            Some(definitions) => definitions,
+            None => Arc::new(load::load(&mut transaction, Extent::Definitions).await?),
         };
-        let slot = match row.int(1)? {
-            0 => KeySlot::Primary,
-            _ => KeySlot::Secondary,
-        };
-        Ok(Some(KeyOwner::new(load::subscription(&row)?, slot)))
+        Ok(answer.with_definitions(definitions))
     }
+}
+
+async fn owner(transaction: &mut SqlTransaction, key: &KeyDigest) -> SqlResult<Option<KeyOwner>> {
+    let text = "SELECT s.data, k.slot FROM sk_keys k \
+                JOIN sk_subscriptions s ON s.id = k.subscription WHERE k.digest = $1";
+    let values = vec![key.as_bytes().as_slice().into()];
+    let row = transaction.session().row(text, values).await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let slot = match row.int(1)? {
+        0 => KeySlot::Primary,
+        _ => KeySlot::Secondary,
+    };
+    Ok(Some(KeyOwner::new(load::subscription(&row)?, slot)))
 }
 
 /// Announces the changed subscriptions, or that anything may have changed.
@@ -163,9 +177,12 @@ impl SubscriptionStore for SqlLookupStore {
     type Error = SqlLookupError;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, SqlLookupError> {
+        Ok(self.lookup(key).await?.into_owner())
+    }
+
+    async fn lookup(&self, key: &KeyDigest) -> Result<Answer, SqlLookupError> {
         self.shared.task.ensure_running();
-        let owner = self.owner(key).await;
-        Ok(owner.map_err(RepositoryError::from)?)
+        Ok(self.look_up(key).await?)
     }
 
     fn holdings(&self) -> Result<Holdings, SqlLookupError> {
