@@ -138,23 +138,19 @@
 pub mod access;
 pub mod catalog;
 #[cfg(feature = "document")]
-#[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub mod document;
 pub mod guide;
 #[cfg(feature = "import")]
-#[cfg_attr(docsrs, doc(cfg(feature = "import")))]
 pub mod import;
 pub mod key;
 pub mod layer;
 pub mod lint;
 #[cfg(feature = "manage")]
-#[cfg_attr(docsrs, doc(cfg(feature = "manage")))]
 pub mod manage;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod observe;
 #[cfg(feature = "openapi")]
-#[cfg_attr(docsrs, doc(cfg(feature = "openapi")))]
 pub mod openapi;
 pub mod response;
 pub mod store;
@@ -165,17 +161,13 @@ pub use key::{KeyDigest, KeySource};
 pub use layer::{ConfigError, SubscriptionKeyLayer};
 pub use response::RejectionFormat;
 #[cfg(feature = "cache")]
-#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use store::CachedStore;
 #[cfg(feature = "file")]
-#[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub use store::FileStore;
 pub use store::{BoxStore, MemoryStore, SubscriptionStore};
 #[cfg(feature = "http")]
-#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub use store::{HttpLookupStore, HttpStore};
 #[cfg(feature = "redis")]
-#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use store::{RedisPublisher, RedisStore};
 
 /// Compiles the code in README.md.

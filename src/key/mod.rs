@@ -5,7 +5,6 @@
 
 mod digest;
 #[cfg(feature = "generate")]
-#[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
 mod generate;
 mod names;
 #[cfg(test)]
@@ -17,7 +16,6 @@ mod wire;
 
 pub use digest::{DigestParseError, KeyDigest};
 #[cfg(feature = "generate")]
-#[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
 pub use generate::{GeneratedKey, PrefixError, generate, generate_prefixed, has_valid_checksum};
 pub use names::{KeyHeader, KeyNameError, KeyQuery};
 pub use source::KeySource;

@@ -150,7 +150,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// a lookup. Set it only if all keys are made by
     /// [`generate_prefixed`](crate::key::generate_prefixed).
     #[cfg(feature = "generate")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "generate")))]
     #[must_use]
     pub fn generated_keys_only(mut self, only: bool) -> Self {
         self.settings.generated_keys_only = only;
@@ -294,7 +293,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     ///
     /// It needs a tokio runtime with its timer.
     #[cfg(feature = "timeout")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "timeout")))]
     #[must_use]
     pub fn lookup_timeout(mut self, limit: Duration) -> Self {
         self.settings.lookup_timeout = Some(limit);

@@ -30,7 +30,6 @@ use std::time::SystemTime;
 use crate::catalog::{Catalog, Entity, KeySlot};
 
 #[cfg(feature = "json")]
-#[cfg_attr(docsrs, doc(cfg(feature = "json")))]
 pub use keys::written_keys;
 
 /// How much a finding matters.

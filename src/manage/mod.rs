@@ -39,7 +39,6 @@ mod operations;
 mod record;
 pub(crate) mod repository;
 #[cfg(feature = "rest")]
-#[cfg_attr(docsrs, doc(cfg(feature = "rest")))]
 pub mod rest;
 mod seal;
 mod secret;

@@ -47,35 +47,27 @@
 pub(crate) mod backoff;
 mod boxed;
 #[cfg(feature = "cache")]
-#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 mod cached;
 #[cfg(feature = "conformance")]
-#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
 #[cfg(feature = "file")]
-#[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub mod file;
 #[cfg(feature = "http")]
-#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
 #[cfg(feature = "cache")]
-#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 mod invalidation;
 mod memory;
 
 #[cfg(feature = "redis")]
-#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub mod redis;
 #[cfg(any(feature = "file", feature = "http", feature = "redis", feature = "sql"))]
 pub(crate) mod replica;
 #[cfg(any(feature = "http", feature = "sqlite", feature = "postgres"))]
 pub(crate) mod save;
 #[cfg(feature = "document")]
-#[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub mod snapshot;
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-#[cfg_attr(docsrs, doc(cfg(any(feature = "sqlite", feature = "postgres"))))]
 pub mod sql;
 
 use std::future::Future;
@@ -87,32 +79,21 @@ use crate::key::KeyDigest;
 
 pub use boxed::{BoxStore, BoxStoreError};
 #[cfg(feature = "cache")]
-#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use cached::{CacheConfigError, CacheStats, CachedStore, CachedStoreBuilder, CachedStoreError};
 #[cfg(feature = "file")]
-#[cfg_attr(docsrs, doc(cfg(feature = "file")))]
 pub use file::FileStore;
 #[cfg(feature = "http")]
-#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub use http::{HttpLookupStore, HttpStore};
 #[cfg(feature = "cache")]
-#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use invalidation::Invalidation;
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
-#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use redis::{RedisPublisher, RedisStore};
 #[cfg(any(feature = "file", feature = "http", feature = "redis", feature = "sql"))]
-#[cfg_attr(
-    docsrs,
-    doc(cfg(any(feature = "file", feature = "http", feature = "redis", feature = "sql")))
-)]
 pub use replica::{CatalogUnavailable, Origin, StoreStatus};
 #[cfg(feature = "document")]
-#[cfg_attr(docsrs, doc(cfg(feature = "document")))]
 pub use snapshot::SnapshotFile;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-#[cfg_attr(docsrs, doc(cfg(any(feature = "sqlite", feature = "postgres"))))]
 pub use sql::{SqlLookupStore, SqlStore};
 
 /// A source of subscriptions: looks up the subscription that owns a key.

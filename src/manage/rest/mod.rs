@@ -156,7 +156,6 @@ impl Rest {
     /// seconds later, so that a client can use a new key at once; and keys are
     /// explained on its catalog. Default: a change is answered when it is durable.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    #[cfg_attr(docsrs, doc(cfg(any(feature = "sqlite", feature = "postgres"))))]
     #[must_use]
     pub fn with_replica(mut self, store: SqlStore) -> Self {
         self.shared.replica = Some(store);

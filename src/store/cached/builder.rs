@@ -177,7 +177,6 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
     /// other stores nothing is saved, and this is logged once. A subscription is left out
     /// if its scopes name no API or product of the definitions.
     #[cfg(feature = "document")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
     pub fn keep_snapshot(mut self, file: impl Into<SnapshotFile>) -> Self {
         self.snapshot = Some(file.into());
         self
@@ -185,7 +184,6 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
 
     /// How often the snapshot is saved if something changed. Default: 30 seconds.
     #[cfg(feature = "document")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
     pub fn snapshot_interval(mut self, interval: Duration) -> Self {
         self.save_every = interval;
         self

@@ -160,7 +160,6 @@ impl<S: SubscriptionStore> CachedStore<S> {
     /// The time of a snapshot stays if nothing changes, or if the store has not
     /// answered since.
     #[cfg(feature = "document")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
     #[must_use]
     pub fn snapshot_saved_at(&self) -> Option<std::time::SystemTime> {
         self.core.snapshots.as_ref()?.saved_at()
@@ -168,7 +167,6 @@ impl<S: SubscriptionStore> CachedStore<S> {
 
     /// The time since [`snapshot_saved_at`](Self::snapshot_saved_at).
     #[cfg(feature = "document")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
     #[must_use]
     pub fn snapshot_age(&self) -> Option<std::time::Duration> {
         let saved_at = self.snapshot_saved_at()?;
@@ -178,7 +176,6 @@ impl<S: SubscriptionStore> CachedStore<S> {
     /// Why the snapshot is not up to date: the last save failed, or the task that
     /// saves has ended. `None`: nothing is wrong.
     #[cfg(feature = "document")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "document")))]
     #[must_use]
     pub fn snapshot_error(&self) -> Option<String> {
         self.core.snapshots.as_ref()?.error()

@@ -144,7 +144,6 @@ impl HttpStoreBuilder {
     /// [`HttpOpenError`] if a setting cannot work, or if the first attempt fails and
     /// there is no snapshot to use.
     #[cfg(feature = "http-client")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
     pub async fn open(self) -> Result<HttpStore, HttpOpenError> {
         self.open_with(HttpClient::new()).await
     }
@@ -156,7 +155,6 @@ impl HttpStoreBuilder {
     ///
     /// [`HttpConfigError`] if a setting cannot work.
     #[cfg(feature = "http-client")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
     pub fn start(self) -> Result<HttpStore, HttpConfigError> {
         self.start_with(HttpClient::new())
     }

@@ -262,7 +262,6 @@ impl HttpLookupStoreBuilder {
     ///
     /// [`HttpConfigError`] if a setting cannot work.
     #[cfg(feature = "http-client")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
     pub fn build(self) -> Result<HttpLookupStore<HttpClient>, HttpConfigError> {
         self.build_with(HttpClient::new())
     }

@@ -102,7 +102,6 @@ mod store;
 
 pub use builder::HttpStoreBuilder;
 #[cfg(feature = "http-client")]
-#[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
 pub use client::{ClientBody, ClientError, ClientFuture, HttpClient, RootsError};
 pub use error::{HttpConfigError, HttpError, HttpLookupError, HttpOpenError};
 pub use exchange::{HttpService, RequestBody};

@@ -35,7 +35,6 @@ impl SqlStore {
     ///
     /// Several changes are published as one. While the database or Redis is away,
     /// it is tried again with growing pauses, and the cause is logged once.
-    #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
     pub async fn publish_to(&self, publisher: &RedisPublisher) -> Infallible {
         let database = self.repository().database();
         let mut wake = Wake::new(database.clone());

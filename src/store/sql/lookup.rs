@@ -103,7 +103,6 @@ impl SqlLookupStore {
     ///
     /// [`CacheConfigError`] if a setting cannot work.
     #[cfg(feature = "cache")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
     pub fn cached_with(
         self,
         settings: impl FnOnce(CachedStoreBuilder<Self>) -> CachedStoreBuilder<Self>,
