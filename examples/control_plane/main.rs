@@ -85,7 +85,7 @@ async fn run(mut flags: Flags) -> Result<(), Box<dyn Error>> {
     let store = SqlStore::builder(&flags.database).name(name).open().await?;
     let rest = Rest::new(manage, tokens).with_replica(store.clone());
     let mut status = store.watch_status();
-    let keys = SubscriptionKeyLayer::new(store).validate()?;
+    let keys = SubscriptionKeyLayer::new(store.clone()).validate()?;
 
     let management = listen(flags.listen).await?;
     let gateway = listen(flags.gateway).await?;
@@ -105,6 +105,7 @@ async fn run(mut flags: Flags) -> Result<(), Box<dyn Error>> {
         &format!("control plane on {url}\ngateway on {gateway_url}\n{try_it}"),
     );
     serving.await;
+    store.close().await;
     // The last connections may still be letting go of the store.
     let gone = async { while status.changed().await.is_ok() {} };
     let _ = tokio::time::timeout(Duration::from_secs(1), gone).await;

@@ -172,6 +172,9 @@ pub struct AuditQuery {
     pub from: Option<SystemTime>,
     /// Only entries before this time.
     pub until: Option<SystemTime>,
+    /// Only entries before the one with this number and index: the last one of the page
+    /// before. Not counted by the total.
+    pub before: Option<(u64, u64)>,
     /// How many entries to leave out.
     pub skip: u64,
     /// At most how many entries to return.
@@ -188,6 +191,7 @@ impl Default for AuditQuery {
             outcome: None,
             from: None,
             until: None,
+            before: None,
             skip: 0,
             top: 100,
         }

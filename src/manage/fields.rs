@@ -215,7 +215,7 @@ impl KeyInput {
 }
 
 /// What an operation expects of the record before it changes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Expected {
     /// Nothing.
     #[default]
@@ -226,4 +226,6 @@ pub enum Expected {
     Present,
     /// The record exists in exactly this version.
     Version(u64),
+    /// The record exists in one of these versions.
+    OneOf(Vec<u64>),
 }

@@ -128,6 +128,9 @@ pub(crate) trait Filtered {
 pub struct ListQuery {
     /// Only records for which the filter holds.
     pub filter: Option<Filter>,
+    /// Only records with a greater id: the last one of the page before. Cheaper than
+    /// `skip`, and not counted by the total.
+    pub after: Option<String>,
     /// How many records to leave out.
     pub skip: u64,
     /// At most how many records to return.
@@ -140,6 +143,7 @@ impl Default for ListQuery {
     fn default() -> Self {
         Self {
             filter: None,
+            after: None,
             skip: 0,
             top: 100,
             order: Order::Id,
@@ -164,6 +168,6 @@ pub enum Order {
 pub struct Page<T> {
     /// The records.
     pub records: Vec<T>,
-    /// How many there are without `skip` and `top`.
+    /// How many there are on all pages.
     pub total: u64,
 }

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 use std::future::ready;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
@@ -17,8 +17,7 @@ use crate::manage::audit::{AuditEntry, AuditQuery, Outcome};
 use crate::manage::filter::{Filtered, ListQuery, Order, Page};
 use crate::manage::record::{ApiRecord, ProductRecord, RecordKind, RecordRef, SubscriptionRecord};
 use crate::manage::repository::{
-    Answer, Counted, KeyUse, LEASE, REFUSED_KEPT, Repository, SealedKey, SubscriptionPut,
-    Transaction,
+    Answer, Counted, REFUSED_KEPT, Repository, SealedKey, SubscriptionPut, Transaction,
 };
 
 #[derive(Clone, Default)]
@@ -40,12 +39,9 @@ struct Key {
     sealed: Option<Vec<u8>>,
 }
 
-#[derive(Default)]
 pub(super) struct MemoryRepository {
     tables: Arc<ArcSwap<Tables>>,
     writer: Arc<tokio::sync::Mutex<()>>,
-    uses: Mutex<HashMap<(String, KeySlot), SystemTime>>,
-    replicas: Mutex<HashMap<String, (u64, Instant)>>,
 }
 
 impl MemoryRepository {
@@ -59,19 +55,8 @@ impl MemoryRepository {
         });
         Self {
             tables: Arc::new(ArcSwap::from_pointee(tables)),
-            ..Self::default()
+            writer: Arc::default(),
         }
-    }
-
-    fn with_use(&self, mut record: SubscriptionRecord) -> SubscriptionRecord {
-        let uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-        for slot in [KeySlot::Primary, KeySlot::Secondary] {
-            let used = uses.get(&(record.id.clone(), slot)).copied();
-            if let Some(key) = record.key_mut(slot) {
-                key.last_used_at = used;
-            }
-        }
-        record
     }
 }
 
@@ -99,8 +84,7 @@ impl Repository for MemoryRepository {
     }
 
     fn subscription<'a>(&'a self, id: &'a str) -> Answer<'a, Option<SubscriptionRecord>> {
-        let record = self.tables.load().subscriptions.get(id).cloned();
-        answer(record.map(|record| self.with_use(record)))
+        answer(self.tables.load().subscriptions.get(id).cloned())
     }
 
     fn list_apis<'a>(&'a self, query: &'a ListQuery) -> Answer<'a, Page<ApiRecord>> {
@@ -125,25 +109,19 @@ impl Repository for MemoryRepository {
         now: SystemTime,
     ) -> Answer<'a, Page<SubscriptionRecord>> {
         let tables = self.tables.load();
-        let seen = |record: &SubscriptionRecord| {
-            let mut seen = self.with_use(record.clone());
-            seen.state = record.state_at(now);
-            seen
-        };
-        let page = list(query, tables.subscriptions.values().map(seen), |r| r.place);
         // The computed state is for the filter only: records are handed out as stored.
-        let stored = |record: SubscriptionRecord| {
-            let state = tables
-                .subscriptions
-                .get(&record.id)
-                .map(|stored| stored.state);
-            let state = state.unwrap_or(record.state);
-            SubscriptionRecord { state, ..record }
+        let records = tables.subscriptions.values().filter(|record| {
+            let state = record.state_at(now);
+            query.takes(&SubscriptionRecord {
+                state,
+                ..(*record).clone()
+            })
+        });
+        let all = ListQuery {
+            filter: None,
+            ..query.clone()
         };
-        answer(Page {
-            records: page.records.into_iter().map(stored).collect(),
-            total: page.total,
-        })
+        answer(list(&all, records.cloned(), |record| record.place))
     }
 
     fn audit<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, Page<AuditEntry>> {
@@ -151,6 +129,9 @@ impl Repository for MemoryRepository {
         let mut entries: Vec<_> = tables.audit.values().filter(|e| query.takes(e)).collect();
         entries.reverse();
         let total = entries.len() as u64;
+        if let Some(before) = query.before {
+            entries.retain(|entry| (entry.number, entry.index) < before);
+        }
         let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
         let page = entries.into_iter().skip(skip).take(query.top as usize);
         answer(Page {
@@ -163,36 +144,9 @@ impl Repository for MemoryRepository {
         answer(self.tables.load().number)
     }
 
-    fn record_use<'a>(&'a self, uses: &'a [KeyUse]) -> Answer<'a, ()> {
-        let mut known = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-        for used in uses {
-            let at = known
-                .entry((used.subscription.clone(), used.slot))
-                .or_insert(used.at);
-            *at = used.at.max(*at);
-        }
-        answer(())
-    }
-
-    fn report_replica<'a>(&'a self, id: &'a str, applied: u64) -> Answer<'a, ()> {
-        let mut replicas = self.replicas.lock().unwrap_or_else(PoisonError::into_inner);
-        replicas.insert(id.to_owned(), (applied, Instant::now()));
-        answer(())
-    }
-
+    /// None: only stores of a SQL database report.
     fn replicas(&self) -> Answer<'_, Vec<Replica>> {
-        let mut replicas = self.replicas.lock().unwrap_or_else(PoisonError::into_inner);
-        replicas.retain(|_, (_, at)| at.elapsed() < LEASE);
-        let mut all: Vec<Replica> = replicas
-            .iter()
-            .map(|(id, (applied, at))| Replica {
-                id: id.clone(),
-                applied: *applied,
-                age: at.elapsed(),
-            })
-            .collect();
-        all.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-        answer(all)
+        answer(Vec::new())
     }
 }
 

@@ -45,6 +45,7 @@ mod secret;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod sql;
 pub(crate) mod stored;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod usage;
 
 use std::sync::Arc;

@@ -2,11 +2,11 @@
 //! rules; a repository stores, finds and counts.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
-use crate::catalog::{KeySlot, Scope};
+use crate::catalog::Scope;
 use crate::key::KeyDigest;
 use crate::manage::audit::{AuditEntry, AuditQuery};
 use crate::manage::filter::{ListQuery, Page};
@@ -15,9 +15,6 @@ use crate::manage::{Replica, RepositoryError};
 
 /// How many entries of refused operations the audit trail keeps.
 pub(crate) const REFUSED_KEPT: usize = 10_000;
-
-/// For how long a replica counts after its last report.
-pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, RepositoryError>>;
 
@@ -46,20 +43,8 @@ pub(crate) trait Repository: Send + Sync {
 
     /// The number of the last accepted change.
     fn number(&self) -> Answer<'_, u64>;
-    /// Records the use of slots, merged by maximum. Unknown subscriptions are ignored.
-    fn record_use<'a>(&'a self, uses: &'a [KeyUse]) -> Answer<'a, ()>;
-    /// Records that a replica is alive and has applied a number.
-    fn report_replica<'a>(&'a self, id: &'a str, applied: u64) -> Answer<'a, ()>;
     /// The replicas with a lease that has not ended.
     fn replicas(&self) -> Answer<'_, Vec<Replica>>;
-}
-
-/// The use of one slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct KeyUse {
-    pub(crate) subscription: String,
-    pub(crate) slot: KeySlot,
-    pub(crate) at: SystemTime,
 }
 
 /// A transaction that may write. Dropped without commit, it changes nothing.

@@ -8,7 +8,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::access::Access;
 use crate::catalog::KeySlot;
-use crate::manage::repository::KeyUse;
+
+/// The use of one slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyUse {
+    pub(crate) subscription: String,
+    pub(crate) slot: KeySlot,
+    pub(crate) at: SystemTime,
+}
 
 /// Counts uses in memory, in one shard for each of several threads, until they are
 /// written.

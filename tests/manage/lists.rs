@@ -51,6 +51,20 @@ async fn pages_are_ordered_by_id_and_count_everything(repository: impl Repositor
         ..ListQuery::default()
     };
     assert_eq!(ids(&manage, page).await, (all[1..3].to_vec(), 5));
+    let page_after = ListQuery {
+        after: Some("a".into()),
+        top: 2,
+        ..ListQuery::default()
+    };
+    assert_eq!(ids(&manage, page_after).await, (all[2..4].to_vec(), 5));
+    let of_starter = Filter::compare(FilterField::Product, Comparison::Eq, "starter");
+    let filtered = ListQuery {
+        filter: Some(of_starter),
+        after: Some("a".into()),
+        skip: 1,
+        ..ListQuery::default()
+    };
+    assert_eq!(ids(&manage, filtered).await, (all[3..4].to_vec(), 4));
 }
 
 async fn catalog_order_is_the_order_of_creation(repository: impl Repository) {

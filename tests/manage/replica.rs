@@ -26,6 +26,7 @@ tests!(
     lookup_store_keeps_every_promise,
     definition_made_again_takes_its_new_place,
     replica_counts_although_the_clock_of_the_database_was_set_back,
+    replica_that_is_closed_counts_no_longer_and_its_last_use_is_written,
 );
 
 /// Far longer than anything here takes on a machine that is busy.
@@ -313,6 +314,27 @@ async fn replica_counts_although_the_clock_of_the_database_was_set_back(
     let replicas = manage.replicas(admin()).await.unwrap();
     assert_eq!(replicas[0].id, "one");
     assert_eq!(replicas[0].age, Duration::ZERO);
+}
+
+async fn replica_that_is_closed_counts_no_longer_and_its_last_use_is_written(
+    repository: impl Repository,
+) {
+    let Some(target) = repository.target() else {
+        return;
+    };
+    let manage = with_starter(&repository).await;
+    let put = put(&manage, "contoso", scoped(product("starter")))
+        .await
+        .unwrap();
+    let store = store(&target, "one").await;
+    assert_eq!(manage.replicas(admin()).await.unwrap().len(), 1);
+    let key = put.primary_key.unwrap();
+    let access = Access::for_tests(store.catalog().unwrap(), "echo", Some(key.expose())).unwrap();
+    store.record_use(&access);
+    store.close().await;
+    assert_eq!(manage.replicas(admin()).await.unwrap(), []);
+    let record = manage.subscription(admin(), "contoso").await.unwrap();
+    assert!(record.primary_key.unwrap().last_used_at.is_some());
 }
 
 /// Makes stores on a database that holds a catalog.

@@ -12,6 +12,7 @@ tests!(
     each_operation_starts_from_its_states_only,
     dates_follow_the_state,
     subscription_past_its_end_reads_as_expired_everywhere,
+    subscription_that_was_set_expired_is_revived_by_a_new_end_alone,
     rejection_keeps_its_comment,
 );
 
@@ -166,6 +167,39 @@ async fn subscription_past_its_end_reads_as_expired_everywhere(repository: impl 
         let record = put(&manage, "contoso", ended).await.unwrap().record;
         assert_eq!(record.state, state);
         assert_eq!(record.ended_at.is_some(), state == State::Expired);
+    }
+}
+
+async fn subscription_that_was_set_expired_is_revived_by_a_new_end_alone(
+    repository: impl Repository,
+) {
+    let manage = with_starter(&repository).await;
+    put(&manage, "contoso", scoped(product("starter")))
+        .await
+        .unwrap();
+    let end = |days: u64| Set::To(SystemTime::now() + Duration::from_secs(days * 24 * 60 * 60));
+    let past = Set::To(SystemTime::now() - Duration::from_secs(60));
+    // Each with the state that it leads to.
+    for (state, expires_at, expected) in [
+        (Some(State::Expired), Set::Keep, State::Expired),
+        (None, past.clone(), State::Expired),
+        (None, end(1), State::Active),
+        (None, past, State::Expired),
+        (Some(State::Expired), end(2), State::Expired),
+        (None, Set::Clear, State::Active),
+        (Some(State::Expired), Set::Keep, State::Expired),
+        (None, Set::Clear, State::Expired),
+    ] {
+        let fields = SubscriptionFields {
+            state,
+            expires_at,
+            ..Default::default()
+        };
+        let record = put(&manage, "contoso", fields.clone())
+            .await
+            .unwrap()
+            .record;
+        assert_eq!(record.state, expected, "{fields:?}");
     }
 }
 

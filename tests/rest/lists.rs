@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::support::{BASE, Plane, get, put};
+use crate::support::{BASE, Plane, delete, get, put};
 
 async fn names(plane: &Plane, path: &str, query: &str) -> Vec<String> {
     plane
@@ -46,6 +46,44 @@ async fn list_pages_follow_each_other_to_the_end() {
         (&far["value"], &far["nextLink"], &far["count"]),
         (&json!([]), &json!(""), &json!(26))
     );
+}
+
+#[tokio::test]
+async fn list_pages_miss_nothing_while_records_come_and_go() {
+    let plane = Plane::stocked().await;
+    for id in ["a", "b", "c", "d", "e"] {
+        plane.subscription(id, "active").await;
+    }
+    let mut found = Vec::new();
+    let mut query = "$top=2".to_owned();
+    let mut path = "/subscriptions".to_owned();
+    for (expected, meanwhile) in [
+        (&["a", "b"][..], delete("/subscriptions/a")),
+        (
+            &["c", "d"],
+            put("/subscriptions/aa", json!({ "scope": "/apis" })),
+        ),
+        (&["e", "master"], delete("/subscriptions/c")),
+    ] {
+        let page = plane.expect(get(&path).query(&query), 200).await;
+        assert_eq!(page.names(), expected);
+        found.extend(page.names());
+        let next = page.json()["nextLink"].as_str().unwrap().to_owned();
+        plane.send(meanwhile).await;
+        path = next.replacen("http://example.test:3100", "raw:", 1);
+        query.clear();
+    }
+    assert_eq!(path, "");
+    // The audit trail has its newest entries first: new ones move no page.
+    let first = plane.expect(get("/auditEvents").query("$top=3"), 200).await;
+    plane.subscription("f", "active").await;
+    let next = first.json()["nextLink"].as_str().unwrap().to_owned();
+    let next = next.replacen("http://example.test:3100", "raw:", 1);
+    let second = plane.expect(get(&next).query(""), 200).await;
+    let all = plane
+        .expect(get("/auditEvents").query("$skip=1&$top=6"), 200)
+        .await;
+    assert_eq!([first.names(), second.names()].concat(), all.names());
 }
 
 #[tokio::test]

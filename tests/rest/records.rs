@@ -199,6 +199,15 @@ async fn etag_stale_or_of_an_absent_record_is_refused_and_fresh_is_taken() {
         )
         .await;
     plane.expect(rename("d").header("if-match", "*"), 200).await;
+    // One of several tags is enough.
+    let current = plane.expect(get("/subscriptions/a"), 200).await;
+    let tags = format!("{fresh}, \"x,y\" , {}", current.header("etag").unwrap());
+    plane
+        .expect(rename("e").header("if-match", &tags), 200)
+        .await;
+    plane
+        .expect(rename("f").header("if-match", &tags), 412)
+        .await;
     plane
         .expect(
             put("/subscriptions/new", json!({ "scope": "/apis" })).header("if-match", "*"),

@@ -1,5 +1,5 @@
 use crate::catalog::Scope;
-use crate::manage::operations::work::check_expected;
+use crate::manage::operations::work::{Recorded, check_expected};
 use crate::manage::operations::{Changed, Deletion, Work};
 use crate::manage::{Caller, Expected, Manage, ManageError, Operation, RecordKind, RecordRef};
 
@@ -66,78 +66,61 @@ impl Manage {
         deletion: Deletion,
     ) -> Result<Changed<bool>, ManageError> {
         let mut work = self.work(caller, Operation::Delete, target.clone()).await?;
-        let result = match target.kind {
-            RecordKind::Api => work.delete_api(&target, deletion).await,
-            RecordKind::Product => work.delete_product(&target, deletion).await,
-            RecordKind::Subscription => work.delete_subscription(&target, deletion).await,
-            RecordKind::Catalog => Ok(false),
-        };
+        let result = work.delete_target(&target, deletion).await;
         work.finish(result).await
     }
 }
 
 impl Work<'_> {
-    async fn delete_api(
+    async fn delete_target(
         &mut self,
         target: &RecordRef,
         deletion: Deletion,
     ) -> Result<bool, ManageError> {
-        self.only_publishers("delete APIs")?;
-        let record = self.tx.api(&target.id).await?;
-        check_expected(
-            target,
-            record.as_ref().map(|api| api.version),
-            deletion.expected,
-        )?;
+        let id = &*target.id;
+        let (action, scope) = match target.kind {
+            RecordKind::Api => ("delete APIs", Some(Scope::Api(id.to_owned()))),
+            RecordKind::Product => ("delete products", Some(Scope::Product(id.to_owned()))),
+            _ => ("delete subscriptions", None),
+        };
+        self.only_publishers(action)?;
+        let record: Option<Box<dyn Recorded>> = match target.kind {
+            RecordKind::Api => self.tx.api(id).await?.map(|record| Box::new(record) as _),
+            RecordKind::Product => self
+                .tx
+                .product(id)
+                .await?
+                .map(|record| Box::new(record) as _),
+            _ => self
+                .tx
+                .subscription(id)
+                .await?
+                .map(|record| Box::new(record) as _),
+        };
+        let version = record.as_ref().map(|record| record.version());
+        check_expected(target, version, deletion.expected)?;
         let Some(record) = record else {
             return Ok(false);
         };
-        let scope = Scope::Api(target.id.clone());
-        self.let_go(target, &scope, deletion).await?;
+        if let Some(scope) = &scope {
+            self.let_go(target, scope, deletion.with_subscriptions)
+                .await?;
+        }
+        if target.kind == RecordKind::Api {
+            self.remove_from_products(id).await?;
+        }
+        self.delete(&*record).await?;
+        Ok(true)
+    }
+
+    async fn remove_from_products(&mut self, api: &str) -> Result<(), ManageError> {
         let (_, products) = self.tx.definitions().await?;
         for before in products {
-            if before.apis.contains(&target.id) {
-                let mut after = before.clone();
-                after.apis.retain(|api| *api != target.id);
-                self.put_product(Some(&before), after).await?;
-            }
+            let mut after = before.clone();
+            after.apis.retain(|member| member != api);
+            self.put_product(Some(&before), after).await?;
         }
-        Work::delete(self, &record).await?;
-        Ok(true)
-    }
-
-    async fn delete_product(
-        &mut self,
-        target: &RecordRef,
-        deletion: Deletion,
-    ) -> Result<bool, ManageError> {
-        self.only_publishers("delete products")?;
-        let record = self.tx.product(&target.id).await?;
-        let version = record.as_ref().map(|product| product.version);
-        check_expected(target, version, deletion.expected)?;
-        let Some(record) = record else {
-            return Ok(false);
-        };
-        let scope = Scope::Product(target.id.clone());
-        self.let_go(target, &scope, deletion).await?;
-        Work::delete(self, &record).await?;
-        Ok(true)
-    }
-
-    async fn delete_subscription(
-        &mut self,
-        target: &RecordRef,
-        deletion: Deletion,
-    ) -> Result<bool, ManageError> {
-        self.only_publishers("delete subscriptions")?;
-        let record = self.tx.subscription(&target.id).await?;
-        let version = record.as_ref().map(|subscription| subscription.version);
-        check_expected(target, version, deletion.expected)?;
-        let Some(record) = record else {
-            return Ok(false);
-        };
-        Work::delete(self, &record).await?;
-        Ok(true)
+        Ok(())
     }
 
     /// Takes a scope from every subscription that has it; those with no other
@@ -146,13 +129,13 @@ impl Work<'_> {
         &mut self,
         target: &RecordRef,
         scope: &Scope,
-        deletion: Deletion,
+        with_subscriptions: bool,
     ) -> Result<(), ManageError> {
         let holders = self.tx.scope_holders(scope).await?;
         if holders.is_empty() {
             return Ok(());
         }
-        if !deletion.with_subscriptions {
+        if !with_subscriptions {
             return Err(ManageError::InUse {
                 record: target.clone(),
                 by: holders.into_iter().map(RecordRef::subscription).collect(),
@@ -166,7 +149,7 @@ impl Work<'_> {
             let mut after = before.clone();
             after.scopes.retain(|held| held != scope);
             if after.scopes.is_empty() {
-                Work::delete(self, &before).await?;
+                self.delete(&before).await?;
             } else {
                 self.put_subscription(Some(before), after, Vec::new())
                     .await?;

@@ -13,7 +13,9 @@ use crate::manage::operations::products::new_product;
 use crate::manage::operations::rules::check_definitions;
 use crate::manage::operations::subscriptions::new_subscription;
 use crate::manage::record::{ApiRecord, KeyRecord, ProductRecord, SubscriptionRecord};
-use crate::manage::{Caller, Changed, Manage, ManageError, Operation, RecordRef, Secret, stored};
+use crate::manage::{
+    Caller, Changed, ListQuery, Manage, ManageError, Operation, Order, RecordRef, Secret, stored,
+};
 
 /// What to import, in the order of the catalog.
 #[derive(Debug, Clone, Default)]
@@ -114,28 +116,27 @@ impl Manage {
     ///
     /// [`ManageError`]
     pub async fn export(&self, caller: &Caller) -> Result<Catalog, ManageError> {
-        use crate::manage::{ListQuery, Order};
         const PAGE: u32 = 1000;
         let mut builder = self.definitions(caller).await?;
+        let mut subscriptions = Vec::new();
         let mut query = ListQuery {
             top: PAGE,
-            order: Order::Catalog,
             ..ListQuery::default()
         };
         loop {
-            let page = self
-                .shared
-                .repository
-                .list_subscriptions(&query, self.now())
-                .await?;
-            let last = page.records.len() < PAGE as usize;
-            for subscription in page.records {
-                builder.push_subscription(subscription.to_catalog());
-            }
-            if last {
+            let repository = &self.shared.repository;
+            let page = repository.list_subscriptions(&query, self.now()).await?;
+            query.after = page.records.last().map(|record| record.id.clone());
+            let is_last = page.records.len() < PAGE as usize;
+            let records = page.records.iter();
+            subscriptions.extend(records.map(|record| (record.place, record.to_catalog())));
+            if is_last {
                 break;
             }
-            query.skip += u64::from(PAGE);
+        }
+        subscriptions.sort_unstable_by_key(|(place, _)| *place);
+        for (_, subscription) in subscriptions {
+            builder.push_subscription(subscription);
         }
         built(builder)
     }
@@ -150,7 +151,6 @@ impl Manage {
     }
 
     async fn definitions(&self, caller: &Caller) -> Result<CatalogBuilder, ManageError> {
-        use crate::manage::{ListQuery, Order};
         let mut builder = Catalog::builder().allow_no_apis();
         let query = ListQuery {
             top: u32::MAX,

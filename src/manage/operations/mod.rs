@@ -66,7 +66,7 @@ pub struct PutSubscription {
 }
 
 /// How to delete a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Deletion {
     /// What the record is expected to be. Default: anything, also absent.
     pub expected: Expected,

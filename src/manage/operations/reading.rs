@@ -204,14 +204,16 @@ fn only_publishers(caller: &Caller, action: &str) -> Result<(), ManageError> {
 
 impl ListQuery {
     /// Cuts the page out of all records that the filter left, in order.
-    pub(crate) fn page<T>(&self, records: Vec<T>) -> Page<T> {
+    pub(crate) fn page<T: Filtered>(&self, mut records: Vec<T>) -> Page<T> {
         let total = records.len() as u64;
+        if let Some(after) = &self.after {
+            let after = Filter::compare(FilterField::Id, Comparison::Gt, after);
+            records.retain(|record| after.holds(record));
+        }
         let skip = usize::try_from(self.skip).unwrap_or(usize::MAX);
         let records = records.into_iter().skip(skip).take(self.top as usize);
-        Page {
-            records: records.collect(),
-            total,
-        }
+        let records = records.collect();
+        Page { records, total }
     }
 
     /// Whether the filter holds for the record.

@@ -164,13 +164,21 @@ impl Work<'_> {
                 self.set_key(after, slot, key);
             }
         }
-        if let (Some(before), Some(state)) = (before, fields.state)
-            && state != before.state_at(self.now)
-        {
-            if state == State::Active {
-                check_end(after, self.now, issues);
+        let Some(before) = before else { return };
+        let seen = before.state_at(self.now);
+        let has_new_end = after.expires_at != before.expires_at
+            && after.expires_at.is_none_or(|end| end > self.now);
+        match fields.state {
+            Some(state) if state != seen => {
+                if state == State::Active {
+                    check_end(after, self.now, issues);
+                }
+                self.enter(after, state);
             }
-            self.enter(after, state);
+            // A new end alone revives; with the state as it reads it does not.
+            None if seen == State::Expired && has_new_end => self.enter(after, State::Active),
+            Some(State::Expired) if has_new_end => self.enter(after, State::Expired),
+            _ => {}
         }
     }
 

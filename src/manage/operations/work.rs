@@ -326,6 +326,7 @@ pub(super) fn check_expected(
         }
         Expected::Present => true,
         Expected::Version(version) => current == Some(version),
+        Expected::OneOf(versions) => current.is_some_and(|version| versions.contains(&version)),
     };
     if holds {
         return Ok(());
@@ -337,7 +338,7 @@ pub(super) fn check_expected(
 }
 
 /// A record as the audit trail sees it.
-pub(super) trait Recorded: Sync {
+pub(super) trait Recorded: Send + Sync {
     fn reference(&self) -> RecordRef;
     fn version(&self) -> u64;
     fn fields(&self) -> Map<String, Value>;

@@ -82,13 +82,6 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
-/// A field as the request names it.
-pub(super) enum Named<'v> {
-    Absent,
-    Null,
-    Value(&'v Value),
-}
-
 /// The fields of an object, and everything that is wrong with them.
 pub(super) struct Draft<'v> {
     fields: Option<&'v Map<String, Value>>,
@@ -98,33 +91,32 @@ pub(super) struct Draft<'v> {
 impl<'v> Draft<'v> {
     /// The fields of the body itself.
     pub(super) fn of(body: &'v Value) -> Self {
-        let issues = match body {
-            Value::Object(_) => Vec::new(),
-            _ => vec![FieldIssue::new("body", "expected an object")],
+        let mut draft = Self {
+            fields: body.as_object(),
+            issues: Vec::new(),
         };
-        let fields = body.as_object();
-        Self { fields, issues }
+        if draft.fields.is_none() {
+            draft.refuse("body", "expected an object");
+        }
+        draft
     }
 
     /// The fields of the body's `properties`.
     pub(super) fn of_properties(body: &'v Value) -> Self {
         let mut draft = Self::of(body);
-        draft.fields = match draft.get("properties") {
-            Named::Absent | Named::Null => None,
-            Named::Value(Value::Object(fields)) => Some(fields),
-            Named::Value(_) => {
-                draft.refuse("properties", "expected an object");
-                None
-            }
-        };
+        draft.fields = draft.option("properties", |value| {
+            let fields = value.as_object();
+            fields.ok_or_else(|| "expected an object".to_owned())
+        });
         draft
     }
 
-    pub(super) fn get(&self, name: &str) -> Named<'v> {
+    /// A field as the request names it.
+    pub(super) fn get(&self, name: &str) -> Set<&'v Value> {
         match self.fields.and_then(|fields| fields.get(name)) {
-            None => Named::Absent,
-            Some(Value::Null) => Named::Null,
-            Some(value) => Named::Value(value),
+            None => Set::Keep,
+            Some(Value::Null) => Set::Clear,
+            Some(value) => Set::To(value),
         }
     }
 
@@ -138,16 +130,14 @@ impl<'v> Draft<'v> {
         name: &str,
         read: impl FnOnce(&'v Value) -> Result<T, String>,
     ) -> Set<T> {
-        match self.get(name) {
-            Named::Absent => Set::Keep,
-            Named::Null => Set::Clear,
-            Named::Value(value) => match read(value) {
-                Ok(value) => Set::To(value),
-                Err(message) => {
-                    self.refuse(name, message);
-                    Set::Keep
-                }
-            },
+        match self.get(name).map(read) {
+            Set::Keep => Set::Keep,
+            Set::Clear => Set::Clear,
+            Set::To(Ok(value)) => Set::To(value),
+            Set::To(Err(message)) => {
+                self.refuse(name, message);
+                Set::Keep
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{OriginalUri, Request};
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
@@ -16,9 +16,9 @@ use crate::manage::rest::query::Query;
 use crate::manage::rest::refusal::Refusal;
 use crate::manage::rest::resource::Place;
 use crate::manage::rest::route::Route;
-use crate::manage::rest::shape::List;
-use crate::manage::rest::{Shared, body, etag, filter, openapi};
-use crate::manage::{Caller, Filter, ListQuery, Manage, ManageError, Page};
+use crate::manage::rest::shape::{List, Resource};
+use crate::manage::rest::{Shared, body, etag, fields, filter, openapi};
+use crate::manage::{Caller, Changed, FieldIssue, Filter, ListQuery, Manage, ManageError, Page};
 
 const CHANGE_NUMBER: HeaderName = HeaderName::from_static("change-number");
 
@@ -80,18 +80,16 @@ impl Call<'_> {
         match route {
             Route::Subscriptions => self.list_subscriptions(None).await,
             Route::Subscription(id) => match *method {
-                Method::PUT => self.put_subscription(&id).await,
-                Method::PATCH => self.patch_subscription(&id).await,
+                Method::PUT | Method::PATCH => self.set_subscription(&id).await,
                 Method::DELETE => self.delete_subscription(&id).await,
-                _ => self.get_subscription(&id).await,
+                _ => self.get_subscription(&id, None).await,
             },
             Route::ListSecrets(id) => self.list_secrets(&id).await,
             Route::Regenerate(id, slot) => self.regenerate(&id, slot).await,
             Route::Rotate(id) => self.rotate(&id).await,
             Route::Products => self.list_products().await,
             Route::Product(id) => match *method {
-                Method::PUT => self.put_product(&id).await,
-                Method::PATCH => self.patch_product(&id).await,
+                Method::PUT | Method::PATCH => self.set_product(&id).await,
                 Method::DELETE => self.delete_product(&id).await,
                 _ => self.get_product(&id).await,
             },
@@ -103,11 +101,10 @@ impl Call<'_> {
             },
             Route::ProductSubscriptions(id) => self.list_product_subscriptions(&id).await,
             Route::UserSubscriptions(user) => self.list_user_subscriptions(&user).await,
-            Route::UserSubscription(user, id) => self.get_user_subscription(&user, &id).await,
+            Route::UserSubscription(user, id) => self.get_subscription(&id, Some(&user)).await,
             Route::Apis => self.list_apis().await,
             Route::Api(id) => match *method {
-                Method::PUT => self.put_api(&id).await,
-                Method::PATCH => self.patch_api(&id).await,
+                Method::PUT | Method::PATCH => self.set_api(&id).await,
                 Method::DELETE => self.delete_api(&id).await,
                 _ => self.get_api(&id).await,
             },
@@ -126,10 +123,9 @@ impl Call<'_> {
     /// The catalog in force in this process, or else that of the database. For
     /// publishers.
     pub(super) async fn catalog(&self) -> Result<Arc<Catalog>, ManageError> {
-        let export = async || self.manage().export(&self.caller).await.map(Arc::new);
         match (&self.caller, self.shared.replica_catalog()) {
             (Caller::Publisher(_), Some(catalog)) => Ok(catalog),
-            _ => export().await,
+            _ => self.manage().export(&self.caller).await.map(Arc::new),
         }
     }
 
@@ -140,66 +136,61 @@ impl Call<'_> {
         limit: Option<Filter>,
     ) -> Result<ListQuery, Refusal> {
         let paging = self.query.paging()?;
-        let asked = self
-            .query
-            .get("$filter")
-            .filter(|text| !text.trim().is_empty());
-        let asked = asked.map(|text| filter::parse(text, of)).transpose()?;
+        let asked = self.query.filter().map(|text| filter::parse(text, of));
+        let asked = asked.transpose()?;
         let both = match (limit, asked) {
             (Some(limit), Some(asked)) => Some(limit.and(asked)),
             (limit, asked) => limit.or(asked),
         };
         Ok(ListQuery {
             filter: both,
-            skip: paging.skip,
+            after: self.query.after().map(str::to_owned),
+            skip: if self.query.after().is_some() {
+                0
+            } else {
+                paging.skip
+            },
             top: paging.top,
             ..ListQuery::default()
         })
     }
 
     /// Answers a page of a list.
-    pub(super) fn list<R, T: Serialize>(
+    pub(super) fn list<R, P: Serialize>(
         &self,
         page: Page<R>,
-        shape: impl Fn(&Place, R) -> T,
+        shape: impl Fn(&Place, R) -> Resource<P>,
     ) -> Answer {
-        let skip = self.query.paging()?.skip;
-        let until = skip.saturating_add(page.records.len() as u64);
-        let is_last = until >= page.total || page.records.is_empty();
-        let next_link = if is_last {
-            String::new()
-        } else {
-            self.next_link(until)
+        let paging = self.query.paging()?;
+        let records = page.records.into_iter();
+        let value: Vec<_> = records.map(|record| shape(&self.place, record)).collect();
+        let until = paging.skip.saturating_add(value.len() as u64);
+        // Records that were deleted meanwhile may make the total less than that.
+        let is_last = value.len() < paging.top as usize || until == page.total;
+        let next_link = match value.last() {
+            Some(last) if !is_last => self.next_link(until, &last.name),
+            _ => String::new(),
         };
-        let value: Vec<T> = page
-            .records
-            .into_iter()
-            .map(|record| shape(&self.place, record))
-            .collect();
-        let count = page.total;
         let list = List {
             value,
-            count,
+            count: page.total,
             next_link,
         };
         Ok(json(StatusCode::OK, &list))
     }
 
-    /// The address of another part of this list, as the client reaches it.
-    fn next_link(&self, skip: u64) -> String {
+    /// The address of the next page of this list, as the client reaches it.
+    fn next_link(&self, skip: u64, last: &str) -> String {
         let original = self.head.extensions.get::<OriginalUri>();
         let uri = original.map_or(&self.head.uri, |original| &original.0);
-        let host = self
-            .head
-            .headers
-            .get(HOST)
-            .and_then(|host| host.to_str().ok());
+        let headers = &self.head.headers;
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
-        let forwarded = self.head.headers.get("x-forwarded-proto");
+        let forwarded = headers.get("x-forwarded-proto");
         let is_https = forwarded.is_some_and(|scheme| scheme.as_bytes() == b"https")
             || uri.scheme() == Some(&http::uri::Scheme::HTTPS);
         let scheme = if is_https { "https" } else { "http" };
-        let (path, query) = (uri.path(), self.query.from(skip));
+        let (path, query) = (uri.path(), self.query.next(skip, last));
         format!("{scheme}://{}{path}?{query}", host.unwrap_or("localhost"))
     }
 
@@ -210,6 +201,41 @@ impl Call<'_> {
             response.headers_mut().insert(CHANGE_NUMBER, number.into());
         }
         Ok(response)
+    }
+
+    /// The refusal of a request with fields. An update of an absent record finds nothing,
+    /// whatever tag it names; and what the rules find in a field that could not be read
+    /// is left out.
+    pub(super) fn refusal(&self, error: ManageError, own: &[FieldIssue]) -> Refusal {
+        let error = match error {
+            ManageError::PreconditionFailed {
+                record,
+                current: None,
+            } if self.head.method == Method::PATCH => ManageError::not_found(record),
+            error => error,
+        };
+        let name = fields::json_name_in(&self.body);
+        Refusal::of(error, own, |field| {
+            let name = name(field);
+            let is_unread = own.iter().any(|issue| issue.field == name);
+            (!is_unread).then_some(name)
+        })
+    }
+
+    /// Answers a deletion. If there was nothing to delete, the answer is 204, whatever
+    /// tag the request names.
+    pub(super) async fn deleted(
+        &self,
+        deleted: Result<Changed<bool>, ManageError>,
+        status: StatusCode,
+    ) -> Answer {
+        match deleted {
+            Ok(deleted) if deleted.value => self.changed(deleted.number, empty(status)).await,
+            Ok(_) | Err(ManageError::PreconditionFailed { current: None, .. }) => {
+                Ok(empty(StatusCode::NO_CONTENT))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -229,11 +255,9 @@ pub(super) fn json(status: StatusCode, content: &impl Serialize) -> Response {
 }
 
 /// A record with its tag.
-pub(super) fn record(status: StatusCode, version: u64, content: &impl Serialize) -> Response {
+pub(super) fn record<P: Serialize>(status: StatusCode, content: &Resource<P>) -> Response {
     let mut response = json(status, content);
-    if let Some(tag) = etag::of(version) {
-        response.headers_mut().insert(ETAG, tag);
-    }
+    etag::insert(&mut response, content.version);
     response
 }
 
@@ -246,16 +270,5 @@ pub(super) fn created(created: bool) -> StatusCode {
         StatusCode::CREATED
     } else {
         StatusCode::OK
-    }
-}
-
-/// An update of an absent record finds nothing, whatever tag it names.
-pub(super) fn absent(error: ManageError) -> ManageError {
-    match error {
-        ManageError::PreconditionFailed {
-            record,
-            current: None,
-        } => ManageError::not_found(record),
-        error => error,
     }
 }

@@ -12,11 +12,11 @@ use crate::manage::rest::body::{Draft, text, time};
 use crate::manage::rest::call::{Answer, Call, json};
 use crate::manage::rest::refusal::Refusal;
 use crate::manage::rest::resource;
-use crate::manage::rest::subscriptions::{plain, slot};
+use crate::manage::rest::subscriptions::slot;
 
 impl Call<'_> {
     pub(super) async fn explain(&self) -> Answer {
-        let catalog = self.catalog().await.map_err(plain)?;
+        let catalog = self.catalog().await?;
         let mut draft = Draft::of(&self.body);
         let path = draft.option("path", text);
         let api = draft.option("api", text);
@@ -26,6 +26,8 @@ impl Call<'_> {
                 let api = resource::without_revision(api);
                 Some(Question::for_api(Arc::clone(&catalog), api))
             }
+            // A value of a wrong type is already reported.
+            _ if !draft.issues.is_empty() => None,
             _ => {
                 draft.refuse("path", "name the path of a request, or the `api`, not both");
                 None

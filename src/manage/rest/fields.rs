@@ -2,13 +2,9 @@
 //! that it refuses.
 
 use crate::catalog::{Metadata, Scope, State};
-use crate::key::KeyDigest;
-use crate::manage::rest::body::{Draft, Named, flag, text, texts, time};
-use crate::manage::rest::refusal::Refusal;
+use crate::manage::rest::body::{Draft, flag, text, texts, time};
 use crate::manage::rest::resource;
-use crate::manage::{
-    ApiFields, FieldIssue, KeyInput, ManageError, ProductFields, Set, SubscriptionFields,
-};
+use crate::manage::{ApiFields, KeyInput, ProductFields, Set, SubscriptionFields};
 use serde_json::Value;
 
 const SCOPES: &str =
@@ -51,10 +47,7 @@ pub(super) fn product(body: &Value) -> ProductFields {
         initially_published: Some(false),
         metadata: draft.set("metadata", metadata),
         description: draft.set("description", text),
-        terms: match draft.set("terms", text) {
-            Set::To(terms) if terms.is_empty() => Set::Clear,
-            terms => terms,
-        },
+        terms: draft.set("terms", text),
         approval_required: draft.option("approvalRequired", flag),
         subscriptions_limit: draft.set("subscriptionsLimit", limit),
         issues: draft.issues,
@@ -118,9 +111,9 @@ pub(super) fn json_name(field: &str) -> String {
 }
 
 /// Renames fields as the given request named them.
-fn json_name_in(body: &Value) -> impl Fn(&str) -> String + '_ {
+pub(super) fn json_name_in(body: &Value) -> impl Fn(&str) -> String + '_ {
     let draft = Draft::of_properties(body);
-    let names = move |name: &str| matches!(draft.get(name), Named::Value(_));
+    let names = move |name: &str| matches!(draft.get(name), Set::To(_));
     move |field| match field {
         "scope" | "scopes" if names("scopes") && !names("scope") => "scopes".to_owned(),
         "scope" | "scopes" => "scope".to_owned(),
@@ -176,11 +169,10 @@ fn limit(value: &Value) -> Result<u32, String> {
 /// With or without the leading slash.
 fn path(value: &Value) -> Result<String, String> {
     let path = text(value)?;
-    Ok(match path.strip_prefix('/') {
-        Some(_) => path,
-        None if path.is_empty() => path,
-        None => format!("/{path}"),
-    })
+    if path.is_empty() || path.starts_with('/') {
+        return Ok(path);
+    }
+    Ok(format!("/{path}"))
 }
 
 fn metadata(value: &Value) -> Result<Metadata, String> {
@@ -189,53 +181,36 @@ fn metadata(value: &Value) -> Result<Metadata, String> {
 }
 
 fn key(draft: &mut Draft<'_>, by_text: &str, by_digest: &str) -> Option<KeyInput> {
-    let text = draft.option(by_text, |value| Ok(KeyInput::text(text(value)?)));
+    let by_hand = draft.option(by_text, |value| Ok(KeyInput::text(text(value)?)));
     let digest = draft.option(by_digest, |value| {
-        let digest = text_of_digest(value)?;
+        let digest = text(value)?.parse();
+        let digest = digest.map_err(|_| "expected the SHA-256 of a key, as 64 hex digits")?;
         Ok(KeyInput::digest(digest))
     });
-    if text.is_some() && digest.is_some() {
+    if by_hand.is_some() && digest.is_some() {
         draft.refuse(
             by_digest,
             format!("name `{by_text}` or `{by_digest}`, not both"),
         );
     }
-    text.or(digest)
-}
-
-fn text_of_digest(value: &Value) -> Result<KeyDigest, String> {
-    const EXPECTED: &str = "expected the SHA-256 of a key, as 64 hex digits";
-    text(value)?.parse().map_err(|_| EXPECTED.to_owned())
+    by_hand.or(digest)
 }
 
 fn key_names(draft: &mut Draft<'_>) -> (Set<String>, Set<String>) {
     const NAME: &str = "subscriptionKeyParameterNames";
-    match draft.get(NAME) {
-        Named::Absent => (Set::Keep, Set::Keep),
-        Named::Null => (Set::Clear, Set::Clear),
-        Named::Value(value) => {
-            let mut names = Draft::of(value);
-            let header = names.set("header", text);
-            let query = names.set("query", text);
-            for issue in names.issues {
-                let target = match issue.field.as_str() {
-                    "body" => NAME.to_owned(),
-                    field => format!("{NAME}.{field}"),
-                };
-                draft.refuse(&target, issue.message);
-            }
-            (header, query)
-        }
+    let value = match draft.get(NAME) {
+        Set::Keep => return (Set::Keep, Set::Keep),
+        Set::Clear => return (Set::Clear, Set::Clear),
+        Set::To(value) => value,
+    };
+    let mut names = Draft::of(value);
+    let (header, query) = (names.set("header", text), names.set("query", text));
+    for issue in names.issues {
+        let target = match issue.field.as_str() {
+            "body" => NAME.to_owned(),
+            field => format!("{NAME}.{field}"),
+        };
+        draft.refuse(&target, issue.message);
     }
-}
-
-/// The refusal of a request with the given body and its known issues. An issue that
-/// the rules find in an unreadable field is left out.
-pub(super) fn refusal(error: ManageError, body: &Value, own: &[FieldIssue]) -> Refusal {
-    let targets: Vec<&str> = own.iter().map(|issue| issue.field.as_str()).collect();
-    let name = json_name_in(body);
-    Refusal::of_known(error, own, |field| {
-        let name = name(field);
-        (!targets.contains(&name.as_str())).then_some(name)
-    })
+    (header, query)
 }

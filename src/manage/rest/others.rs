@@ -4,37 +4,30 @@ use http::StatusCode;
 
 use crate::document::parse_time;
 use crate::manage::rest::call::{Answer, Call, json};
-use crate::manage::rest::filter;
 use crate::manage::rest::refusal::Refusal;
-use crate::manage::rest::resource;
-use crate::manage::rest::shape;
-use crate::manage::rest::subscriptions::plain;
+use crate::manage::rest::{filter, resource, shape};
 use crate::manage::{AuditQuery, Comparison, Filter, FilterField, RecordKind};
 
 impl Call<'_> {
     pub(super) async fn list_audit_events(&self) -> Answer {
         let query = self.audit_query()?;
-        let page = self
-            .manage()
-            .audit(&self.caller, &query)
-            .await
-            .map_err(plain)?;
+        let page = self.manage().audit(&self.caller, &query).await?;
         self.list(page, shape::audit_event)
     }
 
     /// The audit trail knows no `or`: each comparison narrows the query.
     fn audit_query(&self) -> Result<AuditQuery, Refusal> {
         let paging = self.query.paging()?;
+        let before = self.query.after().and_then(entry_name);
         let mut query = AuditQuery {
-            skip: paging.skip,
+            before,
+            skip: if before.is_some() { 0 } else { paging.skip },
             top: paging.top,
             ..AuditQuery::default()
         };
-        let text = self
-            .query
-            .get("$filter")
-            .filter(|text| !text.trim().is_empty());
-        let Some(text) = text else { return Ok(query) };
+        let Some(text) = self.query.filter() else {
+            return Ok(query);
+        };
         let filter = filter::parse_with(text, |name, comparison, value| {
             narrow(&mut query, name, comparison, &value)?;
             // Only the shape of what is returned matters.
@@ -49,7 +42,7 @@ impl Call<'_> {
 
     pub(super) async fn list_replicas(&self) -> Answer {
         self.shared.report_replica().await;
-        let replicas = self.manage().replicas(&self.caller).await.map_err(plain)?;
+        let replicas = self.manage().replicas(&self.caller).await?;
         Ok(json(StatusCode::OK, &shape::replicas(replicas)))
     }
 
@@ -72,18 +65,12 @@ fn narrow(
         }
         ("caller", Comparison::Eq) => query.caller = Some(value.to_owned()),
         ("operation", Comparison::Eq) => {
-            query.operation = Some(
-                value
-                    .parse()
-                    .map_err(|_| format!("`{value}` is not an operation"))?,
-            );
+            let unknown = |_| format!("`{value}` is not an operation");
+            query.operation = Some(value.parse().map_err(unknown)?);
         }
         ("outcome", Comparison::Eq) => {
-            query.outcome = Some(
-                value
-                    .parse()
-                    .map_err(|_| "an outcome is `accepted` or `refused`")?,
-            );
+            let unknown = |_| "an outcome is `accepted` or `refused`";
+            query.outcome = Some(value.parse().map_err(unknown)?);
         }
         ("time", Comparison::Ge) => query.from = Some(time(value)?),
         ("time", Comparison::Lt) => query.until = Some(time(value)?),
@@ -102,20 +89,22 @@ fn time(text: &str) -> Result<std::time::SystemTime, String> {
 
 /// A record by its full id, its short id, or its bare id of whatever kind.
 fn record(value: &str) -> (Option<RecordKind>, &str) {
-    let short = resource::short(value);
-    let parts = short
-        .strip_prefix('/')
-        .and_then(|rest| rest.split_once('/'));
-    match parts {
-        Some((kind, id)) if kind.eq_ignore_ascii_case("apis") => (Some(RecordKind::Api), id),
-        Some((kind, id)) if kind.eq_ignore_ascii_case("products") => {
-            (Some(RecordKind::Product), id)
-        }
-        Some((kind, id)) if kind.eq_ignore_ascii_case("subscriptions") => {
-            (Some(RecordKind::Subscription), id)
-        }
+    let parts = resource::short(value).strip_prefix('/');
+    let Some((collection, id)) = parts.and_then(|rest| rest.split_once('/')) else {
+        return (None, value);
+    };
+    match &*collection.to_ascii_lowercase() {
+        "apis" => (Some(RecordKind::Api), id),
+        "products" => (Some(RecordKind::Product), id),
+        "subscriptions" => (Some(RecordKind::Subscription), id),
         _ => (None, value),
     }
+}
+
+/// The number and index of an entry, by its name.
+fn entry_name(name: &str) -> Option<(u64, u64)> {
+    let (number, index) = name.split_once('.')?;
+    Some((number.parse().ok()?, index.parse().ok()?))
 }
 
 fn has_or(filter: &Filter) -> bool {

@@ -7,6 +7,7 @@ use http::StatusCode;
 
 const TOP: &str = "$top";
 const SKIP: &str = "$skip";
+const AFTER: &str = "$skiptoken";
 const DEFAULT_TOP: u32 = 100;
 const MAX_TOP: u32 = 1000;
 
@@ -50,6 +51,11 @@ impl Query {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let mut values = self.0.iter().filter(|(found, _)| found == name);
         values.next().map(|(_, value)| value.as_str())
+    }
+
+    /// The filter of a list.
+    pub(super) fn filter(&self) -> Option<&str> {
+        self.get("$filter").filter(|text| !text.trim().is_empty())
     }
 
     /// Refuses a request that does not name a version of the interface.
@@ -97,11 +103,22 @@ impl Query {
         }
     }
 
-    /// The query of the page after this one.
-    pub(super) fn from(&self, skip: u64) -> String {
-        let others = self.0.iter().filter(|(name, _)| name != SKIP);
-        let skip = (SKIP.to_owned(), skip.to_string());
-        let pairs = others.chain([&skip]).map(|(name, value)| {
+    /// The name of the last item on the page before, in the link to a next page. Its
+    /// `$skip` only counts.
+    pub(super) fn after(&self) -> Option<&str> {
+        self.get(AFTER)
+    }
+
+    /// The query of the page after this one, which ends with the given item.
+    pub(super) fn next(&self, skip: u64, last: &str) -> String {
+        let others = self
+            .0
+            .iter()
+            .filter(|(name, _)| name != SKIP && name != AFTER);
+        let others = others.map(|(name, value)| (name.as_str(), value.as_str()));
+        let skip = skip.to_string();
+        let pairs = others.chain([(SKIP, &*skip), (AFTER, last)]);
+        let pairs = pairs.map(|(name, value)| {
             let [name, value] = [name, value].map(|text| utf8_percent_encode(text, ESCAPED));
             format!("{name}={value}")
         });
@@ -182,9 +199,10 @@ mod tests {
         let query = Query::parse(Some(
             "api-version=2024-05-01&$filter=name+eq+%27a%26b%27&$skip=5&$top=2",
         ));
-        let next = Query::parse(Some(&query.from(7)));
+        let next = Query::parse(Some(&query.next(7, "a b")));
         assert_eq!(next.get("$filter"), Some("name eq 'a&b'"));
         assert_eq!(next.paging().unwrap(), Paging { top: 2, skip: 7 });
-        assert_eq!(next.0.len(), 4);
+        assert_eq!(next.after(), Some("a b"));
+        assert_eq!(next.0.len(), 5);
     }
 }

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::manage::rest::fields::json_name;
 use crate::manage::{FieldIssue, ManageError, RepositoryError};
 
 pub(super) const VALIDATION: &str = "ValidationError";
@@ -107,14 +108,9 @@ impl Refusal {
         self
     }
 
-    /// The refusal of `manage`, with its fields renamed to those of the request.
-    pub(super) fn of(error: ManageError, rename: impl Fn(&str) -> String) -> Self {
-        Self::of_known(error, &[], |field| Some(rename(field)))
-    }
-
-    /// The same for a request with additional issues, which keep their names.
-    /// Issues without a name are left out.
-    pub(super) fn of_known(
+    /// The refusal of `manage`, with its fields renamed to those of the request. The
+    /// request's own issues keep their names; issues without a name are left out.
+    pub(super) fn of(
         error: ManageError,
         own: &[FieldIssue],
         rename: impl Fn(&str) -> Option<String>,
@@ -155,6 +151,13 @@ impl Refusal {
             message,
         )
         .with_header(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS))
+    }
+}
+
+/// The refusal of a request without fields.
+impl From<ManageError> for Refusal {
+    fn from(error: ManageError) -> Self {
+        Self::of(error, &[], |field| Some(json_name(field)))
     }
 }
 

@@ -24,9 +24,12 @@ pub(super) struct Resource<P> {
     id: String,
     r#type: String,
     /// The id within its collection.
-    name: String,
+    pub(super) name: String,
     #[schema(inline)]
     properties: P,
+    /// The version, for the tag. Zero for what has none.
+    #[serde(skip)]
+    pub(super) version: u64,
 }
 
 /// A page of a list.
@@ -189,12 +192,13 @@ struct ReplicaAnswer {
 }
 
 impl<P> Resource<P> {
-    fn new(place: &Place, collection: &str, name: &str, properties: P) -> Self {
+    fn new(place: &Place, collection: &str, name: &str, version: u64, properties: P) -> Self {
         Self {
             id: place.id(format_args!("/{collection}/{name}")),
             r#type: format!("{SERVICE}/{collection}"),
             name: name.to_owned(),
             properties,
+            version,
         }
     }
 }
@@ -235,7 +239,13 @@ pub(super) fn subscription(place: &Place, record: SubscriptionRecord) -> Subscri
         primary_key: None,
         secondary_key: None,
     };
-    Resource::new(place, "subscriptions", &record.id, properties)
+    Resource::new(
+        place,
+        "subscriptions",
+        &record.id,
+        record.version,
+        properties,
+    )
 }
 
 impl Subscription {
@@ -264,7 +274,7 @@ pub(super) fn product(place: &Place, record: ProductRecord) -> Product {
         created_date: format_time(record.created_at),
         updated_date: format_time(record.updated_at),
     };
-    Resource::new(place, "products", &record.id, properties)
+    Resource::new(place, "products", &record.id, record.version, properties)
 }
 
 pub(super) fn api(place: &Place, record: ApiRecord) -> Api {
@@ -289,7 +299,7 @@ pub(super) fn api(place: &Place, record: ApiRecord) -> Api {
         updated_date: format_time(record.updated_at),
         provisioning_state: None,
     };
-    Resource::new(place, "apis", &record.id, properties)
+    Resource::new(place, "apis", &record.id, record.version, properties)
 }
 
 impl Api {
@@ -333,7 +343,7 @@ pub(super) fn audit_event(place: &Place, entry: AuditEntry) -> AuditEvent {
         code: entry.code,
         changes: changes.collect(),
     };
-    Resource::new(place, "auditEvents", &name, properties)
+    Resource::new(place, "auditEvents", &name, 0, properties)
 }
 
 pub(super) fn caller(caller: &Caller) -> CallerAnswer {

@@ -16,9 +16,13 @@ use crate::manage::RepositoryError;
 use crate::manage::sql::schema::{MIGRATIONS, migrate};
 use crate::manage::sql::session::{Dialect, Session, SqlResult};
 
-/// For how long a statement waits for a connection, or for another process to
-/// end its transaction.
+/// For how long a call waits for a connection, and an opening for another process that
+/// makes the file.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// For how long a transaction waits for that of another process to end.
+#[cfg(feature = "sqlite")]
+const BUSY: Duration = Duration::from_secs(5);
 
 /// A SQLite file or a PostgreSQL database. A clone is another handle.
 #[derive(Clone)]
@@ -97,7 +101,7 @@ impl Database {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(PATIENCE)
+            .busy_timeout(BUSY)
             // 64 MiB: digests are random, so imports touch every page of their index.
             .pragma("cache_size", "-65536")
             .statement_cache_capacity(200)

@@ -187,21 +187,24 @@ impl Statement {
         }
     }
 
-    /// The condition of a list, if it has one.
-    fn condition(&mut self, query: &ListQuery, only: Option<&str>, now: i64) {
-        let filters = [query.filter.is_some(), only.is_some()];
-        if !filters.contains(&true) {
-            return;
-        }
-        self.push(" WHERE ");
+    /// The conditions of a list, if it has any.
+    fn conditions(&mut self, query: &ListQuery, only: Option<&str>, after: Option<&str>, now: i64) {
+        let mut next = " WHERE ";
+        let mut begin = |statement: &mut Self| {
+            statement.push(next);
+            next = " AND ";
+        };
         if let Some(only) = only {
+            begin(self);
             self.push(only);
         }
         if let Some(filter) = &query.filter {
-            if only.is_some() {
-                self.push(" AND ");
-            }
+            begin(self);
             self.filter(filter, now);
+        }
+        if let Some(after) = after {
+            begin(self);
+            self.operate("s.id", Comparison::Gt, after);
         }
     }
 }
@@ -212,7 +215,7 @@ pub(crate) fn in_list(length: usize) -> String {
     format!("({})", places.join(", "))
 }
 
-/// The statement that reads a page.
+/// The statement that reads a page. What it leaves out is only read by its ids.
 pub(super) fn page(
     dialect: Dialect,
     table: Table,
@@ -220,16 +223,25 @@ pub(super) fn page(
     only: Option<&str>,
     now: SystemTime,
 ) -> Statement {
+    let order = match query.order {
+        Order::Id => " ORDER BY s.id",
+        Order::Catalog => " ORDER BY s.place",
+    };
     let text = format!("SELECT {} FROM {}", table.columns, table.name);
     let mut statement = Statement::new(dialect, text);
-    statement.condition(query, only, to_micros(now));
-    statement.push(match query.order {
-        Order::Id => " ORDER BY s.id LIMIT ",
-        Order::Catalog => " ORDER BY s.place LIMIT ",
-    });
+    if query.skip > 0 {
+        statement.push(&format!(" WHERE s.id IN (SELECT s.id FROM {}", table.name));
+    }
+    statement.conditions(query, only, query.after.as_deref(), to_micros(now));
+    statement.push(order);
+    statement.push(" LIMIT ");
     statement.bind(i64::from(query.top));
-    statement.push(" OFFSET ");
-    statement.bind(query.skip);
+    if query.skip > 0 {
+        statement.push(" OFFSET ");
+        statement.bind(query.skip);
+        statement.push(")");
+        statement.push(order);
+    }
     statement
 }
 
@@ -243,7 +255,7 @@ pub(super) fn count(
 ) -> Statement {
     let text = format!("SELECT COUNT(*) FROM {}", table.name);
     let mut statement = Statement::new(dialect, text);
-    statement.condition(query, only, to_micros(now));
+    statement.conditions(query, only, None, to_micros(now));
     statement
 }
 
@@ -253,7 +265,7 @@ pub(super) fn audit(dialect: Dialect, query: &AuditQuery) -> (Statement, Stateme
                    version_before, version_after, code, changes";
     let mut page = Statement::new(dialect, format!("SELECT {columns} FROM sk_audit"));
     let mut count = Statement::new(dialect, "SELECT COUNT(*) FROM sk_audit");
-    for statement in [&mut page, &mut count] {
+    for (statement, before) in [(&mut page, query.before), (&mut count, None)] {
         let mut next = " WHERE ";
         let mut condition = |condition: &str, value: Value| {
             statement.push(next);
@@ -281,6 +293,12 @@ pub(super) fn audit(dialect: Dialect, query: &AuditQuery) -> (Statement, Stateme
         }
         if let Some(until) = query.until {
             condition("at < ", to_micros(until).into());
+        }
+        if let Some((number, index)) = before {
+            condition("(number, idx) < (", number.into());
+            statement.push(", ");
+            statement.bind(index);
+            statement.push(")");
         }
     }
     page.push(" ORDER BY number DESC, idx DESC LIMIT ");

@@ -4,21 +4,23 @@ use crate::catalog::KeySlot;
 use crate::manage::audit::{AuditEntry, AuditQuery};
 use crate::manage::filter::{ListQuery, Page};
 use crate::manage::record::{ApiRecord, ProductRecord, SubscriptionRecord};
-use crate::manage::repository::{
-    Answer, KeyUse, LEASE, Repository, SealedKey, SubscriptionPut, Transaction,
-};
+use crate::manage::repository::{Answer, Repository, SealedKey, SubscriptionPut, Transaction};
 use crate::manage::seal::Sealer;
 use crate::manage::sql::lists::{self, APIS, PRODUCTS, SUBSCRIPTIONS, Statement, Table};
 use crate::manage::sql::rows;
 use crate::manage::sql::session::{Row, SqlResult};
 use crate::manage::sql::transaction::RecordTransaction;
 use crate::manage::sql::{Database, SqlTransaction};
+use crate::manage::usage::KeyUse;
 use crate::manage::{Replica, RepositoryError, stored};
 
 /// A repository in a SQL database.
 pub(crate) struct SqlRepository {
     pub(super) database: Database,
 }
+
+/// For how long a replica counts after its last report.
+const LEASE: Duration = Duration::from_secs(30);
 
 /// Which of the totals of the state a table has.
 const TOTALS: &str = "SELECT apis, products, subscriptions FROM sk_state";
@@ -105,6 +107,51 @@ impl SqlRepository {
             .choose("SELECT 1", "SET LOCAL synchronous_commit TO OFF");
         session.execute(text, Vec::new()).await?;
         Ok(transaction)
+    }
+
+    /// Records the use of slots, merged by maximum. Unknown subscriptions are ignored.
+    pub(crate) async fn record_use(&self, uses: &[KeyUse]) -> Result<(), RepositoryError> {
+        let mut transaction = self.begin_unsynced().await?;
+        let uses = uses.iter().map(|used| {
+            let slot = i64::from(used.slot == KeySlot::Secondary);
+            let at = stored::to_micros(used.at);
+            vec![used.subscription.as_str().into(), slot.into(), at.into()]
+        });
+        let session = &mut transaction.session();
+        session
+            .insert(
+                "INSERT INTO sk_uses (subscription, slot, at)",
+                uses.collect(),
+                "ON CONFLICT (subscription, slot) DO UPDATE SET at = excluded.at \
+                 WHERE excluded.at > sk_uses.at",
+            )
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Records that a replica is alive and has applied a number.
+    pub(crate) async fn report_replica(
+        &self,
+        id: &str,
+        applied: u64,
+    ) -> Result<(), RepositoryError> {
+        let now = self.database.dialect().now();
+        let text = format!(
+            "INSERT INTO sk_replicas (id, applied, at) VALUES ($1, $2, {now}) \
+             ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, at = excluded.at"
+        );
+        let mut transaction = self.begin_unsynced().await?;
+        let values = vec![id.into(), applied.into()];
+        transaction.session().execute(text, values).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Forgets the reports of a replica that has ended.
+    pub(crate) async fn forget_replica(&self, id: &str) -> Result<(), RepositoryError> {
+        let mut transaction = self.begin_unsynced().await?;
+        let text = "DELETE FROM sk_replicas WHERE id = $1";
+        transaction.session().execute(text, vec![id.into()]).await?;
+        Ok(transaction.commit().await?)
     }
 
     async fn read(&self, statement: Statement) -> SqlResult<Vec<Row>> {
@@ -229,44 +276,6 @@ impl Repository for SqlRepository {
             let number = Statement::new(self.database.dialect(), "SELECT number FROM sk_state");
             let found = self.read(number).await?;
             Ok(found.first().map_or(Ok(0), |row| row.number(0))?)
-        })
-    }
-
-    fn record_use<'a>(&'a self, uses: &'a [KeyUse]) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let mut transaction = self.begin_unsynced().await?;
-            let uses = uses.iter().map(|used| {
-                let slot = i64::from(used.slot == KeySlot::Secondary);
-                vec![
-                    used.subscription.as_str().into(),
-                    slot.into(),
-                    stored::to_micros(used.at).into(),
-                ]
-            });
-            let session = &mut transaction.session();
-            session
-                .insert(
-                    "INSERT INTO sk_uses (subscription, slot, at)",
-                    uses.collect(),
-                    "ON CONFLICT (subscription, slot) DO UPDATE SET at = excluded.at \
-                     WHERE excluded.at > sk_uses.at",
-                )
-                .await?;
-            Ok(transaction.commit().await?)
-        })
-    }
-
-    fn report_replica<'a>(&'a self, id: &'a str, applied: u64) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let now = self.database.dialect().now();
-            let text = format!(
-                "INSERT INTO sk_replicas (id, applied, at) VALUES ($1, $2, {now}) \
-                 ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, at = excluded.at"
-            );
-            let mut transaction = self.begin_unsynced().await?;
-            let values = vec![id.into(), applied.into()];
-            transaction.session().execute(text, values).await?;
-            Ok(transaction.commit().await?)
         })
     }
 

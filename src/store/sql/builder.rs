@@ -27,12 +27,6 @@ pub struct SqlStoreBuilder {
     snapshot: Option<PathBuf>,
 }
 
-/// What a started store consists of.
-pub(super) struct Started {
-    pub(super) repository: Arc<SqlRepository>,
-    pub(super) shared: Shared,
-}
-
 impl SqlStoreBuilder {
     pub(super) fn new(target: String) -> Self {
         Self {
@@ -116,7 +110,7 @@ impl SqlStoreBuilder {
         self,
         extent: Extent,
         on_change: Option<OnChange>,
-    ) -> Result<Started, ManageError> {
+    ) -> Result<Shared, ManageError> {
         let repository = Arc::new(SqlRepository::connect(&self.target)?);
         let database = repository.database();
         let default = database.dialect().choose("100", "1000").parse();
@@ -131,6 +125,7 @@ impl SqlStoreBuilder {
         let (reloads, receiver) = mpsc::unbounded_channel::<oneshot::Sender<Reloaded>>();
         let receiver = Arc::new(Mutex::new(receiver));
         let uses = Arc::new(UseRecorder::new());
+        let name = self.name.clone();
         let follow = {
             let (repository, replica) = (Arc::clone(&repository), Arc::clone(&replica));
             let uses = Arc::clone(&uses);
@@ -155,12 +150,13 @@ impl SqlStoreBuilder {
             }
         };
         let task = FollowTask::start(Arc::clone(&replica), &Handle::current(), follow);
-        let shared = Shared {
+        Ok(Shared {
+            task,
+            repository,
             replica,
             reloads,
-            task,
+            name,
             uses,
-        };
-        Ok(Started { repository, shared })
+        })
     }
 }

@@ -8,7 +8,6 @@ use tokio::time::timeout;
 
 use crate::catalog::Catalog;
 use crate::manage::RepositoryError;
-use crate::manage::repository::Repository;
 use crate::manage::sql::SqlRepository;
 use crate::manage::usage::UseRecorder;
 use crate::store::StoreStatus;
@@ -90,7 +89,7 @@ impl Follower {
             self.uses.tick();
             if flushed.elapsed() >= REPORT {
                 flushed = Instant::now();
-                self.flush_uses().await;
+                flush_uses(&self.repository, &self.uses).await;
             }
             for sender in waiting {
                 let answer = match &outcome {
@@ -223,16 +222,16 @@ impl Follower {
             Err(_) => tracing::debug!("the applied number was not reported in time"),
         }
     }
+}
 
-    /// Writes the use of keys. What cannot be written is kept for the next time.
-    async fn flush_uses(&self) {
-        let uses = self.uses.take();
-        if uses.is_empty() {
-            return;
-        }
-        let written = timeout(PATIENCE, self.repository.record_use(&uses)).await;
-        if !matches!(written, Ok(Ok(()))) {
-            self.uses.put_back(uses);
-        }
+/// Writes the use of keys. What cannot be written is kept for the next time.
+pub(super) async fn flush_uses(repository: &SqlRepository, recorder: &UseRecorder) {
+    let uses = recorder.take();
+    if uses.is_empty() {
+        return;
+    }
+    let written = timeout(PATIENCE, repository.record_use(&uses)).await;
+    if !matches!(written, Ok(Ok(()))) {
+        recorder.put_back(uses);
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::catalog::{Catalog, KeyOwner, KeySlot};
 use crate::key::KeyDigest;
-use crate::manage::sql::{SqlRepository, SqlResult, SqlTransaction};
+use crate::manage::sql::{SqlResult, SqlTransaction};
 use crate::manage::{ManageError, RepositoryError};
 #[cfg(feature = "cache")]
 use crate::store::invalidation::Watchers;
-use crate::store::sql::builder::{SqlStoreBuilder, Started};
+use crate::store::sql::builder::SqlStoreBuilder;
 use crate::store::sql::feed;
 #[cfg(feature = "cache")]
 use crate::store::sql::feed::Touched;
@@ -28,7 +28,6 @@ use crate::store::{CacheConfigError, CachedStore, CachedStoreBuilder, Invalidati
 #[derive(Clone)]
 pub struct SqlLookupStore {
     shared: Arc<Shared>,
-    repository: Arc<SqlRepository>,
     #[cfg(feature = "cache")]
     watchers: Arc<Watchers>,
 }
@@ -67,7 +66,7 @@ impl SqlLookupStore {
         });
         #[cfg(not(feature = "cache"))]
         let on_change = None;
-        let Started { repository, shared } = builder.begin(Extent::Definitions, on_change)?;
+        let shared = builder.begin(Extent::Definitions, on_change)?;
         let mut status = shared.replica.watch_status();
         let first = status.wait_for(|status| status.version() > 0 || status.last_error().is_some());
         let failed = first.await.ok().and_then(|status| {
@@ -78,7 +77,6 @@ impl SqlLookupStore {
             Some(error) => Err(RepositoryError::new(error).into()),
             None => Ok(Self {
                 shared: Arc::new(shared),
-                repository,
                 #[cfg(feature = "cache")]
                 watchers,
             }),
@@ -124,7 +122,7 @@ impl SqlLookupStore {
     /// Reads the owner, and the APIs and products that it belongs to if those in use
     /// are of another version.
     async fn look_up(&self, key: &KeyDigest) -> Result<Answer, RepositoryError> {
-        let mut transaction = self.repository.database().snapshot().await?;
+        let mut transaction = self.shared.repository.database().snapshot().await?;
         let answer = Answer::new(owner(&mut transaction, key).await?);
         let number = feed::mark(&mut transaction).await?.number;
         let in_use = self.shared.replica.at_revision(&number.to_string());

@@ -24,7 +24,8 @@
 //!    it follow each other with growing pauses.
 //! 5. A store with a name reports the number that it has applied, so that
 //!    [`Manage::wait_applied`](crate::manage::Manage::wait_applied) knows when a
-//!    change is in force everywhere. The report counts for 30 seconds.
+//!    change is in force everywhere. The report counts for 30 seconds, or until
+//!    [`SqlStore::close`].
 
 #[cfg(feature = "redis")]
 mod bridge;

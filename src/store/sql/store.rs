@@ -1,7 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 
 use crate::access::Access;
 use crate::catalog::{Catalog, KeyOwner};
@@ -11,8 +14,7 @@ use crate::manage::usage::UseRecorder;
 use crate::manage::{ManageError, RepositoryError};
 use crate::store::replica::{FollowTask, Replica};
 use crate::store::sql::SqlStoreBuilder;
-use crate::store::sql::builder::Started;
-use crate::store::sql::follow::Reloaded;
+use crate::store::sql::follow::{Reloaded, flush_uses};
 use crate::store::{CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore};
 
 /// A store that keeps the whole catalog of a management database in memory and
@@ -38,17 +40,47 @@ use crate::store::{CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore}
 #[derive(Clone)]
 pub struct SqlStore {
     shared: Arc<Shared>,
-    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
-    repository: Arc<SqlRepository>,
 }
 
 pub(super) struct Shared {
     /// Dropped first: it says that the task ends on purpose, which it also does when
     /// `reloads` is gone.
     pub(super) task: FollowTask,
+    pub(super) repository: Arc<SqlRepository>,
     pub(super) replica: Arc<Replica>,
     pub(super) reloads: mpsc::UnboundedSender<oneshot::Sender<Reloaded>>,
+    /// The name that the store reports under.
+    pub(super) name: Option<String>,
     pub(super) uses: Arc<UseRecorder>,
+}
+
+impl Shared {
+    /// Writes the use of keys, and takes the report back.
+    fn sign_off(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (repository, uses) = (Arc::clone(&self.repository), Arc::clone(&self.uses));
+        let name = self.name.clone();
+        let work = async move {
+            flush_uses(&repository, &uses).await;
+            let Some(name) = name else { return };
+            if let Err(error) = repository.forget_replica(&name).await {
+                tracing::debug!("the report of the replica was not taken back: {error}");
+            }
+        };
+        // A database that is away must not hold up the end of the program.
+        async {
+            timeout(Duration::from_secs(3), work)
+                .await
+                .unwrap_or_default()
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(self.sign_off());
+        }
+    }
 }
 
 impl SqlStore {
@@ -68,16 +100,26 @@ impl SqlStore {
         Self::builder(target).open().await
     }
 
-    pub(super) fn new(started: Started) -> Self {
-        Self {
-            shared: Arc::new(started.shared),
-            repository: started.repository,
-        }
+    pub(super) fn new(shared: Shared) -> Self {
+        let shared = Arc::new(shared);
+        Self { shared }
+    }
+
+    /// Ends the store: writes the last use of keys, and takes its report back, so that
+    /// `Manage::wait_applied` no longer waits for this replica.
+    ///
+    /// Call it at the end of the program, after the layers with the other handles are
+    /// gone. Dropping the last handle does the same in the background, if the runtime
+    /// lives long enough.
+    pub async fn close(self) {
+        let sign_off = self.shared.sign_off();
+        drop(self);
+        sign_off.await;
     }
 
     #[cfg(feature = "redis")]
     pub(super) fn repository(&self) -> &SqlRepository {
-        &self.repository
+        &self.shared.repository
     }
 
     /// The version in use, however old it is. `None` before the first.
