@@ -87,6 +87,16 @@ impl Repository for MemoryRepository {
         answer(self.tables.load().subscriptions.get(id).cloned())
     }
 
+    fn subscription_of_key<'a>(
+        &'a self,
+        key: &'a KeyDigest,
+    ) -> Answer<'a, Option<SubscriptionRecord>> {
+        let tables = self.tables.load();
+        let holder = tables.keys.get(key);
+        let record = holder.and_then(|held| tables.subscriptions.get(&held.subscription));
+        answer(record.cloned())
+    }
+
     fn list_apis<'a>(&'a self, query: &'a ListQuery) -> Answer<'a, Page<ApiRecord>> {
         let tables = self.tables.load();
         answer(list(query, tables.apis.values().cloned(), |api| api.place))

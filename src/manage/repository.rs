@@ -27,6 +27,11 @@ pub(crate) trait Repository: Send + Sync {
     fn api<'a>(&'a self, id: &'a str) -> Answer<'a, Option<ApiRecord>>;
     fn product<'a>(&'a self, id: &'a str) -> Answer<'a, Option<ProductRecord>>;
     fn subscription<'a>(&'a self, id: &'a str) -> Answer<'a, Option<SubscriptionRecord>>;
+    /// The subscription that holds the key in any slot.
+    fn subscription_of_key<'a>(
+        &'a self,
+        key: &'a KeyDigest,
+    ) -> Answer<'a, Option<SubscriptionRecord>>;
     fn list_apis<'a>(&'a self, query: &'a ListQuery) -> Answer<'a, Page<ApiRecord>>;
     /// `offered`: only products that owners see.
     fn list_products<'a>(

@@ -3,7 +3,8 @@ use std::time::{Duration, SystemTime};
 use tower_subscription_key::KeyDigest;
 use tower_subscription_key::catalog::{KeySlot, State};
 use tower_subscription_key::manage::{
-    AuditQuery, KeyInput, Manage, ManageError, Rotation, Set, SubscriptionFields, Transition,
+    AuditQuery, Caller, KeyInput, Manage, ManageError, Rotation, Set, SubscriptionFields,
+    Transition,
 };
 
 use crate::support::*;
@@ -11,6 +12,7 @@ use crate::support::*;
 tests!(
     new_subscription_gets_two_keys_that_are_shown_once,
     key_of_any_slot_is_refused_elsewhere,
+    key_of_any_slot_names_its_subscription,
     swapping_both_keys_in_one_call_is_allowed,
     replaced_key_works_for_its_grace_period_and_no_longer_than_its_own_end,
     key_past_its_end_is_regenerated_only_with_a_new_end,
@@ -73,6 +75,34 @@ async fn key_of_any_slot_is_refused_elsewhere(repository: impl Repository) {
     put(&manage, "fabrikam", by_hand("key-one", "key-three"))
         .await
         .unwrap();
+}
+
+async fn key_of_any_slot_names_its_subscription(repository: impl Repository) {
+    let manage = with_starter(&repository).await;
+    put(&manage, "contoso", by_hand("key-one", "key-two"))
+        .await
+        .unwrap();
+    let grace = Rotation {
+        grace: Duration::from_secs(3600),
+        ..Rotation::default()
+    };
+    let rotated = manage.regenerate(admin(), "contoso", KeySlot::Primary, grace);
+    let new = rotated.await.unwrap().value.key;
+    for (key, expected) in [
+        ("key-one", true),
+        ("key-two", true),
+        (new.expose(), true),
+        ("key-three", false),
+    ] {
+        let digest = KeyDigest::of(key);
+        let found = manage.subscription_of_key(admin(), &digest).await.unwrap();
+        let is_found = found.is_some_and(|record| record.id == "contoso");
+        assert_eq!(is_found, expected);
+    }
+    let digest = KeyDigest::of("key-two");
+    let owner = Caller::owner("jane");
+    let refused = manage.subscription_of_key(&owner, &digest).await;
+    assert!(matches!(refused, Err(ManageError::Forbidden { .. })));
 }
 
 async fn swapping_both_keys_in_one_call_is_allowed(repository: impl Repository) {

@@ -36,6 +36,10 @@ pub(super) const SUBSCRIPTIONS: Table = Table {
         (SELECT u.at FROM sk_uses u WHERE u.subscription = s.id AND u.slot = 1)",
 };
 
+/// The subscription that holds a key in any slot.
+pub(super) const OF_KEY: &str =
+    "WHERE s.id = (SELECT k.subscription FROM sk_keys k WHERE k.digest = $1)";
+
 impl Statement {
     pub(super) fn new(dialect: Dialect, text: impl Into<String>) -> Self {
         Self {

@@ -1,6 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::catalog::KeySlot;
+use crate::key::KeyDigest;
 use crate::manage::audit::{AuditEntry, AuditQuery};
 use crate::manage::filter::{ListQuery, Page};
 use crate::manage::record::{ApiRecord, ProductRecord, SubscriptionRecord};
@@ -221,6 +222,20 @@ impl Repository for SqlRepository {
     fn subscription<'a>(&'a self, id: &'a str) -> Answer<'a, Option<SubscriptionRecord>> {
         Box::pin(async move {
             let row = self.by_id(SUBSCRIPTIONS, id).await?;
+            Ok(row.as_ref().map(rows::subscription_with_use).transpose()?)
+        })
+    }
+
+    fn subscription_of_key<'a>(
+        &'a self,
+        key: &'a KeyDigest,
+    ) -> Answer<'a, Option<SubscriptionRecord>> {
+        Box::pin(async move {
+            let (columns, table) = (SUBSCRIPTIONS.columns, SUBSCRIPTIONS.name);
+            let text = format!("SELECT {columns} FROM {table} {}", lists::OF_KEY);
+            let mut transaction = self.database.snapshot().await?;
+            let values = vec![key.as_bytes().as_slice().into()];
+            let row = transaction.session().row(text, values).await?;
             Ok(row.as_ref().map(rows::subscription_with_use).transpose()?)
         })
     }

@@ -24,6 +24,7 @@ fn assert_by_index(plan: &str) {
         let parts = [
             "CORRELATED SCALAR SUBQUERY",
             "LIST SUBQUERY",
+            "SCALAR SUBQUERY",
             "CREATE BLOOM FILTER",
         ];
         let is_part = parts.iter().any(|part| step.starts_with(part));
@@ -134,15 +135,18 @@ async fn audit_feed_or_lookup_on_sqlite_is_by_an_index() {
         assert!(found.contains(index), "{found}");
         assert_by_index(&found);
     }
-    let digest = "SELECT s.data FROM sk_keys k JOIN sk_subscriptions s \
-                  ON s.id = k.subscription WHERE k.digest = $1";
-    let values = vec![[0; 32].as_slice().into()];
-    let found = plan(&database, digest.to_owned(), values).await;
-    assert!(
-        found.contains("sqlite_autoindex_sk_keys_1 (digest=?)"),
-        "{found}"
-    );
-    assert_by_index(&found);
+    let of_request = "SELECT s.data FROM sk_keys k JOIN sk_subscriptions s \
+                      ON s.id = k.subscription WHERE k.digest = $1";
+    let of_manage = format!("SELECT s.data FROM sk_subscriptions s {}", lists::OF_KEY);
+    for digest in [of_request, &of_manage] {
+        let values = vec![[0; 32].as_slice().into()];
+        let found = plan(&database, digest.to_owned(), values).await;
+        assert!(
+            found.contains("sqlite_autoindex_sk_keys_1 (digest=?)"),
+            "{found}"
+        );
+        assert_by_index(&found);
+    }
     let feed = "SELECT kind FROM sk_audit WHERE number > $1 AND refused = 0 \
                 ORDER BY number, idx LIMIT 10";
     let found = plan(&database, feed.to_owned(), vec![1_i64.into()]).await;
