@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use tower_subscription_key::access::{InapplicableKey, Unmatched};
 use tower_subscription_key::catalog::{KeySlot, Scope, State};
+use tower_subscription_key::document::Format;
 
 use crate::values::{self, Assignment, End, When};
 
@@ -41,6 +43,7 @@ Shell    completions
     version,
     override_help = OVERVIEW,
     disable_help_subcommand = true,
+    hide_possible_values = true,
     max_term_width = 80,
     term_width = 80
 )]
@@ -76,13 +79,13 @@ pub(crate) enum Command {
     Explain(Explain),
     /// List and change APIs
     #[command(subcommand)]
-    Apis(Apis),
+    Apis(Action<NoFlags, AddApi, SetApi, RemoveDefinition>),
     /// List and change products
     #[command(subcommand)]
-    Products(Products),
+    Products(Action<NoFlags, AddProduct, SetProduct, RemoveDefinition>),
     /// List and change subscriptions
     #[command(subcommand)]
-    Subscriptions(Subscriptions),
+    Subscriptions(Action<ListSubscriptions, AddSubscription, SetSubscription, Remove>),
     /// Create a subscription with two new keys, printed once
     Create(Create),
     /// Give a slot a new key, printed once
@@ -122,15 +125,33 @@ pub(crate) enum Command {
     },
 }
 
+/// What can be done with APIs, products and subscriptions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action<L: Args, A: Args, S: Args, R: Args> {
+    /// List them, in the order of the catalog
+    List(L),
+    /// Show one
+    Show(Id),
+    /// Add one
+    Add(A),
+    /// Change one
+    Set(S),
+    /// Remove one
+    Remove(R),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NoFlags {}
+
 #[derive(Debug, Args)]
 pub(crate) struct Id {
-    /// Id of the subscription
+    /// Id, as `list` shows it
     pub(crate) id: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct IdAndScope {
-    /// Id of the subscription
+    /// Id, as `list` shows it
     pub(crate) id: String,
     /// `/products/ID`, `/apis/ID`, `/apis` or `/`
     #[arg(value_parser = values::scope)]
@@ -166,69 +187,17 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "ID")]
     pub(crate) subscription: Option<String>,
     /// primary or secondary (default: the first)
-    #[arg(long, requires = "subscription", value_enum, value_name = "SLOT")]
-    #[arg(hide_possible_values = true)]
-    pub(crate) slot: Option<Slot>,
+    #[arg(long, requires = "subscription", value_name = "SLOT", value_parser = values::slot())]
+    pub(crate) slot: Option<KeySlot>,
     /// Decide as at this time (default: now)
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) at: Option<When>,
     /// ignore or deny a key that opens nothing
-    #[arg(long, value_enum, value_name = "WORD", default_value_t)]
-    #[arg(hide_default_value = true, hide_possible_values = true)]
-    pub(crate) inapplicable_key: Inapplicable,
+    #[arg(long, value_name = "WORD", value_parser = values::inapplicable_key())]
+    pub(crate) inapplicable_key: Option<InapplicableKey>,
     /// deny or pass a path of no API
-    #[arg(long, value_enum, value_name = "WORD", default_value_t)]
-    #[arg(hide_default_value = true, hide_possible_values = true)]
-    pub(crate) unmatched: UnmatchedPath,
-}
-
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(crate) enum Inapplicable {
-    #[default]
-    Ignore,
-    Deny,
-}
-
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(crate) enum UnmatchedPath {
-    #[default]
-    Deny,
-    Pass,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Slot {
-    Primary,
-    Secondary,
-}
-
-impl From<Slot> for KeySlot {
-    fn from(slot: Slot) -> Self {
-        match slot {
-            Slot::Primary => Self::Primary,
-            Slot::Secondary => Self::Secondary,
-        }
-    }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Apis {
-    /// List all APIs
-    List,
-    /// Show one API
-    Show(ApiId),
-    /// Add an API
-    Add(AddApi),
-    /// Change an API
-    Set(SetApi),
-    /// Remove an API
-    Remove(Remove),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ApiId {
-    /// Id of the API
-    pub(crate) id: String,
+    #[arg(long, value_name = "WORD", value_parser = values::unmatched())]
+    pub(crate) unmatched: Option<Unmatched>,
 }
 
 #[derive(Debug, Args)]
@@ -244,7 +213,7 @@ pub(crate) struct AddApi {
 
 #[derive(Debug, Args)]
 pub(crate) struct SetApi {
-    /// Id of the API
+    /// Id, as `list` shows it
     pub(crate) id: String,
     /// URL prefix, like `/orders`
     #[arg(long, value_name = "PATH", value_parser = values::api_path)]
@@ -262,7 +231,7 @@ pub(crate) struct ApiFields {
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Needs a subscription (default: true)
-    #[arg(long, value_name = "BOOL", action = ArgAction::Set, hide_possible_values = true)]
+    #[arg(long, value_name = "BOOL")]
     pub(crate) subscription_required: Option<bool>,
     /// Header that carries the key
     #[arg(long, value_name = "HEADER", value_parser = values::key_header)]
@@ -275,26 +244,6 @@ pub(crate) struct ApiFields {
     pub(crate) metadata: Vec<Assignment>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Products {
-    /// List all products
-    List,
-    /// Show one product
-    Show(ProductId),
-    /// Add a product
-    Add(AddProduct),
-    /// Change a product
-    Set(SetProduct),
-    /// Remove a product
-    Remove(Remove),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ProductId {
-    /// Id of the product
-    pub(crate) id: String,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct AddProduct {
     /// Id of the new product
@@ -305,7 +254,7 @@ pub(crate) struct AddProduct {
 
 #[derive(Debug, Args)]
 pub(crate) struct SetProduct {
-    /// Id of the product
+    /// Id, as `list` shows it
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) fields: ProductFields,
@@ -323,10 +272,10 @@ pub(crate) struct ProductFields {
     #[arg(long, value_name = "ID")]
     pub(crate) api: Vec<String>,
     /// Needs a subscription (default: true)
-    #[arg(long, value_name = "BOOL", action = ArgAction::Set, hide_possible_values = true)]
+    #[arg(long, value_name = "BOOL")]
     pub(crate) subscription_required: Option<bool>,
     /// Shown to owners (default: true)
-    #[arg(long, value_name = "BOOL", action = ArgAction::Set, hide_possible_values = true)]
+    #[arg(long, value_name = "BOOL")]
     pub(crate) published: Option<bool>,
     /// Value for later layers (repeatable)
     #[arg(long, value_name = "KEY=VALUE", value_parser = values::assignment)]
@@ -338,25 +287,11 @@ pub(crate) struct ProductFields {
     #[arg(long, value_name = "TEXT")]
     pub(crate) terms: Option<String>,
     /// Needs approval (database only)
-    #[arg(long, value_name = "BOOL", action = ArgAction::Set, hide_possible_values = true)]
+    #[arg(long, value_name = "BOOL")]
     pub(crate) approval_required: Option<bool>,
     /// Most for one owner (database only)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) subscriptions_limit: Option<u32>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Subscriptions {
-    /// List subscriptions
-    List(ListSubscriptions),
-    /// Show one subscription
-    Show(Id),
-    /// Add a subscription with existing keys, read from standard input
-    Add(AddSubscription),
-    /// Change a subscription
-    Set(SetSubscription),
-    /// Remove a subscription
-    Remove(RemoveSubscription),
 }
 
 #[derive(Debug, Args)]
@@ -388,7 +323,7 @@ pub(crate) struct AddSubscription {
 
 #[derive(Debug, Args)]
 pub(crate) struct SetSubscription {
-    /// Id of the subscription
+    /// Id, as `list` shows it
     pub(crate) id: String,
     /// What it opens, like /products/ID
     #[arg(long, value_name = "SCOPE", value_parser = values::scope)]
@@ -424,23 +359,20 @@ pub(crate) struct SubscriptionFields {
 
 #[derive(Debug, Args)]
 pub(crate) struct Remove {
-    /// Its id
+    /// Id, as `list` shows it
     pub(crate) id: String,
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Take the subscriptions to it along
-    #[arg(long)]
-    pub(crate) with_subscriptions: bool,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct RemoveSubscription {
-    /// Id of the subscription
-    pub(crate) id: String,
-    /// Do not ask
+pub(crate) struct RemoveDefinition {
+    #[command(flatten)]
+    pub(crate) remove: Remove,
+    /// Take the subscriptions to it along
     #[arg(long)]
-    pub(crate) yes: bool,
+    pub(crate) with_subscriptions: bool,
 }
 
 #[derive(Debug, Args)]
@@ -451,30 +383,20 @@ pub(crate) struct Create {
     /// Id (default: a generated one)
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
-    /// Display name
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    /// Description (database only)
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) description: Option<String>,
-    /// Who it belongs to
-    #[arg(long, value_name = "OWNER")]
-    pub(crate) owner: Option<String>,
     /// Prefix, for secret scanners
     #[arg(long, value_name = "PREFIX", value_parser = values::prefix)]
     pub(crate) prefix: Option<String>,
-    /// End, like 2027-06-30 or 90d
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
-    pub(crate) expires: Option<When>,
+    #[command(flatten)]
+    pub(crate) fields: SubscriptionFields,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Regenerate {
-    /// Id of the subscription
+    /// Id, as `list` shows it
     pub(crate) id: String,
     /// primary or secondary
-    #[arg(value_enum, hide_possible_values = true)]
-    pub(crate) slot: Slot,
+    #[arg(value_parser = values::slot())]
+    pub(crate) slot: KeySlot,
     /// How long the old key works, like 24h
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub(crate) grace: Option<Duration>,
@@ -488,7 +410,7 @@ pub(crate) struct Regenerate {
 
 #[derive(Debug, Args)]
 pub(crate) struct Activate {
-    /// Id of the subscription
+    /// Id, as `list` shows it
     pub(crate) id: String,
     /// New end, if the old one has passed
     #[arg(long, value_name = "TIME|none", value_parser = values::end)]
@@ -497,7 +419,7 @@ pub(crate) struct Activate {
 
 #[derive(Debug, Args)]
 pub(crate) struct Reject {
-    /// Id of the subscription
+    /// Id, as `list` shows it
     pub(crate) id: String,
     /// Why
     #[arg(long, value_name = "TEXT")]
@@ -511,7 +433,8 @@ pub(crate) struct Generate {
     pub(crate) prefix: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// Where files to import come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum System {
     Catalog,
     Azure,
@@ -521,7 +444,7 @@ pub(crate) enum System {
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// Where the files come from: catalog, azure or kong
-    #[arg(value_enum, value_name = "SYSTEM", hide_possible_values = true)]
+    #[arg(value_name = "SYSTEM", value_parser = values::system())]
     pub(crate) system: System,
     /// Files, or folders of them
     #[arg(required = true, value_name = "FILE")]
@@ -543,19 +466,11 @@ pub(crate) struct Import {
     pub(crate) deny_left_out: bool,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
-    Toml,
-    #[default]
-    Json,
-    Yaml,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     /// toml, json or yaml (default: by FILE)
-    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
-    pub(crate) format: Option<ExportFormat>,
+    #[arg(long, value_name = "FORMAT", value_parser = values::format())]
+    pub(crate) format: Option<Format>,
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

@@ -4,7 +4,6 @@
 use std::io::{self, IsTerminal, Read};
 
 use tower_subscription_key::catalog::{Api, Catalog, Scope, Subscription, SubscriptionKey};
-use tower_subscription_key::key::KeyDigest;
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Result};
@@ -77,11 +76,6 @@ fn ask(prompts: &[&str]) -> Result<Vec<Zeroizing<String>>> {
 fn strip_line_end(text: &str) -> &str {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.strip_suffix('\r').unwrap_or(text)
-}
-
-/// Reads digests, one for each line.
-pub(crate) fn digest(text: &str) -> Result<KeyDigest> {
-    text.parse::<KeyDigest>().map_err(Failure::refused)
 }
 
 /// A key that a client can send, by its digest. What is wrong with others is

@@ -6,21 +6,9 @@ use std::io::{self, IsTerminal, Write};
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::{Failure, Result};
-
-/// Whether results are one JSON document or for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
-    People,
-    Json,
-}
-
-impl Style {
-    pub(crate) fn is_json(self) -> bool {
-        self == Self::Json
-    }
-}
 
 /// Prints a line for people on standard error.
 pub(crate) fn note(text: &str) {
@@ -68,6 +56,28 @@ pub(crate) fn json_text(value: &impl Serialize) -> Result<String> {
         .map_err(|error| Failure::unreachable(format_args!("cannot write JSON: {error}")))?;
     text.push('\n');
     Ok(text)
+}
+
+/// A JSON array that is printed in parts.
+#[derive(Default)]
+pub(crate) struct Array {
+    has_some: bool,
+}
+
+impl Array {
+    pub(crate) fn print(&mut self, values: impl Iterator<Item = Value>) -> Result {
+        let mut text = String::new();
+        for value in values {
+            text.push_str(if self.has_some { ",\n  " } else { "[\n  " });
+            text.push_str(json_text(&value)?.trim_end().replace('\n', "\n  ").as_str());
+            self.has_some = true;
+        }
+        print(&text)
+    }
+
+    pub(crate) fn end(self) -> Result {
+        print(if self.has_some { "\n]\n" } else { "[]\n" })
+    }
 }
 
 /// A table with aligned columns, without frames, that never cuts a cell.

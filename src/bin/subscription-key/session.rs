@@ -2,19 +2,21 @@
 
 use std::ffi::OsString;
 
-use tower_subscription_key::catalog::{Catalog, KeySlot, Subscription};
+use tower_subscription_key::catalog::{Catalog, KeySlot};
 use tower_subscription_key::document::{Format, HostKeys, KeySources};
 use tower_subscription_key::key::KeyDigest;
 use tower_subscription_key::manage::{
-    Caller, Expected, Import, ImportOptions, ListQuery, Manage, ManageError, RecordKind, RecordRef,
+    Caller, Expected, Import, ImportOptions, Manage, ManageError, RecordKind, RecordRef,
 };
 
 use crate::args::Common;
+use crate::commands::database;
+use crate::commands::records::Record;
 use crate::edit::{self, KeyForm, KeyForms, Kind, Outline, Syntax};
 use crate::failure::{Failure, Result};
 use crate::file::{CatalogFile, Lock, refused};
-use crate::output;
 use crate::target::{self, Target};
+use crate::{names, output};
 
 /// The all-access subscription that every new repository has.
 const MASTER: &str = "master";
@@ -55,7 +57,7 @@ impl Session {
                 let (manage, edit) = FileEdit::open(file, missing).await?;
                 (manage, Some(edit))
             }
-            Target::Database(url) => (open_database(&url, missing).await?, None),
+            Target::Database(url) => (database::open(&url, missing).await?, None),
         };
         Ok(Self {
             manage,
@@ -68,7 +70,7 @@ impl Session {
     /// A session for a dry run: a missing database is not made.
     pub(crate) async fn open_to_look(common: &Common) -> Result<Self> {
         let target = Target::of(common)?;
-        let is_new = matches!(&target, Target::Database(url) if crate::commands::database::is_missing_file(url));
+        let is_new = matches!(&target, Target::Database(url) if database::is_missing_file(url));
         if !is_new {
             return Self::open(common, Missing::Make).await;
         }
@@ -84,20 +86,29 @@ impl Session {
         self.file.is_some()
     }
 
-    /// Says that a file has no place for a value.
-    pub(crate) fn note_database_only(&self, flag: &str, is_given: bool) {
-        if is_given && self.is_file() {
-            output::warning(&format!(
-                "a catalog file has no place for {flag}: it is left out"
-            ));
+    /// The value of a flag, which a file has no place for.
+    pub(crate) fn database_only<T>(&self, flag: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() || !self.is_file() {
+            return value;
         }
+        let what = "a catalog file has no place for";
+        output::warning(&format!("{what} {flag}: it is left out"));
+        None
     }
 
     /// Whether the key in a slot comes from a variable that is not set here.
-    pub(crate) fn is_unknown_key(&self, digest: &KeyDigest) -> bool {
-        self.file
-            .as_ref()
-            .is_some_and(|edit| edit.unknown.contains(digest))
+    pub(crate) async fn has_unknown_key(&self, id: &str, slot: KeySlot) -> Result<bool> {
+        let Some(edit) = &self.file else {
+            return Ok(false);
+        };
+        let record = self.record(&RecordRef::subscription(id)).await?;
+        let digest = match &record {
+            Some(Record::Subscription(record)) => {
+                record.to_catalog().key(slot).map(|key| *key.digest())
+            }
+            _ => None,
+        };
+        Ok(digest.is_some_and(|digest| edit.unknown.contains(&digest)))
     }
 
     /// Writes new keys of the given digests as references, not as digests.
@@ -113,21 +124,22 @@ impl Session {
         definitions.map_err(plain_failure)
     }
 
-    /// The subscription as it is now, if it exists.
-    pub(crate) async fn subscription(&self, id: &str) -> Result<Option<Subscription>> {
-        match self.manage.subscription(&self.caller, id).await {
-            Ok(record) => Ok(Some(record.to_catalog())),
+    /// The record as it is now, if it exists.
+    pub(crate) async fn record(&self, record: &RecordRef) -> Result<Option<Record>> {
+        let (manage, caller, id) = (&self.manage, &self.caller, &record.id);
+        let found = match record.kind {
+            RecordKind::Api => manage.api(caller, id).await.map(Record::Api),
+            RecordKind::Product => manage.product(caller, id).await.map(Record::Product),
+            _ => manage
+                .subscription(caller, id)
+                .await
+                .map(|record| Record::Subscription(Box::new(record))),
+        };
+        match found {
+            Ok(record) => Ok(Some(record)),
             Err(ManageError::NotFound { .. }) => Ok(None),
             Err(error) => Err(plain_failure(error)),
         }
-    }
-
-    /// The whole catalog as it is now.
-    pub(crate) async fn catalog(&self) -> Result<Catalog> {
-        self.manage
-            .export(&self.caller)
-            .await
-            .map_err(plain_failure)
     }
 
     /// Writes what has changed back to the file.
@@ -135,7 +147,8 @@ impl Session {
         let Some(edit) = &self.file else {
             return Ok(());
         };
-        let after = self.catalog().await?;
+        let after = self.manage.export(&self.caller).await;
+        let after = after.map_err(plain_failure)?;
         let changes = edit::diff(&edit.before, &after, &edit.forms);
         if changes.is_empty() {
             return Ok(());
@@ -148,10 +161,17 @@ impl Session {
         edit.file.replace(&edit.lock, &text)
     }
 
-    /// A refusal, with the flag for the field that it is about.
-    pub(crate) async fn failure(&self, error: ManageError) -> Failure {
-        match &error {
-            ManageError::NotFound { record } => self.not_found(record).await,
+    /// What the rules have accepted, or a refusal with the flag for the field that
+    /// it is about.
+    pub(crate) async fn accepted<T>(&self, result: Result<T, ManageError>) -> Result<T> {
+        let error = match result {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        Err(match &error {
+            ManageError::NotFound { record } => {
+                names::not_found(&self.manage, &self.caller, record).await
+            }
             ManageError::Invalid { issues, .. } => {
                 let lines = issues.iter().map(|issue| match flag(&issue.field) {
                     Some(flag) => format!("{flag}: {}", issue.message),
@@ -160,12 +180,7 @@ impl Session {
                 Failure::refused(lines.collect::<Vec<_>>().join("\n"))
             }
             _ => plain_failure(error),
-        }
-    }
-
-    async fn not_found(&self, record: &RecordRef) -> Failure {
-        let near = near(&self.manage, &self.caller, record).await;
-        Failure::refused(format_args!("there is no {record}{near}"))
+        })
     }
 }
 
@@ -214,65 +229,6 @@ pub(crate) fn plain_failure(error: ManageError) -> Failure {
              cancel one, or raise it with `subscription-key products set --subscriptions-limit`"
         )),
         error => Failure::refused(error),
-    }
-}
-
-/// What was probably meant, as the end of a sentence. Of very many subscriptions
-/// only some are looked at.
-pub(crate) async fn near(manage: &Manage, caller: &Caller, record: &RecordRef) -> String {
-    let query = ListQuery {
-        top: 1_000,
-        ..ListQuery::default()
-    };
-    let ids: Vec<String> = match record.kind {
-        RecordKind::Api => match manage.list_apis(caller, &query).await {
-            Ok(page) => page.records.into_iter().map(|api| api.id).collect(),
-            Err(_) => Vec::new(),
-        },
-        RecordKind::Product => match manage.list_products(caller, &query).await {
-            Ok(page) => page.records.into_iter().map(|product| product.id).collect(),
-            Err(_) => Vec::new(),
-        },
-        _ => match manage.list_subscriptions(caller, &query).await {
-            Ok(page) => page.records.into_iter().map(|s| s.id).collect(),
-            Err(_) => Vec::new(),
-        },
-    };
-    suggestion(&record.id, ids)
-}
-
-/// [`near`] for a catalog in memory.
-pub(crate) fn near_in(catalog: &Catalog, record: &RecordRef) -> String {
-    let ids: Vec<String> = match record.kind {
-        RecordKind::Api => catalog.apis().map(|api| api.id().to_owned()).collect(),
-        RecordKind::Product => catalog.products().map(|p| p.id().to_owned()).collect(),
-        _ => catalog
-            .subscriptions()
-            .take(1_000)
-            .map(|s| s.id().to_owned())
-            .collect(),
-    };
-    suggestion(&record.id, ids)
-}
-
-/// `: did you mean …?` for the ids that look like `id`.
-pub(crate) fn suggestion(id: &str, ids: impl IntoIterator<Item = String>) -> String {
-    let mut near: Vec<(f64, String)> = ids
-        .into_iter()
-        .map(|other| {
-            (
-                strsim::jaro_winkler(&id.to_lowercase(), &other.to_lowercase()),
-                other,
-            )
-        })
-        .filter(|(likeness, _)| *likeness >= 0.8)
-        .collect();
-    near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    near.truncate(3);
-    let near: Vec<String> = near.iter().map(|(_, id)| format!("{id:?}")).collect();
-    match near.as_slice() {
-        [] => String::new(),
-        near => format!(": did you mean {}?", near.join(" or ")),
     }
 }
 
@@ -455,8 +411,4 @@ fn new_text(format: Format) -> &'static str {
         Format::Json => "{\n  \"apis\": [],\n  \"products\": [],\n  \"subscriptions\": []\n}\n",
         _ => "",
     }
-}
-
-async fn open_database(url: &str, missing: Missing) -> Result<Manage> {
-    crate::commands::database::open(url, missing).await
 }

@@ -123,6 +123,13 @@ pub(crate) fn subscription_record(record: &SubscriptionRecord) -> Value {
     merged(subscription(&record.to_catalog()), own)
 }
 
+pub(crate) fn requirement(is_required: bool) -> &'static str {
+    match is_required {
+        true => "required",
+        false => "not required",
+    }
+}
+
 fn merged(mut value: Value, own: Value) -> Value {
     if let (Value::Object(value), Value::Object(own)) = (&mut value, own) {
         value.extend(own);

@@ -1,22 +1,29 @@
-//! The command that undoes a change, on standard error after each one.
+//! What undoes a change, on standard error after each one.
 
 use tower_subscription_key::access::command_line;
 
 use crate::output;
 use crate::session::Session;
 
-/// Prints the command. An id that looks like a flag follows `--`.
-pub(crate) fn command(session: &Session, words: &[&str]) {
-    let name = ["subscription-key".to_owned()];
-    let flags = session.flags.iter().cloned();
+/// A whole line that runs the tool on the same catalog. An id that looks like a
+/// flag follows `--`.
+pub(crate) fn line(session: &Session, words: &[&str]) -> String {
     // `--` only matters before what looks like a flag.
     let end = words.iter().position(|word| *word == "--");
-    let is_needed =
-        end.is_some_and(|end| words[end + 1..].iter().any(|word| word.starts_with('-')));
+    let is_needed = end.is_some_and(|end| words[end + 1..].iter().any(|w| w.starts_with('-')));
     let words = words.iter().filter(|word| is_needed || **word != "--");
-    let words = words.map(|word| (*word).to_owned());
-    let line = command_line(name.into_iter().chain(flags).chain(words));
-    output::note(&format!("undo: {line}"));
+    let flags = session.flags.iter().map(String::as_str);
+    command_line(
+        ["subscription-key"]
+            .into_iter()
+            .chain(flags)
+            .chain(words.copied()),
+    )
+}
+
+/// Prints the command.
+pub(crate) fn command(session: &Session, words: &[&str]) {
+    output::note(&format!("undo: {}", line(session, words)));
 }
 
 /// Says that no command brings the old state back.

@@ -3,10 +3,15 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::Value;
-use tower_subscription_key::catalog::{Scope, State};
+use tower_subscription_key::access::{InapplicableKey, Unmatched};
+use tower_subscription_key::catalog::{KeySlot, Scope, State};
+use tower_subscription_key::document::Format;
 use tower_subscription_key::key::{KeyHeader, KeyQuery};
 use tower_subscription_key::{document, lint};
+
+use crate::args::System;
 
 /// The longest duration: a year.
 const MAX_DURATION: Duration = Duration::from_secs(365 * 86_400);
@@ -40,6 +45,47 @@ impl End {
 pub(crate) struct Assignment {
     pub(crate) key: String,
     pub(crate) value: Value,
+}
+
+/// One of the given words.
+fn word<T: Clone + Send + Sync + 'static, const N: usize>(
+    words: [(&'static str, T); N],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words.each_ref().map(|(word, _)| *word)).try_map(move |given| {
+        let found = words.iter().find(|(word, _)| *word == given);
+        found.map(|(_, value)| value.clone()).ok_or(given)
+    })
+}
+
+pub(crate) fn slot() -> impl TypedValueParser<Value = KeySlot> {
+    word([KeySlot::Primary, KeySlot::Secondary].map(|slot| (slot.as_str(), slot)))
+}
+
+pub(crate) fn inapplicable_key() -> impl TypedValueParser<Value = InapplicableKey> {
+    word([
+        ("ignore", InapplicableKey::Ignore),
+        ("deny", InapplicableKey::Deny),
+    ])
+}
+
+pub(crate) fn unmatched() -> impl TypedValueParser<Value = Unmatched> {
+    word([("deny", Unmatched::Deny), ("pass", Unmatched::Pass)])
+}
+
+pub(crate) fn format() -> impl TypedValueParser<Value = Format> {
+    word([
+        ("toml", Format::Toml),
+        ("json", Format::Json),
+        ("yaml", Format::Yaml),
+    ])
+}
+
+pub(crate) fn system() -> impl TypedValueParser<Value = System> {
+    word([
+        ("catalog", System::Catalog),
+        ("azure", System::Azure),
+        ("kong", System::Kong),
+    ])
 }
 
 pub(crate) fn scope(text: &str) -> Result<Scope, String> {
@@ -113,27 +159,13 @@ pub(crate) fn api_field(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn product_field(text: &str) -> Result<String, String> {
-    let known = [
-        "display_name",
-        "apis",
-        "metadata",
-        "description",
-        "terms",
-        "subscriptions_limit",
-    ];
-    field(text, &known)
+    let own = ["apis", "description", "terms", "subscriptions_limit"];
+    field(text, &[&["display_name", "metadata"][..], &own].concat())
 }
 
 pub(crate) fn subscription_field(text: &str) -> Result<String, String> {
-    let known = [
-        "display_name",
-        "owner",
-        "not_before",
-        "expires_at",
-        "metadata",
-        "description",
-    ];
-    field(text, &known)
+    let own = ["owner", "not_before", "expires_at", "description"];
+    field(text, &[&["display_name", "metadata"][..], &own].concat())
 }
 
 fn field(text: &str, known: &[&str]) -> Result<String, String> {

@@ -8,11 +8,11 @@ use tower_subscription_key::document::{HostKeys, Position, Positions};
 use tower_subscription_key::lint::{self, Finding, Level};
 
 use crate::args::{Check, Common};
-use crate::commands::{catalog, style};
 use crate::failure::{Failure, Result};
 use crate::file::CatalogFile;
 use crate::output;
 use crate::session::EditKeys;
+use crate::source::Source;
 use crate::target::Target;
 
 /// A finding or a problem, with its position.
@@ -39,7 +39,7 @@ pub(super) async fn run(common: &Common, args: &Check) -> Result {
             (file.path().display().to_string(), text, reports)
         }
         Target::Database(_) => {
-            let catalog = catalog(common).await?;
+            let catalog = Source::open(common).await?.catalog().await?;
             let findings = lint::findings(&catalog, SystemTime::now());
             let reports = findings
                 .iter()
@@ -49,7 +49,7 @@ pub(super) async fn run(common: &Common, args: &Check) -> Result {
         }
     };
     reports.retain(|report| !args.allow.contains(&report.code));
-    if style(common).is_json() {
+    if common.json {
         output::json(&reports)?;
     } else {
         let is_terminal = std::io::stdout().is_terminal();

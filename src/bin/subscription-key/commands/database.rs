@@ -8,7 +8,6 @@ use tower_subscription_key::manage::{
 };
 
 use crate::args::{Audit, Common};
-use crate::commands::style;
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::session::{Missing, plain_failure};
@@ -76,7 +75,7 @@ pub(super) async fn audit(common: &Common, args: &Audit) -> Result {
         ..AuditQuery::default()
     };
     let page = manage.audit(&caller, &query).await.map_err(plain_failure)?;
-    if style(common).is_json() {
+    if common.json {
         return output::json(&page.records.iter().map(entry).collect::<Vec<_>>());
     }
     let heads = [
@@ -165,7 +164,7 @@ pub(super) async fn status(common: &Common) -> Result {
         .await
         .map_err(|_| no_answer())?;
     let (number, [apis, products, subscriptions]) = read.map_err(plain_failure)?;
-    if style(common).is_json() {
+    if common.json {
         return output::json(&json!({
             "status": "ok",
             "number": number,
@@ -187,7 +186,7 @@ pub(super) async fn status(common: &Common) -> Result {
 pub(super) async fn replicas(common: &Common) -> Result {
     let (manage, caller) = needed(common, "replicas").await?;
     let replicas = manage.replicas(&caller).await.map_err(plain_failure)?;
-    if style(common).is_json() {
+    if common.json {
         let values = replicas.iter().map(|replica| {
             json!({
                 "id": replica.id,

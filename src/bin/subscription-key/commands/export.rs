@@ -1,20 +1,20 @@
 use tower_subscription_key::document::{self, Format};
 
-use crate::args::{Common, Export, ExportFormat};
-use crate::commands::catalog;
+use crate::args::{Common, Export};
 use crate::failure::{Failure, Result};
 use crate::file::CatalogFile;
 use crate::output;
+use crate::source::Source;
 
 pub(super) async fn run(common: &Common, args: &Export) -> Result {
     let file = args.output.clone().map(CatalogFile::new).transpose()?;
     let format = match (args.format, &file) {
-        (Some(ExportFormat::Toml), _) | (None, None) => Format::Toml,
-        (Some(ExportFormat::Json), _) => Format::Json,
-        (Some(ExportFormat::Yaml), _) => Format::Yaml,
+        (Some(format), _) => format,
         (None, Some(file)) => file.format(),
+        (None, None) if common.json => Format::Json,
+        (None, None) => Format::Toml,
     };
-    let catalog = catalog(common).await?;
+    let catalog = Source::open(common).await?.catalog().await?;
     let text = document::write(&catalog, format).map_err(Failure::refused)?;
     match file {
         None => output::print(&text),

@@ -8,12 +8,11 @@ use tower_subscription_key::key::KeyDigest;
 use tower_subscription_key::manage::{Import as Changes, ImportOptions, Imported};
 
 use crate::args::{Common, Import, System};
-use crate::commands::style;
 use crate::edit::{KeyForm, KeyForms};
 use crate::failure::{Failure, Result};
 use crate::file::CatalogFile;
 use crate::keys::subscription_key;
-use crate::output::{self, Style};
+use crate::output;
 use crate::session::{Missing, Session, stand_in};
 use crate::undo;
 
@@ -63,14 +62,11 @@ pub(super) async fn run(common: &Common, args: &Import) -> Result {
         .import(&session.caller, changes, options)
         .await;
     spinner.finish_and_clear();
-    let imported = match imported {
-        Ok(imported) => imported.value,
-        Err(error) => return Err(session.failure(error).await),
-    };
+    let imported = session.accepted(imported).await?.value;
     if !args.dry_run {
         session.commit().await?;
     }
-    print(style(common), &imported, &left_out)?;
+    print(common, &imported, &left_out)?;
     if !args.dry_run {
         undo::none("remove what was imported, or go back to a copy");
     }
@@ -155,10 +151,10 @@ fn from_catalogs(args: &Import, keys: &mut ImportKeys) -> Result<(Changes, Vec<L
     Ok((changes, Vec::new()))
 }
 
-fn print(style: Style, imported: &Imported, left_out: &[LeftOut]) -> Result {
+fn print(common: &Common, imported: &Imported, left_out: &[LeftOut]) -> Result {
     let keys = imported.keys.iter();
     let cure = "they are in force: get others with `subscription-key regenerate`";
-    if style.is_json() {
+    if common.json {
         let keys = keys.map(|new| {
             json!({
                 "id": new.id,

@@ -3,7 +3,6 @@ use tower_subscription_key::catalog::SubscriptionKey;
 use tower_subscription_key::key;
 
 use crate::args::{Common, Generate};
-use crate::commands::style;
 use crate::failure::{Failure, Result};
 use crate::{keys, output};
 
@@ -12,7 +11,7 @@ pub(super) fn hash(common: &Common) -> Result {
     let text = keys::read_one("Key")?;
     let key = keys::subscription_key(&text)?;
     let sha256 = SubscriptionKey::digest(&key).to_hex();
-    if style(common).is_json() {
+    if common.json {
         output::json(&json!({ "sha256": sha256 }))
     } else {
         output::print(&format!("{sha256}\n"))
@@ -26,7 +25,7 @@ pub(super) fn generate(common: &Common, args: Generate) -> Result {
         None => key::generate(),
     };
     let cure = "run `subscription-key generate` again";
-    if style(common).is_json() {
+    if common.json {
         let sha256 = key.digest().to_hex();
         let text = output::json_text(&json!({ "key": key.expose(), "sha256": sha256 }))?;
         output::print_keys(&text, cure)

@@ -9,21 +9,15 @@ mod import;
 mod key;
 mod lifecycle;
 mod products;
+pub(crate) mod records;
 mod subscriptions;
 
-use std::sync::Arc;
-
 use clap::CommandFactory;
-use tower_subscription_key::catalog::Catalog;
-use tower_subscription_key::manage::{Caller, Manage, ManageError};
+use tower_subscription_key::manage::{Operation, Transition};
 
 use crate::args::{Cli, Command, Common};
 use crate::failure::{Failure, Result};
-use crate::file::CatalogFile;
-use crate::output::{self, Style};
-use crate::session::{self, Missing, plain_failure};
-use crate::show;
-use crate::target::Target;
+use crate::output;
 
 pub(crate) async fn run(cli: Cli) -> Result {
     let common = &cli.common;
@@ -33,12 +27,12 @@ pub(crate) async fn run(cli: Cli) -> Result {
         Command::Apis(args) => apis::run(common, args).await,
         Command::Products(args) => products::run(common, args).await,
         Command::Subscriptions(args) => subscriptions::run(common, args).await,
-        Command::Create(args) => lifecycle::create(common, args).await,
+        Command::Create(args) => subscriptions::create(common, args).await,
         Command::Regenerate(args) => lifecycle::regenerate(common, args).await,
-        Command::Suspend(args) => lifecycle::suspend(common, &args.id).await,
-        Command::Activate(args) => lifecycle::activate(common, &args).await,
-        Command::Cancel(args) => lifecycle::cancel(common, &args.id).await,
-        Command::Approve(args) => lifecycle::approve(common, &args.id).await,
+        Command::Suspend(args) => change_state(common, Operation::Suspend, args.id).await,
+        Command::Activate(args) => lifecycle::activate(common, args).await,
+        Command::Cancel(args) => change_state(common, Operation::Cancel, args.id).await,
+        Command::Approve(args) => change_state(common, Operation::Approve, args.id).await,
         Command::Reject(args) => lifecycle::reject(common, args).await,
         Command::Grant(args) => lifecycle::grant(common, &args).await,
         Command::Revoke(args) => lifecycle::revoke(common, &args).await,
@@ -53,62 +47,14 @@ pub(crate) async fn run(cli: Cli) -> Result {
     }
 }
 
+async fn change_state(common: &Common, operation: Operation, id: String) -> Result {
+    lifecycle::change_state(common, operation, id, Transition::default()).await
+}
+
 fn completions(shell: clap_complete::Shell) -> Result {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "subscription-key", &mut script);
     output::print(&String::from_utf8_lossy(&script))
-}
-
-pub(crate) fn style(common: &Common) -> Style {
-    if common.json {
-        Style::Json
-    } else {
-        Style::People
-    }
-}
-
-/// The catalog to look at.
-async fn catalog(common: &Common) -> Result<Arc<Catalog>> {
-    let catalog = match Target::of(common)? {
-        Target::File(path) => CatalogFile::new(path)?.load()?,
-        Target::Database(url) => {
-            let manage = database::open(&url, Missing::Refuse).await?;
-            let reader = Caller::publisher("cli");
-            manage.export(&reader).await.map_err(plain_failure)?
-        }
-    };
-    Ok(Arc::new(catalog))
-}
-
-/// The database to look at, if it is one.
-async fn database(common: &Common) -> Result<Option<(Manage, Caller)>> {
-    match Target::of(common)? {
-        Target::File(_) => Ok(None),
-        Target::Database(url) => {
-            let manage = database::open(&url, Missing::Refuse).await?;
-            Ok(Some((manage, Caller::publisher("cli"))))
-        }
-    }
-}
-
-/// A refusal to show what is not there, with what was probably meant.
-async fn not_shown(manage: &Manage, caller: &Caller, error: ManageError) -> Failure {
-    match &error {
-        ManageError::NotFound { record } => {
-            let near = session::near(manage, caller, record).await;
-            Failure::refused(format_args!("there is no {record}{near}"))
-        }
-        _ => plain_failure(error),
-    }
-}
-
-/// Prints one record.
-fn print_record(common: &Common, value: &serde_json::Value) -> Result {
-    if style(common).is_json() {
-        output::json(value)
-    } else {
-        output::print(&show::record(value))
-    }
 }
 
 /// Asks before something is removed, if somebody sits there.

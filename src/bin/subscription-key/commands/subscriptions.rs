@@ -1,95 +1,152 @@
-use std::time::SystemTime;
-
-use tower_subscription_key::catalog::{Catalog, Scope, Subscription};
+use serde_json::json;
+use tower_subscription_key::catalog::{Catalog, Scope, State, Subscription};
 use tower_subscription_key::document::format_time;
+use tower_subscription_key::key;
 use tower_subscription_key::manage::{
-    Expected, KeyInput, RecordRef, Set, SubscriptionFields as Fields,
+    Caller, Comparison, Filter, FilterField, KeyInput, ListQuery, Manage, Order, RecordRef,
+    SubscriptionFields as Fields,
 };
 
 use crate::args::{
-    AddSubscription, Common, ListSubscriptions, RemoveSubscription, SetSubscription,
-    SubscriptionFields, Subscriptions,
+    Action, AddSubscription, Common, Create, ListSubscriptions, Remove, SetSubscription,
+    SubscriptionFields,
 };
-use crate::commands::apis::{Flags, metadata};
-use crate::commands::{catalog, confirm, database, not_shown, print_record, style};
+use crate::commands::records::{self, Change};
 use crate::failure::{Failure, Result};
-use crate::session::{Missing, Session, near_in, suggestion};
+use crate::session::{Missing, Session, plain_failure};
+use crate::source::Source;
 use crate::values::When;
-use crate::{keys, output, show, undo};
+use crate::{keys, names, output, show, undo};
 
-pub(super) async fn run(common: &Common, command: Subscriptions) -> Result {
-    match command {
-        Subscriptions::List(args) => list(common, &args).await,
-        Subscriptions::Show(args) => show_one(common, &args.id).await,
-        Subscriptions::Add(args) => add(common, args).await,
-        Subscriptions::Set(args) => set(common, args).await,
-        Subscriptions::Remove(args) => remove(common, &args).await,
+/// How many subscriptions of a database are in memory at a time.
+const PAGE: u32 = 10_000;
+
+pub(super) async fn run(
+    common: &Common,
+    action: Action<ListSubscriptions, AddSubscription, SetSubscription, Remove>,
+) -> Result {
+    match action {
+        Action::List(args) => list(common, &args).await,
+        Action::Show(args) => records::show(common, RecordRef::subscription(args.id)).await,
+        Action::Add(args) => add(common, args).await,
+        Action::Set(args) => {
+            let session = Session::open(common, Missing::Refuse).await?;
+            let target = RecordRef::subscription(&args.id);
+            let change = Change::set(&session, target, args.unset).await?;
+            let fields = fields(&session, &change, args.scope, args.fields).await?;
+            put(common, &session, change, &args.id, fields).await
+        }
+        Action::Remove(args) => {
+            let target = RecordRef::subscription(args.id);
+            records::remove(common, target, args.yes, false).await
+        }
     }
 }
 
 async fn list(common: &Common, args: &ListSubscriptions) -> Result {
-    let catalog = catalog(common).await?;
-    let fits = |subscription: &Subscription| {
-        let owner = args.owner.as_deref();
-        (owner.is_none() || subscription.owner() == owner)
-            && args
-                .state
-                .is_none_or(|state| show::state(subscription) == state)
-            && args
-                .scope
-                .as_ref()
-                .is_none_or(|scope| subscription.scopes().contains(scope))
-    };
-    let subscriptions = catalog.subscriptions().filter(fits);
-    if style(common).is_json() {
-        let values: Vec<_> = subscriptions.map(|s| show::subscription(&s)).collect();
-        return output::json(&values);
+    let mut printed = List::new(common);
+    match Source::open(common).await? {
+        Source::File(catalog) => {
+            let fits = |subscription: &Subscription| {
+                let owner = args.owner.as_deref();
+                let scopes = subscription.scopes();
+                (owner.is_none() || subscription.owner() == owner)
+                    && args
+                        .state
+                        .is_none_or(|state| show::state(subscription) == state)
+                    && args
+                        .scope
+                        .as_ref()
+                        .is_none_or(|scope| scopes.contains(scope))
+            };
+            printed.page(catalog.subscriptions().filter(fits))?;
+        }
+        Source::Database(manage, caller) => {
+            database_pages(&manage, &caller, args, &mut printed).await?
+        }
     }
-    let heads = ["ID", "DISPLAY NAME", "SCOPE", "STATE", "OWNER", "EXPIRES"];
-    let rows = subscriptions.map(|subscription| {
-        let scopes: Vec<String> = subscription
-            .scopes()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let end = subscription
-            .expires_at()
-            .map(format_time)
-            .unwrap_or_default();
-        let owner = subscription.owner().unwrap_or_default();
-        let state = show::state(&subscription).as_str();
-        [
-            subscription.id(),
-            subscription.display_name(),
-            &scopes.join(", "),
-            state,
-            owner,
-            &end,
-        ]
-        .map(str::to_owned)
-    });
-    output::print(&output::table(heads, rows))
+    printed.end()
 }
 
-async fn show_one(common: &Common, id: &str) -> Result {
-    if let Some((manage, caller)) = database(common).await? {
-        return match manage.subscription(&caller, id).await {
-            Ok(record) => print_record(common, &show::subscription_record(&record)),
-            Err(error) => Err(not_shown(&manage, &caller, error).await),
+/// Prints page by page what the database finds.
+async fn database_pages(
+    manage: &Manage,
+    caller: &Caller,
+    args: &ListSubscriptions,
+    printed: &mut List,
+) -> Result {
+    let equal = |field, value: String| Filter::compare(field, Comparison::Eq, value);
+    let filters = [
+        args.owner
+            .clone()
+            .map(|owner| equal(FilterField::Owner, owner)),
+        args.state
+            .map(|state| equal(FilterField::State, state.to_string())),
+        args.scope
+            .as_ref()
+            .map(|scope| equal(FilterField::Scope, scope.to_string())),
+    ];
+    let mut query = ListQuery {
+        filter: filters.into_iter().flatten().reduce(Filter::and),
+        top: PAGE,
+        order: Order::Catalog,
+        ..ListQuery::default()
+    };
+    loop {
+        let page = manage.list_subscriptions(caller, &query).await;
+        let records = page.map_err(plain_failure)?.records;
+        printed.page(records.iter().map(|record| record.to_catalog()))?;
+        if records.len() < PAGE as usize {
+            return Ok(());
+        }
+        query.skip += u64::from(PAGE);
+    }
+}
+
+/// A list of subscriptions that is printed in parts.
+enum List {
+    Json(output::Array),
+    Table { has_heads: bool },
+}
+
+impl List {
+    fn new(common: &Common) -> Self {
+        match common.json {
+            true => Self::Json(output::Array::default()),
+            false => Self::Table { has_heads: false },
+        }
+    }
+
+    fn page(&mut self, subscriptions: impl Iterator<Item = Subscription>) -> Result {
+        let has_heads = match self {
+            Self::Json(array) => return array.print(subscriptions.map(|s| show::subscription(&s))),
+            Self::Table { has_heads } => std::mem::replace(has_heads, true),
         };
+        let rows = subscriptions.map(|subscription| {
+            let scopes = subscription.scopes().iter().map(ToString::to_string);
+            let scopes = scopes.collect::<Vec<_>>().join(", ");
+            let end = subscription
+                .expires_at()
+                .map(format_time)
+                .unwrap_or_default();
+            let owner = subscription.owner().unwrap_or_default();
+            let state = show::state(&subscription).as_str();
+            let (id, name) = (subscription.id(), subscription.display_name());
+            [id, name, &scopes, state, owner, &end].map(str::to_owned)
+        });
+        let heads = ["ID", "DISPLAY NAME", "SCOPE", "STATE", "OWNER", "EXPIRES"];
+        output::print(&output::table(
+            if has_heads { [""; 6] } else { heads },
+            rows,
+        ))
     }
-    let catalog = catalog(common).await?;
-    let Some(subscription) = catalog.subscription(id) else {
-        return Err(unknown(&catalog, id));
-    };
-    print_record(common, &show::subscription(&subscription))
-}
 
-/// A refusal that offers ids that look like the given one.
-pub(super) fn unknown(catalog: &Catalog, id: &str) -> Failure {
-    let record = RecordRef::subscription(id);
-    let near = near_in(catalog, &record);
-    Failure::refused(format_args!("there is no {record}{near}"))
+    fn end(self) -> Result {
+        match self {
+            Self::Json(array) => array.end(),
+            Self::Table { .. } => Ok(()),
+        }
+    }
 }
 
 async fn add(common: &Common, args: AddSubscription) -> Result {
@@ -100,58 +157,79 @@ async fn add(common: &Common, args: AddSubscription) -> Result {
     ];
     // Wrong usage of the target comes before the question for a key.
     crate::target::Target::of(common)?;
-    let texts = keys::read(&[&prompts[0], &prompts[1]])?;
     let mut inputs = Vec::new();
-    for text in &texts {
+    for text in keys::read(&[&prompts[0], &prompts[1]])? {
         inputs.push(match args.digests {
-            true => KeyInput::digest(keys::digest(text)?),
+            true => KeyInput::digest(text.parse().map_err(Failure::refused)?),
             false => {
-                keys::subscription_key(text)?;
+                keys::subscription_key(&text)?;
                 KeyInput::text(text.to_string())
             }
         });
     }
     let mut inputs = inputs.into_iter();
     let session = Session::open(common, Missing::Refuse).await?;
-    check_scopes(&session.definitions().await?, &args.scope)?;
-    if session.subscription(&args.id).await?.is_some() {
-        return Err(exists(&args.id));
-    }
-    let mut fields = fields(&session, args.scope, args.fields, &[], None);
-    fields.primary_key = inputs.next();
-    fields.secondary_key = inputs.next();
-    fields.leave_keys_out = true;
-    put(&session, &args.id, fields, Expected::Absent).await?;
-    finish(common, &session, &args.id).await?;
-    undo::command(
-        &session,
-        &["subscriptions", "remove", "--yes", "--", &args.id],
-    );
-    Ok(())
+    let change = Change::add(&session, RecordRef::subscription(&args.id)).await?;
+    let fields = Fields {
+        primary_key: inputs.next(),
+        secondary_key: inputs.next(),
+        leave_keys_out: true,
+        ..fields(&session, &change, args.scope, args.fields).await?
+    };
+    put(common, &session, change, &args.id, fields).await
 }
 
-pub(super) fn exists(id: &str) -> Failure {
-    Failure::refused(format_args!(
-        "subscription {id:?} exists: choose another id, or change it with `subscriptions set`"
-    ))
+async fn put(
+    common: &Common,
+    session: &Session,
+    change: Change<'_>,
+    id: &str,
+    fields: Fields,
+) -> Result {
+    let (caller, expected) = (&session.caller, change.expected());
+    let put = session
+        .manage
+        .put_subscription(caller, id, fields, expected)
+        .await;
+    change.finish(common, put, None).await
+}
+
+async fn fields(
+    session: &Session,
+    change: &Change<'_>,
+    scopes: Vec<Scope>,
+    given: SubscriptionFields,
+) -> Result<Fields> {
+    check_scopes(&session.definitions().await?, &scopes)?;
+    let description = session.database_only("--description", given.description);
+    let time = |time: Option<When>| time.map(|When(time)| time);
+    Ok(Fields {
+        scopes: (!scopes.is_empty()).then_some(scopes),
+        display_name: change.field("display_name", given.name),
+        owner: change.field("owner", given.owner),
+        not_before: change.field("not_before", time(given.not_before)),
+        expires_at: change.field("expires_at", time(given.expires)),
+        metadata: change.metadata(given.metadata),
+        description: change.field("description", description),
+        ..Fields::default()
+    })
 }
 
 /// Refuses scopes that name nothing, offering ids that look like theirs.
 pub(super) fn check_scopes(catalog: &Catalog, scopes: &[Scope]) -> Result {
     for scope in scopes {
-        let near = match scope {
-            Scope::Api(id) if catalog.api(id).is_none() => {
-                let near = suggestion(id, catalog.apis().map(|api| api.id().to_owned()));
-                near.replace('"', "`")
-                    .replace("did you mean `", "did you mean `/apis/")
-            }
-            Scope::Product(id) if catalog.product(id).is_none() => {
-                let near = suggestion(id, catalog.products().map(|p| p.id().to_owned()));
-                near.replace('"', "`")
-                    .replace("did you mean `", "did you mean `/products/")
-            }
+        let scopes: Vec<String> = match scope {
+            Scope::Api(id) if catalog.api(id).is_none() => catalog
+                .apis()
+                .map(|api| format!("/apis/{}", api.id()))
+                .collect(),
+            Scope::Product(id) if catalog.product(id).is_none() => catalog
+                .products()
+                .map(|product| format!("/products/{}", product.id()))
+                .collect(),
             _ => continue,
         };
+        let near = names::suggestion(&scope.to_string(), scopes);
         return Err(Failure::refused(format_args!(
             "scope {scope} names nothing{near}"
         )));
@@ -159,128 +237,51 @@ pub(super) fn check_scopes(catalog: &Catalog, scopes: &[Scope]) -> Result {
     Ok(())
 }
 
-async fn put(session: &Session, id: &str, fields: Fields, expected: Expected) -> Result {
+pub(super) async fn create(common: &Common, args: Create) -> Result {
+    let session = Session::open(common, Missing::Refuse).await?;
+    // A generated id: the first half of a random key.
+    let generated = || key::generate().expose().chars().take(16).collect();
+    let id = args.id.unwrap_or_else(generated);
+    let change = Change::add(&session, RecordRef::subscription(&id)).await?;
+    let fields = Fields {
+        key_prefix: args.prefix,
+        state: Some(State::Active),
+        ..fields(&session, &change, args.scope, args.fields).await?
+    };
+    let (caller, expected) = (&session.caller, change.expected());
     let put = session
         .manage
-        .put_subscription(&session.caller, id, fields, expected)
+        .put_subscription(caller, &id, fields, expected)
         .await;
-    match put {
-        Ok(_) => Ok(()),
-        Err(error) => Err(session.failure(error).await),
-    }
-}
-
-fn fields(
-    session: &Session,
-    scopes: Vec<Scope>,
-    given: SubscriptionFields,
-    unset: &[String],
-    before: Option<&Subscription>,
-) -> Fields {
-    session.note_database_only("--description", given.description.is_some());
-    let clears = |field: &str| unset.iter().any(|unset| unset == field);
-    let text = |value: Option<String>, field: &str| match value {
-        Some(value) => Set::To(value),
-        None if clears(field) => Set::Clear,
-        None => Set::Keep,
-    };
-    let time = |value: Option<When>, field: &str| match value {
-        Some(When(time)) => Set::To(time),
-        None if clears(field) => Set::Clear,
-        None => Set::Keep,
-    };
-    let before = before
-        .map(|before| before.metadata().clone())
-        .unwrap_or_default();
-    Fields {
-        scopes: (!scopes.is_empty()).then_some(scopes),
-        display_name: text(given.name, "display_name"),
-        owner: text(given.owner, "owner"),
-        not_before: time(given.not_before, "not_before"),
-        expires_at: time(given.expires, "expires_at"),
-        metadata: metadata(&before, given.metadata, unset),
-        description: text(given.description, "description"),
-        ..Fields::default()
-    }
-}
-
-async fn finish(common: &Common, session: &Session, id: &str) -> Result {
+    let put = session.accepted(put).await?.value;
     session.commit().await?;
-    if style(common).is_json() {
-        let subscription = session.subscription(id).await?;
-        return output::json(&subscription.as_ref().map(show::subscription));
-    }
-    Ok(())
-}
-
-async fn set(common: &Common, args: SetSubscription) -> Result {
-    let session = Session::open(common, Missing::Refuse).await?;
-    let before = session.subscription(&args.id).await?;
-    check_scopes(&session.definitions().await?, &args.scope)?;
-    let fields = fields(
-        &session,
-        args.scope,
-        args.fields,
-        &args.unset,
-        before.as_ref(),
-    );
-    put(&session, &args.id, fields, Expected::Present).await?;
-    finish(common, &session, &args.id).await?;
-    let after = session.subscription(&args.id).await?;
-    if let (Some(before), Some(after)) = (before, after) {
-        undo_set(&session, &before, &after);
-    }
-    Ok(())
-}
-
-fn undo_set(session: &Session, before: &Subscription, after: &Subscription) {
-    let mut flags = Flags::default();
-    let name = |s: &Subscription| (s.display_name() != s.id()).then(|| s.display_name().to_owned());
-    flags.text(
-        "--name",
-        "display_name",
-        name(before).as_deref(),
-        name(after).as_deref(),
-    );
-    flags.text("--owner", "owner", before.owner(), after.owner());
-    if before.scopes() != after.scopes() {
-        for scope in before.scopes() {
-            flags.push("--scope", scope.to_string());
-        }
-    }
-    let time = |time: Option<SystemTime>| time.map(format_time);
-    let (start, end) = (time(before.not_before()), time(before.expires_at()));
-    flags.text(
-        "--not-before",
-        "not_before",
-        start.as_deref(),
-        time(after.not_before()).as_deref(),
-    );
-    flags.text(
-        "--expires",
-        "expires_at",
-        end.as_deref(),
-        time(after.expires_at()).as_deref(),
-    );
-    flags.metadata(before.metadata(), after.metadata());
-    flags.undo(session, "subscriptions", before.id());
-}
-
-async fn remove(common: &Common, args: &RemoveSubscription) -> Result {
-    confirm(
-        &format!("subscription {:?} and its keys", args.id),
-        args.yes,
-    )?;
-    let session = Session::open(common, Missing::Refuse).await?;
-    let expected = Expected::Present;
-    let deleted = session
-        .manage
-        .delete_subscription(&session.caller, &args.id, expected)
-        .await;
-    if let Err(error) = deleted {
-        return Err(session.failure(error).await);
-    }
-    session.commit().await?;
-    undo::none("its keys are gone; `subscription-key create` makes a subscription with new ones");
+    let (Some(primary), Some(secondary)) = (&put.primary_key, &put.secondary_key) else {
+        return Err(Failure::refused("no keys were generated"));
+    };
+    let text = if common.json {
+        let record = &put.record;
+        let scopes: Vec<String> = record.scopes.iter().map(ToString::to_string).collect();
+        output::json_text(&json!({
+            "id": id,
+            "primary_key": primary.expose(),
+            "secondary_key": secondary.expose(),
+            "display_name": record.display_name(),
+            "scopes": scopes,
+            "owner": record.owner,
+            "state": record.state.as_str(),
+            "expires_at": record.expires_at.map(format_time),
+        }))?
+    } else {
+        let rows = [
+            ["id", &id],
+            ["primary key", primary.expose()],
+            ["secondary key", secondary.expose()],
+        ];
+        output::table(["", ""], rows.map(|row| row.map(str::to_owned)))
+    };
+    let cure =
+        format!("subscription {id:?} exists: get new ones with `subscription-key regenerate`");
+    output::print_keys(&text, &cure)?;
+    undo::command(&session, &["subscriptions", "remove", "--yes", "--", &id]);
     Ok(())
 }

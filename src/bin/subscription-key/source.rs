@@ -1,0 +1,126 @@
+//! What a command reads: a catalog file, or a database without loading it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tower_subscription_key::catalog::{Catalog, Subscription};
+use tower_subscription_key::key::KeyDigest;
+use tower_subscription_key::manage::{Caller, Manage, ManageError, RecordKind, RecordRef};
+
+use crate::args::Common;
+use crate::commands::database;
+use crate::failure::Result;
+use crate::file::CatalogFile;
+use crate::session::{Missing, plain_failure};
+use crate::target::Target;
+use crate::{names, show};
+
+pub(crate) enum Source {
+    File(Arc<Catalog>),
+    Database(Manage, Caller),
+}
+
+impl Source {
+    pub(crate) async fn open(common: &Common) -> Result<Self> {
+        Ok(match Target::of(common)? {
+            Target::File(path) => Self::File(Arc::new(CatalogFile::new(path)?.load()?)),
+            Target::Database(url) => {
+                let manage = database::open(&url, Missing::Refuse).await?;
+                Self::Database(manage, Caller::publisher("cli"))
+            }
+        })
+    }
+
+    /// The whole catalog.
+    pub(crate) async fn catalog(self) -> Result<Arc<Catalog>> {
+        match self {
+            Self::File(catalog) => Ok(catalog),
+            Self::Database(manage, caller) => {
+                let catalog = manage.export(&caller).await.map_err(plain_failure)?;
+                Ok(Arc::new(catalog))
+            }
+        }
+    }
+
+    /// The APIs and products; of a file also the subscriptions.
+    pub(crate) async fn definitions(&self) -> Result<Arc<Catalog>> {
+        match self {
+            Self::File(catalog) => Ok(Arc::clone(catalog)),
+            Self::Database(manage, caller) => {
+                let definitions = manage.export_definitions(caller).await;
+                Ok(Arc::new(definitions.map_err(plain_failure)?))
+            }
+        }
+    }
+
+    /// The subscription, or a refusal that offers others.
+    pub(crate) async fn subscription(&self, id: &str) -> Result<Subscription> {
+        let record = RecordRef::subscription(id);
+        match self {
+            Self::File(catalog) => {
+                let found = catalog.subscription(id);
+                found.ok_or_else(|| names::not_in(catalog, &record))
+            }
+            Self::Database(manage, caller) => match manage.subscription(caller, id).await {
+                Ok(record) => Ok(record.to_catalog()),
+                Err(error) => Err(not_shown(manage, caller, error).await),
+            },
+        }
+    }
+
+    /// The subscription that holds the key, if it is not in [`Self::definitions`].
+    pub(crate) async fn holder(&self, key: &KeyDigest) -> Result<Option<Subscription>> {
+        match self {
+            Self::File(_) => Ok(None),
+            Self::Database(manage, caller) => {
+                let record = manage.subscription_of_key(caller, key).await;
+                Ok(record
+                    .map_err(plain_failure)?
+                    .map(|record| record.to_catalog()))
+            }
+        }
+    }
+
+    /// One record as it is shown.
+    pub(crate) async fn show(&self, record: &RecordRef) -> Result<Value> {
+        let id = &record.id;
+        match self {
+            Self::File(catalog) => {
+                let found = match record.kind {
+                    RecordKind::Api => catalog.api(id).map(show::api),
+                    RecordKind::Product => catalog.product(id).map(show::product),
+                    _ => catalog.subscription(id).as_ref().map(show::subscription),
+                };
+                found.ok_or_else(|| names::not_in(catalog, record))
+            }
+            Self::Database(manage, caller) => {
+                let found = match record.kind {
+                    RecordKind::Api => manage.api(caller, id).await.map(|r| show::api_record(&r)),
+                    RecordKind::Product => manage
+                        .product(caller, id)
+                        .await
+                        .map(|r| show::product_record(&r)),
+                    _ => {
+                        let found = manage.subscription(caller, id).await;
+                        found.map(|r| show::subscription_record(&r))
+                    }
+                };
+                match found {
+                    Ok(value) => Ok(value),
+                    Err(error) => Err(not_shown(manage, caller, error).await),
+                }
+            }
+        }
+    }
+}
+
+async fn not_shown(
+    manage: &Manage,
+    caller: &Caller,
+    error: ManageError,
+) -> crate::failure::Failure {
+    match &error {
+        ManageError::NotFound { record } => names::not_found(manage, caller, record).await,
+        _ => plain_failure(error),
+    }
+}
