@@ -1,5 +1,5 @@
 use crate::catalog::Metadata;
-use crate::key::{KeyHeader, KeyQuery};
+use crate::key::{KeyHeader, KeyQuery, quoted};
 
 /// A published interface, chosen by the path of a request.
 ///
@@ -19,6 +19,8 @@ pub struct Api {
     id: String,
     display_name: Option<String>,
     path: String,
+    /// The path as a challenge quotes it.
+    realm_path: String,
     subscription_required: bool,
     key_header: Option<KeyHeader>,
     key_query: Option<KeyQuery>,
@@ -35,10 +37,16 @@ impl Api {
     /// white space, and characters beyond ASCII that are not percent-encoded.
     #[must_use]
     pub fn new(id: impl Into<String>, path: impl Into<String>) -> Self {
+        let path = path.into();
+        let realm_path = match path.trim_end_matches('/') {
+            "" => "/".to_owned(),
+            path => quoted(path),
+        };
         Self {
             id: id.into(),
             display_name: None,
-            path: path.into(),
+            path,
+            realm_path,
             subscription_required: true,
             key_header: None,
             key_query: None,
@@ -131,6 +139,11 @@ impl Api {
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// The path in the realm of a challenge: quoted, `/` if it is empty.
+    pub(crate) fn realm_path(&self) -> &str {
+        &self.realm_path
     }
 
     /// The path as it was given.

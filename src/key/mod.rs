@@ -17,6 +17,7 @@ mod wire;
 pub use digest::{DigestParseError, KeyDigest};
 #[cfg(feature = "generate")]
 pub use generate::{GeneratedKey, PrefixError, generate, generate_prefixed, has_valid_checksum};
+pub(crate) use names::quoted;
 pub use names::{KeyHeader, KeyNameError, KeyQuery};
 pub use source::KeySource;
 pub(crate) use source::{Names, Place, default_names, default_sources, is_token};

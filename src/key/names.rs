@@ -1,6 +1,7 @@
 use std::fmt;
 
 use http::HeaderName;
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 /// A header that carries keys: its name, and the spelling that clients see.
 ///
@@ -9,7 +10,7 @@ use http::HeaderName;
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyHeader {
     name: HeaderName,
-    spelling: Box<str>,
+    spelling: PlaceName,
 }
 
 /// Headers that cannot carry a key, because HTTP itself, or the request, breaks if a
@@ -48,17 +49,15 @@ impl KeyHeader {
         if RESERVED.contains(&name.as_str()) {
             return Err(KeyNameError::Reserved { name: given() });
         }
-        Ok(Self {
-            name,
-            spelling: given(),
-        })
+        let spelling = PlaceName::new("header", spelling);
+        Ok(Self { name, spelling })
     }
 
     /// The default header.
     pub(super) fn well_known() -> Self {
         Self {
             name: HeaderName::from_static("ocp-apim-subscription-key"),
-            spelling: "Ocp-Apim-Subscription-Key".into(),
+            spelling: PlaceName::new("header", "Ocp-Apim-Subscription-Key"),
         }
     }
 
@@ -71,7 +70,11 @@ impl KeyHeader {
     /// The name in its original spelling.
     #[must_use]
     pub fn spelling(&self) -> &str {
-        &self.spelling
+        &self.spelling.name
+    }
+
+    pub(super) fn challenge_end(&self) -> &str {
+        &self.spelling.challenge_end
     }
 }
 
@@ -83,7 +86,7 @@ impl fmt::Debug for KeyHeader {
 
 /// A query parameter that carries keys, by its decoded name.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeyQuery(Box<str>);
+pub struct KeyQuery(PlaceName);
 
 impl KeyQuery {
     /// A parameter with the given name, compared exactly after percent-decoding.
@@ -95,18 +98,22 @@ impl KeyQuery {
         if name.is_empty() {
             return Err(KeyNameError::Query);
         }
-        Ok(Self(name.into()))
+        Ok(Self(PlaceName::new("query", name)))
     }
 
     /// The default parameter.
     pub(super) fn well_known() -> Self {
-        Self("subscription-key".into())
+        Self(PlaceName::new("query", "subscription-key"))
     }
 
     /// The decoded name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0
+        &self.0.name
+    }
+
+    pub(super) fn challenge_end(&self) -> &str {
+        &self.0.challenge_end
     }
 }
 
@@ -114,6 +121,37 @@ impl fmt::Debug for KeyQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }
+}
+
+/// The name of a place for keys, and the end of a challenge that asks for a key there.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct PlaceName {
+    pub(super) name: Box<str>,
+    /// What follows the realm.
+    pub(super) challenge_end: Box<str>,
+}
+
+impl PlaceName {
+    pub(super) fn new(kind: &str, name: &str) -> Self {
+        let challenge_end = format!("\",name=\"{}\",type=\"{kind}\"", quoted(name));
+        Self {
+            name: name.into(),
+            challenge_end: challenge_end.into(),
+        }
+    }
+}
+
+impl fmt::Debug for PlaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.name, f)
+    }
+}
+
+/// Text as the content of a quoted string of ASCII (RFC 9110, section 5.6.4): `"` and
+/// `\` are escaped, and what such a string cannot hold is percent-encoded.
+pub(crate) fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', r"\\").replace('"', r#"\""#);
+    utf8_percent_encode(&escaped, CONTROLS).to_string()
 }
 
 /// A name that cannot carry a key.

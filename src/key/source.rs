@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 use http::HeaderName;
 use http::header::{AUTHORIZATION, COOKIE};
 
+use super::names::PlaceName;
 use super::{KeyHeader, KeyNameError, KeyQuery, wire};
 
 /// A place in a request that can carry a key.
@@ -28,7 +29,7 @@ enum Kind {
     /// `None`: the name that applies to the request.
     Header(Option<KeyHeader>),
     Query(Option<KeyQuery>),
-    Cookie(Box<str>),
+    Cookie(PlaceName),
     Authorization(Box<str>),
 }
 
@@ -75,7 +76,7 @@ impl KeySource {
         if !is_token(name) {
             return Err(KeyNameError::Cookie { name: name.into() });
         }
-        Ok(Self(Kind::Cookie(name.into())))
+        Ok(Self(Kind::Cookie(PlaceName::new("cookie", name))))
     }
 
     /// `Authorization` with the given scheme, in any case. A line with another scheme is
@@ -103,7 +104,7 @@ impl KeySource {
     pub(crate) fn place<'a>(&'a self, names: &Names<'a>) -> Place<'a> {
         match &self.0 {
             Kind::Header(own) => Place::Header(own.as_ref().unwrap_or(names.header)),
-            Kind::Query(own) => Place::Query(own.as_ref().unwrap_or(names.query).name()),
+            Kind::Query(own) => Place::Query(own.as_ref().unwrap_or(names.query)),
             Kind::Cookie(name) => Place::Cookie(name),
             Kind::Authorization(scheme) => Place::Authorization(scheme),
         }
@@ -114,18 +115,38 @@ impl KeySource {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Place<'a> {
     Header(&'a KeyHeader),
-    Query(&'a str),
-    Cookie(&'a str),
+    Query(&'a KeyQuery),
+    Cookie(&'a PlaceName),
     Authorization(&'a str),
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    /// The default scheme of a challenge that asks for a key here.
+    pub(crate) fn scheme(self) -> &'a str {
+        match self {
+            Self::Authorization(scheme) => scheme,
+            _ => "AzureApiManagementKey",
+        }
+    }
+
+    /// The end of that challenge, from the quote that ends its realm.
+    pub(crate) fn challenge_end(self) -> &'a str {
+        match self {
+            Self::Header(header) => header.challenge_end(),
+            Self::Query(query) => query.challenge_end(),
+            Self::Cookie(cookie) => &cookie.challenge_end,
+            Self::Authorization(_) => r#"",name="Authorization",type="header""#,
+        }
+    }
+
     /// Whether a header line carries a key from here, perhaps an empty one.
     pub(super) fn is_in(self, name: &HeaderName, line: &[u8]) -> bool {
         match self {
             Self::Header(own) => name == own.name(),
             Self::Query(_) => false,
-            Self::Cookie(own) => name == COOKIE && wire::cookie_values(line, own).next().is_some(),
+            Self::Cookie(own) => {
+                name == COOKIE && wire::cookie_values(line, &own.name).next().is_some()
+            }
             Self::Authorization(scheme) => {
                 name == AUTHORIZATION && wire::credentials(line, scheme).is_some()
             }

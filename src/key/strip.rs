@@ -12,7 +12,7 @@ use super::{KeySource, wire};
 pub(crate) fn strip(sources: &[KeySource], names: &Names<'_>, head: &mut Parts) {
     for source in sources {
         match source.place(names) {
-            Place::Query(name) => strip_queries(head, name),
+            Place::Query(query) => strip_queries(head, query.name()),
             place => strip_headers(&mut head.headers, place),
         }
     }
@@ -29,8 +29,8 @@ fn strip_headers(headers: &mut HeaderMap, place: Place<'_>) {
         Place::Header(own) => {
             headers.remove(own.name());
         }
-        Place::Cookie(name) => {
-            retain_lines(headers, &COOKIE, |line| without_cookie(line, name));
+        Place::Cookie(cookie) => {
+            retain_lines(headers, &COOKIE, |line| without_cookie(line, &cookie.name));
         }
         Place::Authorization(scheme) => retain_lines(headers, &AUTHORIZATION, |line| {
             let other = wire::credentials(line.as_bytes(), scheme).is_none();

@@ -83,15 +83,17 @@ impl TakeSettings<'_> {
     fn take_from(self, place: Place<'_>, head: &mut Parts) -> Presented {
         match place {
             Place::Header(own) => self.take_header(&mut head.headers, own.name()),
-            Place::Query(name) => {
+            Place::Query(own) => {
                 let query = head.uri.query();
-                query.map_or(Presented::Missing, |query| self.take_query(query, name))
+                query.map_or(Presented::Missing, |query| {
+                    self.take_query(query, own.name())
+                })
             }
-            Place::Cookie(name) => {
+            Place::Cookie(cookie) => {
                 mark(place, &mut head.headers);
                 let lines = head.headers.get_all(COOKIE).iter();
                 sole(
-                    lines.flat_map(|line| wire::cookie_values(line.as_bytes(), name)),
+                    lines.flat_map(|line| wire::cookie_values(line.as_bytes(), &cookie.name)),
                     |key| self.plain(key),
                 )
             }

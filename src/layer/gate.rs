@@ -1,9 +1,10 @@
 use std::error::Error;
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{HeaderMap, Response};
 use tracing::Span;
 use tracing::level_filters::LevelFilter;
 
@@ -227,7 +228,7 @@ impl<S: SubscriptionStore> Gate<S> {
             Decision::Deny(denial) if !is_ambiguous => {
                 observe::preflight(path(head));
                 let api = denial.api();
-                let rejection = self.reject(head, &denial);
+                let rejection = self.reject(head, head.headers.clone(), &denial);
                 self.let_through(head, api);
                 Step::PassPreflight(rejection)
             }
@@ -262,7 +263,8 @@ impl<S: SubscriptionStore> Gate<S> {
                 Step::Pass(Span::none())
             }
             Decision::Deny(denial) => {
-                let mut response = self.reject(head, &denial);
+                let headers = mem::take(&mut head.headers);
+                let mut response = self.reject(head, headers, &denial);
                 if self.settings.denial_extension {
                     response.extensions_mut().insert(denial);
                 }
@@ -286,14 +288,14 @@ impl<S: SubscriptionStore> Gate<S> {
         head.extensions.insert(crate::access::LetThrough);
     }
 
-    fn reject(&self, head: &mut Parts, denial: &Denial) -> Response<Bytes> {
+    fn reject(&self, head: &Parts, mut headers: HeaderMap, denial: &Denial) -> Response<Bytes> {
         let api = denial.api();
         let names = self.settings.names(api);
         if api.is_none() {
             // If the store or the settings failed, `take` has not marked the headers.
-            mark_all(&self.settings.sources, &names, &mut head.headers);
+            mark_all(&self.settings.sources, &names, &mut headers);
         }
-        render(&RejectionContext {
+        render(RejectionContext {
             rejection: match denial.reason() {
                 DenialReason::StoreUnavailable | DenialReason::Misconfigured => {
                     Rejection::Unavailable
@@ -302,9 +304,9 @@ impl<S: SubscriptionStore> Gate<S> {
                 _ => Rejection::MissingKey,
             },
             settings: &self.settings.response,
-            headers: &head.headers,
+            headers,
             uri: &head.uri,
-            api_path: api.map(Api::path),
+            api,
             key_place: self.settings.key_place(&names),
         })
     }

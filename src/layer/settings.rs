@@ -14,7 +14,7 @@ use crate::key::{
 use crate::layer::ConfigError;
 use crate::layer::request::{RequestInfo, path};
 use crate::observe::LogLevels;
-use crate::response::{KeyPlace, ResponseSettings};
+use crate::response::ResponseSettings;
 use crate::store::Holdings;
 
 /// Everything about a layer except its store.
@@ -148,17 +148,11 @@ impl Settings {
 
     /// Where clients should put their key: in the first header, also if the key came
     /// by query (as Azure says), or in the first source if no header is one.
-    pub(super) fn key_place<'a>(&'a self, names: &Names<'a>) -> KeyPlace<'a> {
+    pub(super) fn key_place<'a>(&'a self, names: &Names<'a>) -> Place<'a> {
         let mut places = self.sources.iter().map(|source| source.place(names));
         let header = { places.clone() }.find(|place| matches!(place, Place::Header(_)));
         let first = header.or_else(|| places.next());
-        let (name, kind, scheme) = match first.unwrap_or(Place::Header(names.header)) {
-            Place::Header(header) => (header.spelling(), "header", None),
-            Place::Query(name) => (name, "query", None),
-            Place::Cookie(name) => (name, "cookie", None),
-            Place::Authorization(scheme) => ("Authorization", "header", Some(scheme)),
-        };
-        KeyPlace { name, kind, scheme }
+        first.unwrap_or(Place::Header(names.header))
     }
 }
 

@@ -1,23 +1,8 @@
-use std::borrow::Cow;
-use std::fmt::Write;
-
 use http::HeaderValue;
 
 use super::{RejectionContext, host};
+use crate::catalog::Api;
 use crate::key::is_token;
-
-const DEFAULT_SCHEME: &str = "AzureApiManagementKey";
-
-/// The part of a request where clients should put their key.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct KeyPlace<'a> {
-    /// The name as configured, in that spelling.
-    pub(crate) name: &'a str,
-    /// `header`, `query` or `cookie`.
-    pub(crate) kind: &'static str,
-    /// The scheme of a key in `Authorization`.
-    pub(crate) scheme: Option<&'a str>,
-}
 
 /// Why a setting cannot be part of `WWW-Authenticate`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,62 +60,20 @@ impl ChallengeSettings {
     /// header can hold.
     pub(super) fn value(&self, context: &RejectionContext<'_>) -> Option<HeaderValue> {
         let place = context.key_place;
-        let scheme = self.scheme.as_deref().or(place.scheme);
-        let (origin, host, path) = match &self.realm {
-            Some(realm) => ("", "", Cow::Borrowed(&**realm)),
-            None => {
-                let path = context.api_path.filter(|path| !path.is_empty());
-                let path = quoted(path.unwrap_or("/"));
-                match host::host(context.uri, context.headers) {
-                    Some(host) => ("https://", host, path),
-                    None => ("", "", path),
-                }
-            }
+        let scheme = self.scheme.as_deref().unwrap_or(place.scheme());
+        let path = context.api.map_or("/", Api::realm_path);
+        let (start, host, path) = match &self.realm {
+            Some(realm) => (" realm=\"", &b""[..], &**realm),
+            None => match host::host(context.uri, &context.headers) {
+                Some(host) => (" realm=\"https://", host, path),
+                None => (" realm=\"", &b""[..], path),
+            },
         };
-        // A string without spare capacity moves into the value as it is.
-        let value = [
-            scheme.unwrap_or(DEFAULT_SCHEME),
-            " realm=\"",
-            origin,
-            host,
-            &path,
-            "\",name=\"",
-            &quoted(place.name),
-            "\",type=\"",
-            place.kind,
-            "\"",
-        ]
-        .concat();
-        HeaderValue::try_from(value).ok()
+        let (scheme, start, path) = (scheme.as_bytes(), start.as_bytes(), path.as_bytes());
+        let end = place.challenge_end().as_bytes();
+        // Bytes without spare capacity move into the value as they are.
+        HeaderValue::try_from([scheme, start, host, path, end].concat()).ok()
     }
-}
-
-/// Text as the content of a quoted string of ASCII (RFC 9110, section 5.6.4): `"` and
-/// `\` are escaped, and what such a string cannot hold is percent-encoded.
-fn quoted(text: &str) -> Cow<'_, str> {
-    let is_plain = |byte| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
-    // Without an early end, several bytes are compared at once.
-    if text
-        .bytes()
-        .fold(true, |plain, byte| plain & is_plain(byte))
-    {
-        return Cow::Borrowed(text);
-    }
-    let mut quoted = String::with_capacity(text.len() * 3);
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => {
-                quoted.push('\\');
-                quoted.push(char::from(byte));
-            }
-            b' '..=b'~' => quoted.push(char::from(byte)),
-            _ => {
-                // Writing to a string cannot fail.
-                let _ = write!(quoted, "%{byte:02X}");
-            }
-        }
-    }
-    Cow::Owned(quoted)
 }
 
 #[cfg(test)]
@@ -143,37 +86,35 @@ mod tests {
 
     use super::super::{Rejection, ResponseSettings};
     use super::*;
+    use crate::key::{KeySource, default_names};
 
-    const HEADER: KeyPlace<'_> = KeyPlace {
-        name: "Ocp-Apim-Subscription-Key",
-        kind: "header",
-        scheme: None,
-    };
+    const SCHEME: &str = "AzureApiManagementKey";
 
     fn value_of(
         settings: &ChallengeSettings,
         host: Option<&[u8]>,
         api_path: Option<&str>,
-        key_place: KeyPlace<'_>,
+        source: &KeySource,
     ) -> HeaderValue {
         let mut headers = HeaderMap::new();
         if let Some(host) = host {
             headers.insert(HOST, HeaderValue::from_bytes(host).unwrap());
         }
+        let api = api_path.map(|path| Api::new("id", path));
         let context = RejectionContext {
             rejection: Rejection::InvalidKey,
             settings: &ResponseSettings::default(),
-            headers: &headers,
+            headers,
             uri: &Uri::default(),
-            api_path,
-            key_place,
+            api: api.as_ref(),
+            key_place: source.place(&default_names()),
         };
         settings.value(&context).unwrap()
     }
 
     fn realm(settings: &ChallengeSettings, host: Option<&[u8]>, path: Option<&str>) -> Vec<u8> {
-        let value = value_of(settings, host, path, HEADER);
-        let scheme = settings.scheme.as_deref().unwrap_or(DEFAULT_SCHEME);
+        let value = value_of(settings, host, path, &KeySource::header());
+        let scheme = settings.scheme.as_deref().unwrap_or(SCHEME);
         quoted_strings(value.as_bytes(), scheme).unwrap()[0].clone()
     }
 
@@ -210,7 +151,7 @@ mod tests {
             &ChallengeSettings::default(),
             Some(b"api.example:8080"),
             Some("/echo"),
-            HEADER,
+            &KeySource::header(),
         );
         assert_eq!(
             value,
@@ -239,13 +180,9 @@ mod tests {
 
     #[test]
     fn realm_path_and_key_name_are_escaped_in_quotes() {
-        let place = KeyPlace {
-            name: "clé\"",
-            kind: "query",
-            scheme: None,
-        };
+        let source = KeySource::query_named("clé\"").unwrap();
         let settings = ChallengeSettings::default();
-        let value = value_of(&settings, None, Some("/a\"\\é"), place);
+        let value = value_of(&settings, None, Some("/a\"\\é"), &source);
         assert_eq!(
             value,
             r#"AzureApiManagementKey realm="/a\"\\%C3%A9",name="cl%C3%A9\"",type="query""#
@@ -257,12 +194,8 @@ mod tests {
         let mut settings = ChallengeSettings::default();
         settings.set_scheme("ApiKey").unwrap();
         settings.set_realm(r#"our "APIs" \ é"#).unwrap();
-        let place = KeyPlace {
-            name: "key",
-            kind: "cookie",
-            scheme: Some("Ignored"),
-        };
-        let value = value_of(&settings, Some(b"api.example"), Some("/echo"), place);
+        let source = KeySource::cookie("key").unwrap();
+        let value = value_of(&settings, Some(b"api.example"), Some("/echo"), &source);
         let expected = r#"ApiKey realm="our \"APIs\" \\ é",name="key",type="cookie""#;
         assert_eq!(value.as_bytes(), expected.as_bytes());
     }
@@ -306,11 +239,11 @@ mod tests {
             name in "(?s).{1,20}",
         ) {
             let settings = ChallengeSettings::default();
-            let place = KeyPlace { name: &name, ..HEADER };
-            let value = value_of(&settings, Some(&host), Some(&path), place);
+            let source = KeySource::query_named(&name).unwrap();
+            let value = value_of(&settings, Some(&host), Some(&path), &source);
             prop_assert!(value.to_str().is_ok());
-            let read = quoted_strings(value.as_bytes(), DEFAULT_SCHEME);
-            prop_assert_eq!(&read.unwrap()[2], b"header");
+            let read = quoted_strings(value.as_bytes(), SCHEME);
+            prop_assert_eq!(&read.unwrap()[2], b"query");
         }
 
         #[test]

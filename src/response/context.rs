@@ -5,7 +5,9 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 
-use super::{KeyPlace, ResponseSettings};
+use super::ResponseSettings;
+use crate::catalog::Api;
+use crate::key::Place;
 
 /// What a denied client learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,15 +50,15 @@ impl Rejection {
 ///
 /// It contains what the client may learn, and the request. It does not contain the
 /// reason of the denial.
-#[derive(Clone, Copy)]
 pub struct RejectionContext<'a> {
     pub(crate) rejection: Rejection,
     pub(crate) settings: &'a ResponseSettings,
-    pub(crate) headers: &'a HeaderMap,
+    /// The headers of the request. The response reuses the map.
+    pub(crate) headers: HeaderMap,
     pub(crate) uri: &'a Uri,
-    /// The path of the API in the catalog, without a trailing slash.
-    pub(crate) api_path: Option<&'a str>,
-    pub(crate) key_place: KeyPlace<'a>,
+    pub(crate) api: Option<&'a Api>,
+    /// Where clients should put their key.
+    pub(crate) key_place: Place<'a>,
 }
 
 impl<'a> RejectionContext<'a> {
@@ -98,8 +100,8 @@ impl<'a> RejectionContext<'a> {
     ///
     /// Headers from which a key was read are marked sensitive.
     #[must_use]
-    pub fn request_headers(&self) -> &'a HeaderMap {
-        self.headers
+    pub fn request_headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// The target of the request. Its query may contain a key: do not echo it.
@@ -111,17 +113,30 @@ impl<'a> RejectionContext<'a> {
     /// A response with the given body, and with the status, `WWW-Authenticate` and
     /// `Retry-After` that belong to the rejection.
     #[must_use]
-    pub fn response(&self, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Bytes> {
-        let mut response = Response::new(body.into());
-        *response.status_mut() = self.rejection.status();
+    pub fn response(self, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Bytes> {
+        let (rejection, challenge) = (self.rejection, self.challenge());
+        let retry_after = self.retry_after_value();
+        let mut response = self.empty_response();
+        *response.status_mut() = rejection.status();
+        *response.body_mut() = body.into();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, content_type);
-        if let Some(challenge) = self.challenge() {
+        if let Some(challenge) = challenge {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        if let Some(retry_after) = self.retry_after_value() {
+        if let Some(retry_after) = retry_after {
             headers.insert(RETRY_AFTER, retry_after);
         }
+        response
+    }
+
+    /// A response without headers, in the map of the request, so that a rejection
+    /// allocates none.
+    pub(super) fn empty_response(self) -> Response<Bytes> {
+        let mut response = Response::default();
+        let headers = response.headers_mut();
+        *headers = self.headers;
+        headers.clear();
         response
     }
 }

@@ -13,9 +13,9 @@ use super::{Rejection, RejectionContext};
 /// use tower_subscription_key::response::{RejectionContext, RejectionFormat};
 ///
 /// fn plain_text() -> impl RejectionFormat {
-///     |context: &RejectionContext<'_>| {
-///         let text = HeaderValue::from_static("text/plain");
-///         context.response(text, context.rejection().message())
+///     |context: RejectionContext<'_>| {
+///         let message = context.rejection().message();
+///         context.response(HeaderValue::from_static("text/plain"), message)
 ///     }
 /// }
 /// # let _ = plain_text();
@@ -26,18 +26,18 @@ use super::{Rejection, RejectionContext};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a format of rejections",
     note = "use `AzureJson`, `ProblemJson`, or a closure with a typed argument: \
-            `|context: &RejectionContext<'_>| -> http::Response<Bytes>`"
+            `|context: RejectionContext<'_>| -> http::Response<Bytes>`"
 )]
 pub trait RejectionFormat: Send + Sync + 'static {
     /// The whole response: status, headers and body.
-    fn render(&self, context: &RejectionContext<'_>) -> Response<Bytes>;
+    fn render(&self, context: RejectionContext<'_>) -> Response<Bytes>;
 }
 
 impl<F> RejectionFormat for F
 where
-    F: Fn(&RejectionContext<'_>) -> Response<Bytes> + Send + Sync + 'static,
+    F: Fn(RejectionContext<'_>) -> Response<Bytes> + Send + Sync + 'static,
 {
-    fn render(&self, context: &RejectionContext<'_>) -> Response<Bytes> {
+    fn render(&self, context: RejectionContext<'_>) -> Response<Bytes> {
         self(context)
     }
 }
@@ -47,23 +47,19 @@ where
 pub struct AzureJson;
 
 impl RejectionFormat for AzureJson {
-    fn render(&self, context: &RejectionContext<'_>) -> Response<Bytes> {
-        let json = HeaderValue::from_static("application/json");
-        context.response(json, azure_json(context.rejection()))
-    }
-}
-
-const fn azure_json(rejection: Rejection) -> &'static str {
-    match rejection {
-        Rejection::MissingKey => {
-            r#"{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }"#
-        }
-        Rejection::InvalidKey => {
-            r#"{ "statusCode": 401, "message": "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription." }"#
-        }
-        Rejection::Unavailable => {
-            r#"{ "statusCode": 503, "message": "The subscription key could not be checked. Try again later." }"#
-        }
+    fn render(&self, context: RejectionContext<'_>) -> Response<Bytes> {
+        let body = match context.rejection() {
+            Rejection::MissingKey => {
+                r#"{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }"#
+            }
+            Rejection::InvalidKey => {
+                r#"{ "statusCode": 401, "message": "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription." }"#
+            }
+            Rejection::Unavailable => {
+                r#"{ "statusCode": 503, "message": "The subscription key could not be checked. Try again later." }"#
+            }
+        };
+        context.response(HeaderValue::from_static("application/json"), body)
     }
 }
 
@@ -72,22 +68,18 @@ const fn azure_json(rejection: Rejection) -> &'static str {
 pub struct ProblemJson;
 
 impl RejectionFormat for ProblemJson {
-    fn render(&self, context: &RejectionContext<'_>) -> Response<Bytes> {
-        let problem = HeaderValue::from_static("application/problem+json");
-        context.response(problem, problem_json(context.rejection()))
-    }
-}
-
-const fn problem_json(rejection: Rejection) -> &'static str {
-    match rejection {
-        Rejection::MissingKey => {
-            r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API."}"#
-        }
-        Rejection::InvalidKey => {
-            r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription."}"#
-        }
-        Rejection::Unavailable => {
-            r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The subscription key could not be checked. Try again later."}"#
-        }
+    fn render(&self, context: RejectionContext<'_>) -> Response<Bytes> {
+        let body = match context.rejection() {
+            Rejection::MissingKey => {
+                r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API."}"#
+            }
+            Rejection::InvalidKey => {
+                r#"{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription."}"#
+            }
+            Rejection::Unavailable => {
+                r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The subscription key could not be checked. Try again later."}"#
+            }
+        };
+        context.response(HeaderValue::from_static("application/problem+json"), body)
     }
 }

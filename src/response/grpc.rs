@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
-use super::Rejection;
+use super::{Rejection, RejectionContext};
 
 const PREFIX: &[u8] = b"application/grpc";
 
@@ -17,23 +17,21 @@ pub(super) fn content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 /// A trailers-only response: the trailers are in the headers, and the body is empty.
-pub(super) fn render(content_type: &HeaderValue, rejection: Rejection) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
+pub(super) fn render(content_type: HeaderValue, context: RejectionContext<'_>) -> Response<Bytes> {
+    let rejection = context.rejection();
+    // `UNAUTHENTICATED` or `UNAVAILABLE`.
+    let status = match rejection {
+        Rejection::MissingKey | Rejection::InvalidKey => "16",
+        Rejection::Unavailable => "14",
+    };
+    let mut response = context.empty_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, content_type.clone());
-    headers.insert(GRPC_STATUS, HeaderValue::from_static(status(rejection)));
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(GRPC_STATUS, HeaderValue::from_static(status));
     // gRPC percent-encodes `%` and whatever is not printable ASCII: no message has any.
     let message = HeaderValue::from_static(rejection.message());
     headers.insert(GRPC_MESSAGE, message);
     response
-}
-
-/// `UNAUTHENTICATED` or `UNAVAILABLE`.
-const fn status(rejection: Rejection) -> &'static str {
-    match rejection {
-        Rejection::MissingKey | Rejection::InvalidKey => "16",
-        Rejection::Unavailable => "14",
-    }
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ use http::Response;
 
 pub use body::ResponseBody;
 pub use challenge::ChallengeError;
-pub(crate) use challenge::{ChallengeSettings, KeyPlace};
+pub(crate) use challenge::ChallengeSettings;
 pub use context::{Rejection, RejectionContext};
 pub use format::{AzureJson, ProblemJson, RejectionFormat};
 
@@ -75,9 +75,9 @@ impl fmt::Debug for ResponseSettings {
 }
 
 /// Makes the response to a denied request.
-pub(crate) fn render(context: &RejectionContext<'_>) -> Response<Bytes> {
-    match grpc::content_type(context.request_headers()) {
-        Some(content_type) => grpc::render(content_type, context.rejection()),
+pub(crate) fn render(context: RejectionContext<'_>) -> Response<Bytes> {
+    match grpc::content_type(&context.headers).cloned() {
+        Some(content_type) => grpc::render(content_type, context),
         None => context.settings.format.render(context),
     }
 }

@@ -1,11 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
-use http::Request;
-use http::StatusCode;
 use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Request, StatusCode};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::catalog::Api;
+use crate::key::{Place, default_names};
 
 const REJECTIONS: [Rejection; 3] = [
     Rejection::MissingKey,
@@ -36,17 +37,13 @@ fn render_to(
     rejection: Rejection,
     request: &Request<()>,
 ) -> Response<Bytes> {
-    render(&RejectionContext {
+    render(RejectionContext {
         rejection,
         settings,
-        headers: request.headers(),
+        headers: request.headers().clone(),
         uri: request.uri(),
-        api_path: Some("/echo"),
-        key_place: KeyPlace {
-            name: "Ocp-Apim-Subscription-Key",
-            kind: "header",
-            scheme: None,
-        },
+        api: Some(&Api::new("echo", "/echo")),
+        key_place: Place::Header(default_names().header),
     })
 }
 
@@ -101,6 +98,46 @@ fn azure_json_is_exact_to_the_byte() {
     }
 }
 
+/// Names that a [`HeaderMap`] for a thousand headers puts into one place. After as many
+/// as here it hashes with random keys.
+fn colliding_names() -> impl Iterator<Item = HeaderName> {
+    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    // The names that `http` does not know are hashed after a one.
+    let start = 1u64.to_le_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fnv);
+    let names = (0..).map(|number| format!("x-secret-{number}"));
+    let names = names.filter(move |name| name.as_bytes().iter().fold(start, fnv) % 2048 == 7);
+    names.take(300).map(|name| name.parse().unwrap())
+}
+
+#[test]
+fn response_contains_no_header_of_the_request() {
+    let many = (0..500).map(|number| format!("x-secret-{number}").parse().unwrap());
+    for names in [
+        many.collect::<Vec<HeaderName>>(),
+        colliding_names().collect(),
+    ] {
+        let mut request = Request::get("/echo").body(()).unwrap();
+        request.headers_mut().reserve(1000);
+        for name in names {
+            let value = HeaderValue::from_static("secret");
+            request.headers_mut().append(&name, value.clone());
+            request.headers_mut().append(name, value);
+        }
+        for rejection in REJECTIONS {
+            let response = render_to(&ResponseSettings::default(), rejection, &request);
+            assert_eq!(response.headers().len(), 2);
+            assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+            assert!(!format!("{response:?}").contains("secret"));
+        }
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        let response = render_to(&ResponseSettings::default(), REJECTIONS[0], &request);
+        assert_eq!(response.headers().len(), 3);
+        assert!(!format!("{response:?}").contains("secret"));
+    }
+}
+
 #[test]
 fn realm_contains_the_host_that_the_request_names() {
     let settings = ResponseSettings::default();
@@ -114,28 +151,24 @@ fn realm_contains_the_host_that_the_request_names() {
         let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap();
         challenge.split('"').nth(1).unwrap().to_owned()
     };
-    for _ in 0..2 {
-        for (target, host, realm) in [
-            ("/", Some("api.example"), "https://api.example/echo"),
-            ("/", Some("api.examplf"), "https://api.examplf/echo"),
-            ("/", Some("API.example"), "https://API.example/echo"),
-            ("/", Some("api.example:1"), "https://api.example:1/echo"),
-            ("/", Some("me:pw@api.example"), "https://api.example/echo"),
-            ("/", Some("you:pw@api.example"), "https://api.example/echo"),
-            ("/", Some("api example"), "/echo"),
-            ("/", Some(""), "/echo"),
-            ("/", None, "/echo"),
-            (
-                "http://b.example/",
-                Some("a.example"),
-                "https://b.example/echo",
-            ),
-            ("http://me@b.example/", None, "https://b.example/echo"),
-        ] {
-            for _ in 0..2 {
-                assert_eq!(realm_of(target, host), realm, "{target} {host:?}");
-            }
-        }
+    for (target, host, realm) in [
+        ("/", Some("api.example"), "https://api.example/echo"),
+        ("/", Some("api.examplf"), "https://api.examplf/echo"),
+        ("/", Some("API.example"), "https://API.example/echo"),
+        ("/", Some("api.example:1"), "https://api.example:1/echo"),
+        ("/", Some("me:pw@api.example"), "https://api.example/echo"),
+        ("/", Some("you:pw@api.example"), "https://api.example/echo"),
+        ("/", Some("api example"), "/echo"),
+        ("/", Some(""), "/echo"),
+        ("/", None, "/echo"),
+        (
+            "http://b.example/",
+            Some("a.example"),
+            "https://b.example/echo",
+        ),
+        ("http://me@b.example/", None, "https://b.example/echo"),
+    ] {
+        assert_eq!(realm_of(target, host), realm, "{target} {host:?}");
     }
 }
 
@@ -223,7 +256,7 @@ fn retry_after_is_the_configured_time() {
 
 #[test]
 fn closure_as_a_format_makes_the_whole_response() {
-    let settings = with_format(|context: &RejectionContext<'_>| {
+    let settings = with_format(|context: RejectionContext<'_>| {
         assert_eq!(context.rejection(), Rejection::InvalidKey);
         assert_eq!(context.challenge().unwrap(), CHALLENGE);
         assert_eq!(context.retry_after_value(), None);
@@ -242,7 +275,7 @@ fn closure_as_a_format_makes_the_whole_response() {
 
 #[test]
 fn debug_omits_the_request() {
-    let settings = with_format(|context: &RejectionContext<'_>| {
+    let settings = with_format(|context: RejectionContext<'_>| {
         assert_eq!(
             format!("{context:?}"),
             "RejectionContext { rejection: MissingKey, .. }"

@@ -38,7 +38,7 @@ async fn denial_with_another_format_has_its_content_type() {
     assert_eq!(parsed["status"], 401);
     problem.denied();
 
-    let own = layer().format(|context: &RejectionContext<'_>| {
+    let own = layer().format(|context: RejectionContext<'_>| {
         assert_eq!(context.rejection(), Rejection::InvalidKey);
         let text = HeaderValue::from_static("text/plain");
         let mut response = context.response(text, "no");
@@ -50,7 +50,7 @@ async fn denial_with_another_format_has_its_content_type() {
     assert!(answer.headers.contains_key("www-authenticate"));
     assert_eq!(answer.refused(StatusCode::NOT_FOUND), "no");
 
-    let bare = layer().format(|_: &RejectionContext<'_>| Response::new(Bytes::new()));
+    let bare = layer().format(|_: RejectionContext<'_>| Response::new(Bytes::new()));
     let answer = send(&bare, get("/guarded")).await;
     assert!(answer.headers.is_empty());
     assert_eq!(answer.refused(StatusCode::OK), "");
@@ -108,10 +108,11 @@ async fn denial_for_an_outer_layer_is_in_the_extensions() {
 #[tokio::test]
 async fn rejection_of_any_kind_has_the_header_of_the_key_marked_sensitive() {
     use crate::support::{Slow, slow_layer};
-    fn shows_headers(context: &RejectionContext<'_>) -> Response<Bytes> {
+    fn shows_headers(context: RejectionContext<'_>) -> Response<Bytes> {
         assert!(context.request_headers()[HEADER].is_sensitive());
         let text = HeaderValue::from_static("text/plain");
-        context.response(text, format!("{:?}", context.request_headers()))
+        let shown = format!("{:?}", context.request_headers());
+        context.response(text, shown)
     }
     let down = slow_layer(&Slow::broken()).format(shows_headers);
     let unavailable = StatusCode::SERVICE_UNAVAILABLE;

@@ -154,7 +154,7 @@ async fn debug_of_format_and_rule_inputs_shows_no_key() {
     let shown = Arc::new(Mutex::new(String::new()));
     let (by_format, by_rule) = (Arc::clone(&shown), Arc::clone(&shown));
     let layer = layer()
-        .format(move |context: &RejectionContext<'_>| {
+        .format(move |context: RejectionContext<'_>| {
             write!(by_format.lock().unwrap(), "{context:?}").unwrap();
             context.response(http::HeaderValue::from_static("text/plain"), "no")
         })
