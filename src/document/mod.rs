@@ -316,15 +316,12 @@ pub(crate) struct LongError(Option<Box<Findings>>);
 ///
 /// The first error of `parts`.
 #[cfg(feature = "file")]
-pub(crate) fn read_parts<T, E>(
-    parts: impl Iterator<Item = Result<T, E>>,
+pub(crate) fn read_parts<T: AsRef<[u8]>, E: Send>(
+    parts: impl Iterator<Item = Result<T, E>> + Send,
     path: &Path,
     keys: &dyn KeySources,
-    progress: impl FnMut(u64, u64),
-) -> Result<LongRead, E>
-where
-    T: AsRef<[u8]> + Send,
-{
+    progress: impl FnMut(u64, u64) + Send,
+) -> Result<LongRead, E> {
     let rules = Rules {
         path,
         ..Rules::of_files(Some(keys))

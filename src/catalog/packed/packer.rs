@@ -22,8 +22,6 @@ pub(crate) struct Packer {
     ids: String,
     details: Vec<Detail>,
     keys: Vec<Slot>,
-    /// Keys of other packers, with the position of their first subscription.
-    more_keys: Vec<(u32, Vec<Slot>)>,
     /// Each scope once, with its count. APIs and products may come later, so that
     /// scopes are resolved at the end.
     scopes: HashMap<Scope, u32>,
@@ -111,10 +109,10 @@ impl Packer {
             let scopes = scopes.iter().map(|count| counts[*count as usize]);
             self.detail_scopes.push((at + first, scopes.collect()));
         }
-        self.more_keys.push((first, other.keys));
-        for (theirs, keys) in other.more_keys {
-            self.more_keys.push((theirs + first, keys));
-        }
+        self.keys.extend(other.keys.into_iter().map(|mut key| {
+            key.subscription += first;
+            key
+        }));
     }
 
     /// Counts another packer's scopes, and returns the count of each of them here.
@@ -233,23 +231,19 @@ impl Packer {
     }
 
     /// All keys, with the scopes of their subscriptions in their words.
-    fn settled_keys(&mut self) -> Vec<Vec<Slot>> {
-        let mut runs = vec![(0, mem::take(&mut self.keys))];
-        runs.append(&mut self.more_keys);
-        for (first, keys) in &mut runs {
-            for key in keys {
-                key.subscription += *first;
-                let record = self.records[key.subscription as usize];
-                let detail = self.details.get(record.detail as usize);
-                let settled = detail.is_none_or(Detail::is_settled);
-                key.word |= match record.scope {
-                    NONE => 0,
-                    scope if settled => word::settled(scope),
-                    scope => scope,
-                };
-            }
+    fn settled_keys(&mut self) -> Vec<Slot> {
+        let mut keys = mem::take(&mut self.keys);
+        for key in &mut keys {
+            let record = self.records[key.subscription as usize];
+            let detail = self.details.get(record.detail as usize);
+            let settled = detail.is_none_or(Detail::is_settled);
+            key.word |= match record.scope {
+                NONE => 0,
+                scope if settled => word::settled(scope),
+                scope => scope,
+            };
         }
-        runs.into_iter().map(|(_, keys)| keys).collect()
+        keys
     }
 
     fn refuse_collision(&self, first: Slot, second: Slot, issues: &mut Issues) {

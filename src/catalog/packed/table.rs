@@ -54,11 +54,10 @@ pub(super) struct Collision {
 }
 
 impl KeyTable {
-    /// The table of the given keys, run after run. It keeps the first of equal
-    /// ones and returns the others.
-    pub(super) fn build(runs: Vec<Vec<Slot>>) -> (Self, Vec<Collision>) {
-        let keys: usize = runs.iter().map(Vec::len).sum();
-        let places = (keys * 3 / 2).max(1);
+    /// The table of the given keys. It keeps the first of equal ones and returns the
+    /// others.
+    pub(super) fn build(keys: Vec<Slot>) -> (Self, Vec<Collision>) {
+        let places = (keys.len() * 3 / 2).max(1);
         let mut table = Self {
             tags: vec![NO_TAG; places + BEHIND],
             slots: vec![EMPTY; places + BEHIND],
@@ -66,7 +65,7 @@ impl KeyTable {
             hasher: DefaultHashBuilder::default(),
         };
         let mut collisions = Vec::new();
-        for key in runs.into_iter().flatten() {
+        for key in keys {
             collisions.extend(table.insert(key));
         }
         table.close();
@@ -161,7 +160,7 @@ mod tests {
     fn key_is_found_and_no_other_at_any_size() {
         for size in [0, 1, 2, 3, 10, 1_000, 20_000] {
             let keys: Vec<Slot> = (0..size).map(key).collect();
-            let (table, collisions) = KeyTable::build(vec![keys]);
+            let (table, collisions) = KeyTable::build(keys);
             assert!(collisions.is_empty());
             for n in 0..size {
                 let found = table
@@ -192,7 +191,7 @@ mod tests {
                 subscription: n,
                 word: 0,
             });
-            let (table, collisions) = KeyTable::build(vec![slots.collect()]);
+            let (table, collisions) = KeyTable::build(slots.collect());
             assert!(collisions.is_empty());
             let steps: u64 = table
                 .positions()
@@ -213,8 +212,7 @@ mod tests {
 
     #[test]
     fn equal_keys_are_returned_and_the_first_is_kept() {
-        let first_and_second = [vec![key(1)], vec![key(2), key(1)]];
-        let (table, collisions) = KeyTable::build(first_and_second.into());
+        let (table, collisions) = KeyTable::build(vec![key(1), key(2), key(1)]);
         let pairs: Vec<_> = collisions
             .iter()
             .map(|c| (c.first.subscription, c.second.subscription))

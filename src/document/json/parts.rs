@@ -5,11 +5,9 @@
 //! part before it ends exactly there, between two subscriptions. If one is wrong,
 //! the parts are not used.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::document::BYTE_ORDER_MARK;
@@ -19,7 +17,7 @@ use crate::document::reader::{Broken, Read, Rules};
 /// Reading a part takes some milliseconds.
 pub(crate) const PART_BYTES: usize = 1 << 20;
 
-/// More would wait for the thread that hands out the parts.
+/// More would wait for each other to take a part.
 const MOST_READERS: usize = 8;
 
 /// The fields with which writers begin a subscription.
@@ -72,142 +70,124 @@ pub(in crate::document) fn cut(text: &[u8], bytes: usize) -> impl Iterator<Item 
     })
 }
 
-/// Reads the parts of a document. `progress` is called after each part that is
-/// handed out, with the number of entries that were read and of bytes that were
-/// handed out so far.
+/// Reads the parts of a document on several threads. `progress` is called for each
+/// part that is taken, with the numbers of entries that were read and of bytes that
+/// were taken so far.
 ///
 /// # Errors
 ///
 /// The first error of `parts`. Inside, [`Broken`] if a guess was wrong, or the
 /// document is not JSON.
-pub(in crate::document) fn read<T, E>(
-    parts: impl Iterator<Item = Result<T, E>>,
+pub(in crate::document) fn read<T: AsRef<[u8]>, E: Send>(
+    parts: impl Iterator<Item = Result<T, E>> + Send,
     rules: Rules<'_>,
-    mut progress: impl FnMut(u64, u64),
-) -> Result<Result<Read, Broken>, E>
-where
-    T: AsRef<[u8]> + Send,
-{
-    let (sender, queue) = sync_channel(MOST_READERS);
-    let reader = PartReader {
-        queue: Arc::new(Mutex::new(queue)),
-        rules,
-        entries: &AtomicU64::new(0),
-        failed: &AtomicBool::new(false),
+    progress: impl FnMut(u64, u64) + Send,
+) -> Result<Result<Read, Broken>, E> {
+    let joined = Mutex::new(Joined::default());
+    let source = Mutex::new((parts, Taken::default(), progress, None));
+    let take = || {
+        let mut source = lock(&source);
+        let (parts, taken, progress, error) = &mut *source;
+        if error.is_some() {
+            return None;
+        }
+        let entries = lock(&joined).entries()?;
+        let part = parts.next()?.map_err(|failed| *error = Some(failed)).ok()?;
+        let (number, start) = taken.add(part.as_ref());
+        progress(entries, taken.bytes);
+        Some((number, start, part))
     };
-    thread::scope(|scope| {
-        let count = thread::available_parallelism().map_or(1, NonZero::get);
-        let readers: Vec<_> = (0..count.min(MOST_READERS))
-            .map_while(|_| {
-                let reader = reader.clone();
-                let thread = thread::Builder::new().name("document-part".into());
-                thread.spawn_scoped(scope, move || reader.read()).ok()
-            })
-            .collect();
-        // Without readers the queue is closed.
-        let PartReader { queue, entries, .. } = reader;
-        drop(queue);
-        let (mut handed, mut bytes, mut start) = (0, 0, 0);
-        for part in parts {
-            let part = part?;
-            let length = part.as_ref().len();
-            let mark = part.as_ref().starts_with(BYTE_ORDER_MARK.as_bytes()) && handed == 0;
-            bytes += length as u64;
-            handed += 1;
-            if sender
-                .send(Handed {
-                    number: handed,
-                    start,
-                    part,
-                })
-                .is_err()
-            {
-                break;
-            }
-            start += length - if mark { BYTE_ORDER_MARK.len() } else { 0 };
-            progress(entries.load(Ordering::Relaxed), bytes);
-        }
-        drop(sender);
-        let mut read = Vec::with_capacity(handed);
-        for reader in readers {
-            read.extend(reader.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        }
-        Ok(joined(read, handed))
-    })
-}
-
-/// A part and its position in the document.
-struct Handed<T> {
-    number: usize,
-    start: usize,
-    part: T,
-}
-
-/// The number of the part with which the document begins.
-const FIRST: usize = 1;
-
-/// Reads parts until none is left.
-struct PartReader<'s, T> {
-    queue: Arc<Mutex<Receiver<Handed<T>>>>,
-    rules: Rules<'s>,
-    entries: &'s AtomicU64,
-    failed: &'s AtomicBool,
-}
-
-impl<T> Clone for PartReader<'_, T> {
-    fn clone(&self) -> Self {
-        Self {
-            queue: Arc::clone(&self.queue),
-            ..*self
-        }
-    }
-}
-
-impl<T: AsRef<[u8]>> PartReader<'_, T> {
-    /// Returns what was read, with the numbers of the parts.
-    fn read(self) -> Vec<(usize, Part)> {
-        let mut read = Vec::new();
-        while let Some(Handed {
-            number,
-            start,
-            part,
-        }) = self.next()
-        {
-            if self.failed.load(Ordering::Relaxed) {
-                continue;
-            }
+    let read = || {
+        while let Some((number, start, part)) = take() {
             let begins = match number {
-                FIRST => Border::Document,
+                0 => Border::Document,
                 _ => Border::Subscription,
             };
-            match Part::read(part.as_ref(), start, begins, self.rules) {
-                Ok(part) => {
-                    let entries = part.read.builder.len() as u64;
-                    self.entries.fetch_add(entries, Ordering::Relaxed);
-                    read.push((number, part));
-                }
-                Err(Broken) => self.failed.store(true, Ordering::Relaxed),
-            }
+            let part = Part::read(part.as_ref(), start, begins, rules);
+            lock(&joined).add(number, part);
         }
-        read
-    }
-
-    fn next(&self) -> Option<Handed<T>> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.recv().ok()
+    };
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        // This thread is one of them. Without the others it reads all parts.
+        for _ in 1..threads.min(MOST_READERS) {
+            let thread = thread::Builder::new().name("document-part".into());
+            let _ = thread.spawn_scoped(scope, &read);
+        }
+        read();
+    });
+    let (_, taken, _, error) = source.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let joined = joined.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match error {
+        Some(error) => Err(error),
+        None => Ok(joined.whole(taken.parts)),
     }
 }
 
-/// What all parts hold together, if each ends where the next begins.
-fn joined(mut parts: Vec<(usize, Part)>, count: usize) -> Result<Read, Broken> {
-    if parts.len() != count {
-        return Err(Broken);
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How much of a document the threads have taken.
+#[derive(Default)]
+struct Taken {
+    parts: usize,
+    bytes: u64,
+    /// The place of the next part in the text without a byte order mark.
+    start: usize,
+}
+
+impl Taken {
+    /// Returns the number and the place of the part.
+    fn add(&mut self, part: &[u8]) -> (usize, usize) {
+        let (number, start) = (self.parts, self.start);
+        let mark = BYTE_ORDER_MARK.as_bytes();
+        let is_marked = number == 0 && part.starts_with(mark);
+        self.parts += 1;
+        self.bytes += part.len() as u64;
+        self.start += part.len() - if is_marked { mark.len() } else { 0 };
+        (number, start)
     }
-    parts.sort_unstable_by_key(|(number, _)| *number);
-    let mut parts = parts.into_iter().map(|(_, part)| part);
-    let mut whole = parts.next().ok_or(Broken)?;
-    for part in parts {
-        whole.append(part)?;
+}
+
+/// What was read, joined in the order of the document while the threads read on:
+/// so a part does not stay in memory.
+#[derive(Default)]
+struct Joined {
+    parts: usize,
+    whole: Option<Part>,
+    /// Parts behind one that is still being read.
+    early: BTreeMap<usize, Part>,
+    is_broken: bool,
+}
+
+impl Joined {
+    fn add(&mut self, number: usize, part: Result<Part, Broken>) {
+        match part {
+            Ok(part) => drop(self.early.insert(number, part)),
+            Err(Broken) => self.is_broken = true,
+        }
+        while let Some(part) = self.early.remove(&self.parts) {
+            self.parts += 1;
+            match &mut self.whole {
+                Some(whole) => self.is_broken |= whole.append(part).is_err(),
+                None => self.whole = Some(part),
+            }
+        }
     }
-    whole.whole()
+
+    /// How many entries were read, unless reading on is of no use.
+    fn entries(&self) -> Option<u64> {
+        let whole = self.whole.as_ref();
+        let entries = whole.map_or(0, |whole| whole.read.builder.len());
+        (!self.is_broken).then_some(entries as u64)
+    }
+
+    /// What all parts hold together, if each ends where the next begins.
+    fn whole(self, parts: usize) -> Result<Read, Broken> {
+        match self.whole {
+            Some(whole) if self.parts == parts && !self.is_broken => whole.whole(),
+            _ => Err(Broken),
+        }
+    }
 }
