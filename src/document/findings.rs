@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::catalog::{Catalog, CatalogError, Entity, Field, Issue, IssueKind};
+use crate::document::Source;
 use crate::document::error::{DocumentError, DocumentIssue, Position, file_name};
 use crate::document::explain::{
-    MAX_NOTES, Node, Note, Notes, Subject, Value, field_place, find, json, positions,
+    MAX_ENTRY_BYTES, MAX_NOTES, Node, Note, Notes, Place, Subject, Value, json, positions,
 };
-use crate::document::limits::MAX_ENTRY_BYTES;
 use crate::document::reader::{List, Read, skip};
 
 /// A document that was read, as far as explaining it needs it.
@@ -144,7 +144,7 @@ impl Findings {
             }
         };
         let (source, place, entry) = self.entry(list, index, documents)?;
-        let field = field_place(&entry, issue.field);
+        let field = Place::of_field(issue.field, &entry);
         let mut message = issue.kind.to_string();
         if names_another(&issue.kind) {
             message = message.replace("\"\"", "without id");
@@ -153,7 +153,7 @@ impl Findings {
             source,
             subject: Subject::entry(list, place, &entry),
             field: field.to_string(),
-            ..Note::new(find(&entry, field).at, message)
+            ..Note::new(field.find(&entry).at, message)
         })
     }
 
@@ -190,7 +190,12 @@ fn names_another(kind: &IssueKind) -> bool {
     )
 }
 
-impl Document<'_> {
+impl<'t> Document<'t> {
+    pub(super) fn new(source: &Source<'t>, text: &'t str, tree: Option<Node>) -> Self {
+        let name = source.name;
+        Self { name, text, tree }
+    }
+
     /// The tree of the entry at that place: a byte, or a place in the tree's list.
     pub(super) fn entry(&self, list: List, at: usize) -> Option<Node> {
         if let Some(tree) = &self.tree {
@@ -219,7 +224,7 @@ impl Document<'_> {
 
     /// The position of a field of the entry.
     pub(super) fn position(&self, entry: &Node, field: Field) -> Option<Position> {
-        let at = find(entry, field_place(entry, field)).at;
+        let at = Place::of_field(field, entry).find(entry).at;
         positions(self.text, [at]).into_iter().next()
     }
 }

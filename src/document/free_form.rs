@@ -6,7 +6,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 use serde_json::{Map, Number, Value};
 
 use crate::catalog::{MAX_METADATA_BYTES, MetadataError};
-use crate::document::limits::{MAX_DEPTH, TOO_DEEP};
+use crate::document::explain::{MAX_DEPTH, TOO_DEEP};
 
 /// Metadata: free-form values by name. Stricter than the map of `serde_json`,
 /// which would take a name twice.

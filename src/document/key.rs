@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 use crate::catalog::SubscriptionKey;
-use crate::document::entry::{Place, Problems};
+use crate::document::explain::Place;
+use crate::document::problems::Problems;
 use crate::document::schema::{KeyEntry, KeyTable, Text};
 use crate::key::{KeyDigest, MAX_KEY_BYTES};
 
@@ -99,6 +100,9 @@ pub(super) struct KeyReader<'k> {
 const SOURCES: [&str; 4] = ["value", "sha256", "env", "file"];
 const LOCAL: &str = "only a local catalog file can take a key from the environment or a file";
 
+/// The key that a name leads to, or what is wrong and the cure.
+type Named = Result<SubscriptionKey, (String, String)>;
+
 impl<'k> KeyReader<'k> {
     /// Reads the keys of the document with that path.
     pub(super) fn new(sources: Option<&'k dyn KeySources>, document: &'k Path) -> Self {
@@ -115,7 +119,7 @@ impl<'k> KeyReader<'k> {
         &self,
         key: KeyEntry<'_>,
         place: Place,
-        problems: &mut Problems,
+        problems: &mut Problems<'_>,
     ) -> Option<SubscriptionKey> {
         match key {
             KeyEntry::Text(Text(key)) => Some(SubscriptionKey::new(&*key)),
@@ -127,7 +131,7 @@ impl<'k> KeyReader<'k> {
         &self,
         table: &KeyTable<'_>,
         place: Place,
-        problems: &mut Problems,
+        problems: &mut Problems<'_>,
     ) -> Option<SubscriptionKey> {
         let KeyTable {
             value,
@@ -137,41 +141,32 @@ impl<'k> KeyReader<'k> {
             expires_at,
         } = table;
         let given = [value, sha256, env, file].map(|source| u8::from(source.is_some()));
-        if given.iter().sum::<u8>() != 1 {
+        if given.iter().sum::<u8>() != 1 && !problems.has_refused(place, &SOURCES) {
             let what = "a key table has exactly one of value, sha256, env and file";
-            problems.add_missing(place, &SOURCES, what, None);
+            problems.add(place, what);
         }
         let value = value.as_ref().map(|Text(key)| SubscriptionKey::new(&**key));
         let sha256 = sha256.as_ref().and_then(|Text(digest)| {
-            let digest = digest.parse::<KeyDigest>();
-            let place = place.inside("sha256");
-            digest.map_err(|error| problems.add(place, error)).ok()
+            let digest = problems.parsed::<KeyDigest>(place.inside("sha256"), digest);
+            digest.map(SubscriptionKey::from_digest)
         });
-        let env = env.as_ref().and_then(|Text(name)| {
-            let key = self.variable(name);
-            let place = place.inside("env");
-            key.map_err(|(what, cure)| problems.add_with(place, what, Some(cure)))
+        let mut named = |name: &Option<Text<'_>>, field, read: fn(&Self, &str) -> Named| {
+            let key = read(self, &name.as_ref()?.0);
+            key.map_err(|(what, cure)| problems.add_with(place.inside(field), what, cure))
                 .ok()
-        });
-        let file = file.as_ref().and_then(|Text(path)| {
-            let key = self.file(path);
-            let place = place.inside("file");
-            key.map_err(|(what, cure)| problems.add_with(place, what, Some(cure)))
-                .ok()
-        });
+        };
+        let env = named(env, "env", Self::variable);
+        let file = named(file, "file", Self::file);
         let end = expires_at.as_ref();
         let end = end.and_then(|end| problems.moment(place.inside("expires_at"), end));
-        let key = value
-            .or(sha256.map(SubscriptionKey::from_digest))
-            .or(env)
-            .or(file)?;
+        let key = value.or(sha256).or(env).or(file)?;
         Some(match end {
             Some(end) => key.with_expiry(end),
             None => key,
         })
     }
 
-    fn variable(&self, name: &str) -> Result<SubscriptionKey, (String, String)> {
+    fn variable(&self, name: &str) -> Named {
         let sources = self.sources.ok_or_else(not_local)?;
         let name_shown = shown_variable(name);
         let Some(value) = sources.env(name) else {
@@ -182,7 +177,7 @@ impl<'k> KeyReader<'k> {
         key_of(&content).map_err(|cure| (format!("{name_shown} holds no key"), cure))
     }
 
-    fn file(&self, path: &str) -> Result<SubscriptionKey, (String, String)> {
+    fn file(&self, path: &str) -> Named {
         let sources = self.sources.ok_or_else(not_local)?;
         match sources.file(&self.folder.join(path)) {
             Ok(content) => {

@@ -42,9 +42,9 @@ mod findings;
 mod free_form;
 mod json;
 mod key;
-mod limits;
 mod owner;
 mod positions;
+mod problems;
 mod reader;
 mod schema;
 mod time;
@@ -61,7 +61,7 @@ use std::time::SystemTime;
 
 use crate::catalog::Catalog;
 
-use explain::{Node, Note, Notes};
+use explain::{Node, Notes};
 use findings::{Document, Findings};
 use reader::{Broken, Read, Reader, Rules};
 
@@ -233,43 +233,43 @@ fn parse_by(
     let mut documents = Vec::with_capacity(sources.len());
     let mut reads = Vec::with_capacity(sources.len());
     for source in sources {
-        let text = utf8(source)?;
-        let path = source.name;
+        let (text, path) = (utf8(source)?, source.name);
         let (read, tree) = read(source.format, text, Rules { path, ..rules });
         reads.push(read);
-        documents.push(Document {
-            name: source.name,
-            text,
-            tree,
-        });
+        documents.push(Document::new(source, text, tree));
     }
     findings::build(reads).map_err(|findings| findings.explain(&documents))
 }
 
 /// Reads a document, and returns its tree if it was read by way of one.
 fn read(format: Format, text: &str, rules: Rules<'_>) -> (Read, Option<Node>) {
-    if let Err(error) = format.check_enabled() {
-        return (Read::broken(Note::new(0, error.to_string())), None);
+    if format == Format::Json && format.check_enabled().is_ok() {
+        let read = json::read(text.as_bytes(), rules);
+        return (read.unwrap_or_else(|Broken| json::broken(text)), None);
     }
     let mut reader = Reader::new(rules);
-    let tree = match format {
-        Format::Json => {
-            let read = json::read(text.as_bytes(), rules);
-            return (read.unwrap_or_else(|Broken| json::broken(text)), None);
-        }
-        #[cfg(feature = "toml")]
-        Format::Toml => explain::toml::tree(text, &mut reader.read.notes),
-        #[cfg(feature = "yaml")]
-        Format::Yaml => explain::yaml::tree(text, &mut reader.read.notes),
-        #[allow(unreachable_patterns)]
-        _ => None,
-    };
-    let Some(mut tree) = tree else {
+    let Some(mut tree) = tree(format, text, &mut reader.read.notes) else {
         reader.read.lacks_everything();
         return (reader.read, None);
     };
     reader.tree(&mut tree);
     (reader.read, Some(tree))
+}
+
+/// The tree of a document in TOML or YAML. `None`: its syntax is broken.
+fn tree(format: Format, text: &str, notes: &mut Notes) -> Option<Node> {
+    if let Err(error) = format.check_enabled() {
+        notes.push(0, error.to_string());
+        return None;
+    }
+    match format {
+        #[cfg(feature = "toml")]
+        Format::Toml => explain::toml::tree(text, notes),
+        #[cfg(feature = "yaml")]
+        Format::Yaml => explain::yaml::tree(text, notes),
+        #[allow(unreachable_patterns)]
+        _ => None,
+    }
 }
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -291,21 +291,12 @@ fn utf8<'s>(source: &Source<'s>) -> Result<&'s str, DocumentError> {
 }
 
 fn explain_notes(source: &Source<'_>, text: &str, notes: Notes) -> DocumentError {
-    let document = Document {
-        name: source.name,
-        text,
-        tree: None,
-    };
-    Findings::of(notes).explain(&[document])
+    Findings::of(notes).explain(&[Document::new(source, text, None)])
 }
 
 /// What was read of a long JSON document that came in parts.
 #[cfg(feature = "file")]
 pub(crate) struct LongRead(Result<Read, Broken>);
-
-/// A long document that is refused, and is explained with its text.
-#[cfg(feature = "file")]
-pub(crate) struct LongError(Option<Box<Findings>>);
 
 /// Reads a long JSON document that comes in parts, without ever holding its text.
 /// `progress` is called with the numbers of entries and bytes so far.
@@ -331,30 +322,29 @@ pub(crate) fn read_parts<T: AsRef<[u8]>, E: Send>(
 
 #[cfg(feature = "file")]
 impl LongRead {
-    /// Builds the catalog.
-    pub(crate) fn build(self) -> Result<Catalog, LongError> {
-        let read = self.0.map_err(|Broken| LongError(None))?;
-        let built = findings::build(vec![read]).map_err(|findings| LongError(Some(findings)));
-        built.map(|(catalog, _)| catalog)
-    }
-}
-
-#[cfg(feature = "file")]
-impl LongError {
-    /// Explains what is wrong with the same document, which is now given as a whole.
+    /// Builds the catalog. If the document is refused, it is explained with its
+    /// whole text.
     ///
     /// # Errors
     ///
-    /// [`DocumentError`], unless the document was only cut at a wrong place.
-    pub(crate) fn explain(
+    /// Outside, that of `text`.
+    pub(crate) fn build<T: AsRef<[u8]>, E>(
         self,
-        sources: &[Source<'_>],
+        path: &Path,
         keys: &dyn KeySources,
-    ) -> Result<Catalog, DocumentError> {
-        let (Some(findings), [source]) = (self.0, sources) else {
-            return parse_all(sources, keys);
+        text: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Result<Catalog, DocumentError>, E> {
+        let built = self.0.map(|read| findings::build(vec![read]));
+        if let Ok(Ok((catalog, _))) = built {
+            return Ok(Ok(catalog));
+        }
+        let text = text()?;
+        let source = Source::new(path, Format::Json, text.as_ref());
+        let Ok(Err(findings)) = built else {
+            // It may only have been cut at a wrong place.
+            return Ok(parse_all(&[source], keys));
         };
-        let (name, text, tree) = (source.name, utf8(source)?, None);
-        Err(findings.explain(&[Document { name, text, tree }]))
+        let text = utf8(&source);
+        Ok(text.and_then(|text| Err(findings.explain(&[Document::new(&source, text, None)]))))
     }
 }

@@ -1,10 +1,12 @@
 use serde::Deserialize;
 
-use crate::catalog::{KeySlot, Subscription};
-use crate::document::entry::Problems;
-use crate::document::explain::{Node, Note, Notes, Reading, Subject, json};
-use crate::document::limits::MAX_ENTRY_BYTES;
-use crate::document::schema::{FORMAT, OwnerAnswer};
+use crate::catalog::{KeySlot, Subscription, validate};
+use crate::document::entry::Listed;
+use crate::document::explain::{MAX_ENTRY_BYTES, Node, Note, Notes, Place, Reading, Subject};
+use crate::document::explain::{fit, json};
+use crate::document::key::KeyReader;
+use crate::document::problems::{Problems, SLOTS};
+use crate::document::schema::{FORMAT, OwnerAnswer, Text};
 use crate::document::{DocumentError, Format, Source, explain_notes, utf8};
 
 type Owner = Option<(Subscription, KeySlot)>;
@@ -23,10 +25,10 @@ pub fn parse_owner(document: impl AsRef<[u8]>) -> Result<Owner, DocumentError> {
     let source = Source::new("", Format::Json, document.as_ref());
     let text = utf8(&source)?;
     if let Ok(answer) = serde_json::from_str::<OwnerAnswer<'_>>(text) {
-        let mut problems = Problems::default();
+        let mut problems = Problems::without_places();
         let is_newer = answer.format.is_some_and(|format| format > FORMAT);
         let owner = answer.into_owner(&mut problems);
-        if problems.list.is_empty() && !is_newer {
+        if problems.notes.is_empty() && !is_newer {
             return Ok(owner);
         }
     }
@@ -40,39 +42,22 @@ pub fn parse_owner(document: impl AsRef<[u8]>) -> Result<Owner, DocumentError> {
 
 /// Reads the answer from its tree, which knows where everything is.
 fn explained(text: &str, notes: &mut Notes) -> Option<Owner> {
-    const MOST: usize = 64;
+    const TOO_MANY: &str = "this answer has too many fields that are not known";
     let mut tree = tree(text, notes)?;
-    for _ in 0..MOST {
-        let misfit = match OwnerAnswer::deserialize(Reading::of(&tree)) {
-            Ok(answer) => return answer_of(answer, &tree, notes),
-            Err(misfit) => misfit,
-        };
+    let reads = |tree: &Node| OwnerAnswer::deserialize(Reading::of(tree)).map(drop);
+    fit(&mut tree, reads, TOO_MANY, |misfit| {
         if misfit.unknown.is_none() {
-            let at = misfit.at.unwrap_or(tree.at);
-            notes.add(misfit.note(Subject::Nothing, at));
+            notes.add(misfit.note(Subject::Nothing));
         }
-        if misfit.path.is_empty() {
-            return None;
-        }
-        tree.refuse(&misfit.path);
-    }
-    notes.push(
-        tree.at,
-        "this answer has too many fields that are not known",
-    );
-    None
-}
-
-fn answer_of(answer: OwnerAnswer<'_>, tree: &Node, notes: &mut Notes) -> Option<Owner> {
+    });
+    let answer = OwnerAnswer::deserialize(Reading::of(&tree)).ok()?;
     if let Some(format) = answer.format.filter(|format| *format > FORMAT) {
         notes.add(Note::newer(format));
         return None;
     }
-    let mut problems = Problems::default();
+    let mut problems = Problems::of(&tree, Subject::Nothing);
     let owner = answer.into_owner(&mut problems);
-    for problem in problems.list {
-        notes.extend(problem.note(Subject::Nothing, tree));
-    }
+    notes.extend(problems.notes);
     Some(owner)
 }
 
@@ -86,4 +71,46 @@ fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
         None => return json::tree(text, 0, 1, notes),
     }
     None
+}
+
+impl<'a> From<Option<(&'a Subscription, KeySlot)>> for OwnerAnswer<'a> {
+    fn from(owner: Option<(&'a Subscription, KeySlot)>) -> Self {
+        Self {
+            format: Some(FORMAT),
+            subscription: Some(owner.map(|(subscription, _)| subscription.into())),
+            slot: owner.map(|(_, slot)| slot.as_str().into()),
+        }
+    }
+}
+
+impl OwnerAnswer<'_> {
+    /// The owner, if the answer names one.
+    fn into_owner(self, problems: &mut Problems<'_>) -> Owner {
+        let Some(subscription) = self.subscription else {
+            let advice = "give the subscription that owns the key, or null if none does";
+            return problems.missing(Place::default(), "subscription", advice);
+        };
+        let place = Place::of("slot");
+        let slot = self.slot.map(|Text(slot)| problems.slot(place, &slot));
+        let Some(subscription) = subscription else {
+            if slot.is_some() {
+                problems.add(place, "there is no subscription that it could be of");
+            }
+            return None;
+        };
+        let mut inner = problems.inside("subscription");
+        let subscription = Subscription::read(subscription, &KeyReader::of_machine(), &mut inner);
+        for (field, kind) in validate::subscription(&subscription, &inner.unread) {
+            inner.add(Place::default(), format!("{field}: {kind}"));
+        }
+        problems.extend(Place::of("subscription"), inner.notes);
+        let slot = match slot {
+            Some(slot) => slot?,
+            None => problems.missing(Place::default(), "slot", SLOTS)?,
+        };
+        if subscription.key(slot).is_none() && subscription.retired_key(slot).is_none() {
+            problems.add(place, format!("the subscription has no {slot} key"));
+        }
+        Some((subscription, slot))
+    }
 }

@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use crate::catalog::{Entity, Field};
 use crate::document::error::{DocumentError, Position};
 use crate::document::findings::Document;
@@ -38,11 +36,11 @@ impl<'t> Positions<'t> {
         document: &'t (impl AsRef<[u8]> + ?Sized),
         format: Format,
     ) -> Result<Self, DocumentError> {
-        let text = utf8(&Source::new("", format, document.as_ref()))?;
+        let source = Source::new("", format, document.as_ref());
+        let text = utf8(&source)?;
         let (read, tree) = read(format, text, Rules::of_machine());
-        let name = Path::new("");
         Ok(Self {
-            document: Document { name, text, tree },
+            document: Document::new(&source, text, tree),
             entries: read.places,
         })
     }

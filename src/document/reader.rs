@@ -9,13 +9,13 @@ use serde::de::{Deserialize, IgnoredAny};
 
 use crate::catalog::validate::{Draft, Kind};
 use crate::catalog::{Api, CatalogBuilder, Field, KeySlot, Product, Subscription};
-use crate::document::entry::Problems;
+use crate::document::entry::Listed;
 use crate::document::explain::{
-    Misfit, Node, Note, Notes, Reading, Subject, Value, json, quoted, unknown_field,
+    MAX_ENTRY_BYTES, Node, Note, Notes, Reading, Subject, Value, fit, json, quoted, unknown_field,
 };
 use crate::document::key::{KeyReader, KeySources};
-use crate::document::limits::MAX_ENTRY_BYTES;
-use crate::document::schema::{ApiEntry, DOCUMENT, FORMAT, ProductEntry, SubscriptionEntry};
+use crate::document::problems::Problems;
+use crate::document::schema::{DOCUMENT, FORMAT};
 
 /// The three lists of a document, by their places in [`DOCUMENT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,9 @@ impl<'k> Rules<'k> {
     }
 }
 
+/// More fields that are ignored are not reported.
+const MOST_IGNORED: usize = 16;
+
 /// What was read of a document, or of a part of it.
 #[derive(Debug, Default)]
 pub(super) struct Read {
@@ -100,9 +103,8 @@ impl Read {
         }
         self.builder.append(next.builder);
         self.newer = self.newer.or(next.newer);
-        for field in next.ignored {
-            self.ignore(field);
-        }
+        let left = MOST_IGNORED.saturating_sub(self.ignored.len());
+        self.ignored.extend(next.ignored.into_iter().take(left));
     }
 
     /// A document of which nothing can be read.
@@ -120,60 +122,11 @@ impl Read {
         }
     }
 
-    fn ignore(&mut self, field: String) {
-        const MOST: usize = 16;
-        if self.ignored.len() < MOST {
-            self.ignored.insert(field);
+    fn ignore(&mut self, field: &str, of: &str) {
+        if self.ignored.len() < MOST_IGNORED {
+            let field = quoted(field).unwrap_or_else(|| "a field".into());
+            self.ignored.insert(format!("{field} in {of}"));
         }
-    }
-}
-
-/// An entry of one of the lists.
-pub(super) trait Listed: Sized {
-    const LIST: List;
-    type Entry<'a>: Deserialize<'a>;
-
-    /// The entry as far as it can be read.
-    fn of(entry: Self::Entry<'_>, keys: &KeyReader<'_>, problems: &mut Problems) -> Self;
-    fn push(entry: Draft<Self>, builder: &mut CatalogBuilder);
-}
-
-impl Listed for Api {
-    const LIST: List = List::Apis;
-    type Entry<'a> = ApiEntry<'a>;
-
-    fn of(entry: ApiEntry<'_>, _: &KeyReader<'_>, problems: &mut Problems) -> Self {
-        entry.into_api(problems)
-    }
-
-    fn push(entry: Draft<Self>, builder: &mut CatalogBuilder) {
-        builder.push_api_draft(entry);
-    }
-}
-
-impl Listed for Product {
-    const LIST: List = List::Products;
-    type Entry<'a> = ProductEntry<'a>;
-
-    fn of(entry: ProductEntry<'_>, _: &KeyReader<'_>, problems: &mut Problems) -> Self {
-        entry.into_product(problems)
-    }
-
-    fn push(entry: Draft<Self>, builder: &mut CatalogBuilder) {
-        builder.push_product_draft(entry);
-    }
-}
-
-impl Listed for Subscription {
-    const LIST: List = List::Subscriptions;
-    type Entry<'a> = SubscriptionEntry<'a>;
-
-    fn of(entry: SubscriptionEntry<'_>, keys: &KeyReader<'_>, problems: &mut Problems) -> Self {
-        entry.into_subscription(keys, problems)
-    }
-
-    fn push(entry: Draft<Self>, builder: &mut CatalogBuilder) {
-        builder.push_subscription_draft(entry);
     }
 }
 
@@ -201,9 +154,9 @@ impl<'k> Reader<'k> {
     pub(super) fn json<T: Listed>(&mut self, text: &str, at: usize) -> Result<usize, Broken> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         if let Ok(entry) = T::Entry::deserialize(&mut deserializer) {
-            let mut problems = Problems::default();
-            let entry = T::of(entry, &self.keys, &mut problems);
-            if problems.list.is_empty() {
+            let mut problems = Problems::without_places();
+            let entry = T::read(entry, &self.keys, &mut problems);
+            if problems.notes.is_empty() {
                 self.push(entry.into(), at);
                 return Ok(deserializer.into_iter::<IgnoredAny>().byte_offset());
             }
@@ -229,6 +182,33 @@ impl<'k> Reader<'k> {
         self.push_unread::<T>(at);
     }
 
+    /// Reads an entry from its tree. As far as it can be read, it is in the builder
+    /// afterwards: what refers to it is not wrong because of it.
+    pub(super) fn node<T: Listed>(&mut self, node: &mut Node, at: usize) {
+        let place = self.read.places[T::LIST as usize].len();
+        let subject = Subject::entry(T::LIST, place, node);
+        let mut unread = Vec::new();
+        let reads = |node: &Node| T::Entry::deserialize(Reading::of(node)).map(drop);
+        fit(node, reads, "it has too many other problems", |misfit| {
+            if let Some((name, _)) = misfit.unknown.as_deref() {
+                if self.tolerant {
+                    return self.read.ignore(name, T::LIST.name());
+                }
+            } else {
+                unread.extend(misfit.names.last().and_then(|name| unread_field(name)));
+            }
+            self.read.notes.add(misfit.note(subject.clone()));
+        });
+        let Ok(entry) = T::Entry::deserialize(Reading::of(node)) else {
+            return self.push_unread::<T>(at);
+        };
+        let mut problems = Problems::of(node, subject);
+        let value = T::read(entry, &self.keys, &mut problems);
+        self.read.notes.extend(problems.notes);
+        unread.extend(problems.unread);
+        self.push(Draft { value, unread }, at);
+    }
+
     fn push<T: Listed>(&mut self, entry: Draft<T>, at: usize) {
         self.read.places[T::LIST as usize].push(at);
         T::push(entry, &mut self.read.builder);
@@ -236,71 +216,17 @@ impl<'k> Reader<'k> {
 
     /// Keeps the place of an entry of which nothing can be read.
     fn push_unread<T: Listed>(&mut self, at: usize) {
-        let mut problems = Problems::default();
-        let nothing = Node::new(at, Value::Table(Vec::new()));
-        if let Ok(entry) = T::Entry::deserialize(Reading::of(&nothing)) {
-            let value = T::of(entry, &self.keys, &mut problems);
-            let unread = [UNREAD_SCOPE, Field::Key(KeySlot::Primary)].into_iter();
-            let unread = unread.chain(problems.unread).collect();
-            self.push(Draft { value, unread }, at);
-        }
-    }
-
-    /// Reads an entry from its tree. As far as it can be read, it is in the builder
-    /// afterwards: what refers to it is not wrong because of it.
-    pub(super) fn node<T: Listed>(&mut self, node: &mut Node, at: usize) {
-        /// More in one entry is not worth a description.
-        const MOST: usize = 64;
-        let place = self.read.places[T::LIST as usize].len();
-        let subject = |node: &Node| Subject::entry(T::LIST, place, node);
-        let mut unread = Vec::new();
-        for _ in 0..MOST {
-            let misfit = match T::Entry::deserialize(Reading::of(node)) {
-                Ok(entry) => {
-                    let mut problems = Problems::default();
-                    let value = T::of(entry, &self.keys, &mut problems);
-                    for problem in problems.list {
-                        self.read.notes.extend(problem.note(subject(node), node));
-                    }
-                    unread.extend(problems.unread);
-                    return self.push(Draft { value, unread }, at);
-                }
-                Err(misfit) => misfit,
-            };
-            self.note_misfit(T::LIST, subject(node), node, &misfit);
-            if misfit.path.is_empty() {
-                return self.push_unread::<T>(at);
-            }
-            if misfit.unknown.is_none() {
-                unread.extend(misfit.names.last().and_then(|name| unread_field(name)));
-            }
-            node.refuse(&misfit.path);
-        }
-        self.read.notes.add(Note {
-            subject: subject(node),
-            ..Note::new(node.at, "it has too many other problems")
-        });
-        self.push_unread::<T>(at);
-    }
-
-    fn note_misfit(&mut self, list: List, subject: Subject, node: &Node, misfit: &Misfit) {
-        match misfit.unknown.as_deref() {
-            Some(unknown) if self.tolerant => {
-                let name = quoted(&unknown.name).unwrap_or_else(|| "a field".into());
-                self.read.ignore(format!("{name} in {}", list.name()));
-            }
-            _ => {
-                let at = misfit.at.unwrap_or(node.at);
-                self.read.notes.add(misfit.note(subject, at));
-            }
-        }
+        let mut problems = Problems::without_places();
+        let value = T::read(T::Entry::default(), &self.keys, &mut problems);
+        let mut unread = problems.unread;
+        unread.extend([UNREAD_SCOPE, Field::Key(KeySlot::Primary)]);
+        self.push(Draft { value, unread }, at);
     }
 
     /// Reports a field of the document that is not one of its lists.
     pub(super) fn unknown_list(&mut self, name: &str, at: usize) {
         if self.tolerant {
-            let name = quoted(name).unwrap_or_else(|| "a field".into());
-            return self.read.ignore(format!("{name} in the document"));
+            return self.read.ignore(name, "the document");
         }
         let (message, advice) = unknown_field(name, &DOCUMENT, true);
         for list in List::ALL {

@@ -1,7 +1,7 @@
 use serde_json::Value as Json;
 
 use crate::document::explain::{Node, Notes, Value};
-use crate::document::{DocumentError, Format, Source, explain_notes, json, utf8};
+use crate::document::{DocumentError, Format, Source, explain_notes, json, tree, utf8};
 
 /// The values of any document of the format, catalog or not. Dates of TOML become
 /// text.
@@ -13,25 +13,13 @@ pub(crate) fn value(document: &[u8], format: Format) -> Result<Json, DocumentErr
     let source = Source::new("", format, document);
     let text = utf8(&source)?;
     let mut notes = Notes::default();
-    if let Err(error) = format.check_enabled() {
-        notes.push(0, error.to_string());
-        return Err(explain_notes(&source, text, notes));
+    if format == Format::Json {
+        return serde_json::from_str(text).map_err(|_| {
+            notes.add(json::syntax_note(text));
+            explain_notes(&source, text, notes)
+        });
     }
-    let tree = match format {
-        Format::Json => {
-            return serde_json::from_str(text).map_err(|_| {
-                notes.add(json::syntax_note(text));
-                explain_notes(&source, text, notes)
-            });
-        }
-        #[cfg(feature = "toml")]
-        Format::Toml => crate::document::explain::toml::tree(text, &mut notes),
-        #[cfg(feature = "yaml")]
-        Format::Yaml => crate::document::explain::yaml::tree(text, &mut notes),
-        #[allow(unreachable_patterns)]
-        _ => None,
-    };
-    match tree {
+    match tree(format, text, &mut notes) {
         Some(tree) if notes.list.is_empty() => Ok(json_of(tree)),
         _ => Err(explain_notes(&source, text, notes)),
     }

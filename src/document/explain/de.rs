@@ -37,22 +37,41 @@ impl<'n> Reading<'n> {
 /// A value that does not fit the schema.
 #[derive(Debug)]
 pub(in crate::document) struct Misfit {
-    pub(in crate::document) at: Option<usize>,
+    at: usize,
     /// The names of the tables around it, the innermost first.
     pub(in crate::document) names: Vec<String>,
     /// Its place in each of the tables and lists around it, the innermost first.
-    pub(in crate::document) path: Vec<usize>,
-    pub(in crate::document) message: String,
-    pub(in crate::document) advice: Option<String>,
-    /// The field that is unknown, if that is the problem.
-    pub(in crate::document) unknown: Option<Box<Unknown>>,
+    path: Vec<usize>,
+    message: String,
+    advice: Option<String>,
+    /// The field that is unknown and those that are known, if that is the problem.
+    pub(in crate::document) unknown: Option<Box<(String, &'static [&'static str])>>,
 }
 
-#[derive(Debug)]
-pub(in crate::document) struct Unknown {
-    pub(in crate::document) name: String,
-    known: &'static [&'static str],
-    context: Context,
+/// Leaves out of a tree what does not fit, until `reads` is content with it.
+pub(in crate::document) fn fit(
+    tree: &mut Node,
+    reads: impl Fn(&Node) -> Result<(), Misfit>,
+    too_many: &str,
+    mut report: impl FnMut(Misfit),
+) {
+    /// More in one tree is not worth a description.
+    const MOST: usize = 64;
+    for _ in 0..MOST {
+        let Err(mut misfit) = reads(tree) else { return };
+        let path = std::mem::take(&mut misfit.path);
+        if path.is_empty() {
+            misfit.at = tree.at;
+            return report(misfit);
+        }
+        report(misfit);
+        tree.refuse(&path);
+    }
+    let at = tree.at;
+    report(Misfit {
+        at,
+        ..Misfit::new(too_many, None)
+    });
 }
 
 /// The message and the advice about a field that is not known.
@@ -79,7 +98,7 @@ pub(in crate::document) fn unknown_field(
 impl Misfit {
     fn new(message: impl Into<String>, advice: Option<&str>) -> Self {
         Self {
-            at: None,
+            at: 0,
             names: Vec::new(),
             path: Vec::new(),
             message: message.into(),
@@ -88,29 +107,20 @@ impl Misfit {
         }
     }
 
-    pub(in crate::document) fn note(&self, subject: Subject, at: usize) -> Note {
-        let (message, advice) = match self.unknown.as_deref() {
-            Some(Unknown {
-                name,
-                known,
-                context,
-            }) => {
-                let (message, advice) = unknown_field(name, known, *context != Context::Key);
-                (message, Some(advice))
-            }
-            None => (self.message.clone(), self.advice.clone()),
-        };
+    pub(in crate::document) fn note(self, subject: Subject) -> Note {
         let names: Vec<&str> = self.names.iter().rev().map(String::as_str).collect();
         Note {
             subject,
             field: names.join(", "),
-            advice,
-            ..Note::new(at, message)
+            advice: self.advice,
+            ..Note::new(self.at, self.message)
         }
     }
 
     fn within(mut self, at: usize, index: usize, name: Option<&str>) -> Self {
-        self.at.get_or_insert(at);
+        if self.path.is_empty() {
+            self.at = at;
+        }
         self.path.push(index);
         self.names.extend(name.map(Into::into));
         self
@@ -140,13 +150,8 @@ impl de::Error for Misfit {
     }
 
     fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
-        let unknown = Unknown {
-            name: name.to_owned(),
-            known,
-            context: Context::Schema,
-        };
         Self {
-            unknown: Some(Box::new(unknown)),
+            unknown: Some(Box::new((name.to_owned(), known))),
             ..Self::new("unknown field", None)
         }
     }
@@ -321,8 +326,10 @@ impl<'n> MapAccess<'n> for Members<'n> {
         self.value = next;
         let name = de::value::BorrowedStrDeserializer::new(&member.name);
         let key = seed.deserialize(name).map_err(|mut misfit: Misfit| {
-            if let Some(unknown) = &mut misfit.unknown {
-                unknown.context = self.context;
+            if let Some((name, known)) = misfit.unknown.as_deref() {
+                let may_show = self.context != Context::Key;
+                let (message, advice) = unknown_field(name, known, may_show);
+                (misfit.message, misfit.advice) = (message, Some(advice));
             }
             misfit.within(member.at, index, None)
         });

@@ -10,7 +10,7 @@ use serde_json::error::Category;
 
 use crate::document::explain::Notes;
 use crate::document::explain::node::{Member, Node, Text, Value};
-use crate::document::limits::{MAX_DEPTH, TOO_DEEP};
+use crate::document::explain::{MAX_DEPTH, TOO_DEEP};
 
 /// Nothing beyond RFC 8259.
 const STRICT: ParseOptions = ParseOptions {

@@ -37,9 +37,9 @@ pub(super) mod toml;
 #[cfg(feature = "yaml")]
 pub(super) mod yaml;
 
-pub(super) use de::{Misfit, Reading, unknown_field};
+pub(super) use de::{Reading, fit, unknown_field};
 pub(super) use names::quoted;
-pub(super) use node::{Node, Value, duplicate};
+pub(super) use node::{MAX_DEPTH, MAX_ENTRY_BYTES, NOTHING, Node, TOO_DEEP, Value, duplicate};
 pub(super) use notes::{MAX_NOTES, Note, Notes, Subject};
-pub(super) use place::{field_place, find};
+pub(super) use place::Place;
 pub(super) use position::positions;

@@ -6,6 +6,22 @@ use zeroize::Zeroizing;
 use crate::document::explain::Notes;
 use crate::document::explain::quoted;
 
+/// How deep tables and lists may nest. A catalog needs four levels; metadata may
+/// need more. Trees are walked and dropped by recursion.
+pub(in crate::document) const MAX_DEPTH: usize = 64;
+
+pub(in crate::document) const TOO_DEEP: &str =
+    "tables and lists nest too deep: 64 levels are the most";
+
+/// A larger entry is not explained, because its tree takes many times its size.
+pub(in crate::document) const MAX_ENTRY_BYTES: usize = 1 << 20;
+
+/// An entry of which nothing is known.
+pub(in crate::document) static NOTHING: Node = Node {
+    at: 0,
+    value: Value::Null,
+};
+
 /// Text of a document. Any of it may be a key, so that all of it is wiped.
 pub(in crate::document) type Text = Zeroizing<String>;
 
@@ -85,6 +101,11 @@ impl Node {
             Value::List(nodes) => nodes,
             _ => &[],
         }
+    }
+
+    /// The elements of a list that fit the schema.
+    pub(in crate::document) fn elements(&self) -> impl Iterator<Item = &Node> {
+        self.list().iter().filter(|node| !node.is_refused())
     }
 
     pub(in crate::document) fn is_null(&self) -> bool {

@@ -115,10 +115,8 @@ impl Notes {
         }
     }
 
-    pub(in crate::document) fn extend(&mut self, note: Option<Note>) {
-        if let Some(note) = note {
-            self.add(note);
-        }
+    pub(in crate::document) fn extend(&mut self, notes: impl IntoIterator<Item = Note>) {
+        notes.into_iter().for_each(|note| self.add(note));
     }
 
     pub(in crate::document) fn is_full(&self) -> bool {

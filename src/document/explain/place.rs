@@ -1,52 +1,89 @@
+use std::fmt;
+
 use crate::catalog::{Field, KeySlot};
-use crate::document::entry::{Place, key_field};
 use crate::document::explain::node::Node;
 
-/// The field of an entry, or what is around it if it is not there.
-pub(in crate::document) fn find(entry: &Node, place: Place) -> &Node {
-    let Some(mut node) = entry.get(place.field) else {
-        return entry;
-    };
-    if let Some(index) = place.index {
-        // Elements that do not fit the schema were not counted.
-        let mut counted = node.list().iter().filter(|node| !node.is_refused());
-        node = counted.nth(index).unwrap_or(node);
-    }
-    node.get(place.inner).unwrap_or(node)
+/// A field of an entry: `owner`, `scopes` at 2, or `primary_key` with `sha256` in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::document) struct Place {
+    pub(in crate::document) field: &'static str,
+    pub(in crate::document) index: Option<usize>,
+    pub(in crate::document) inner: &'static str,
 }
 
-/// The place of a field of the catalog in the entry.
-pub(in crate::document) fn field_place(entry: &Node, field: Field) -> Place {
-    match field {
-        Field::Id => Place::of("id"),
-        Field::DisplayName => Place::of("display_name"),
-        Field::Metadata => Place::of("metadata"),
-        Field::Path => Place::of("path"),
-        Field::Apis(at) => Place::of("apis").at(at),
-        Field::SubscriptionRequired => Place::of("subscription_required"),
-        Field::Scope(at) => scope_place(entry, at),
-        Field::Key(slot) => Place::of(key_field(slot)),
-        Field::RetiredKey(slot) => retired_place(entry, slot),
-        _ => Place::default(),
+impl Place {
+    pub(in crate::document) fn of(field: &'static str) -> Self {
+        Self {
+            field,
+            ..Self::default()
+        }
+    }
+
+    pub(in crate::document) fn at(self, index: usize) -> Self {
+        Self {
+            index: Some(index),
+            ..self
+        }
+    }
+
+    pub(in crate::document) fn inside(self, inner: &'static str) -> Self {
+        Self { inner, ..self }
+    }
+
+    /// The place of a field of the catalog in the entry.
+    pub(in crate::document) fn of_field(field: Field, entry: &Node) -> Self {
+        match field {
+            Field::Id => Self::of("id"),
+            Field::DisplayName => Self::of("display_name"),
+            Field::Metadata => Self::of("metadata"),
+            Field::Path => Self::of("path"),
+            Field::Apis(at) => Self::of("apis").at(at),
+            Field::SubscriptionRequired => Self::of("subscription_required"),
+            Field::Scope(at) => {
+                let has = |field| entry.get(field).is_some_and(|node| !node.is_null());
+                let before = usize::from(has("scope"));
+                match has("scopes") {
+                    true if at >= before => Self::of("scopes").at(at - before),
+                    _ if before > 0 => Self::of("scope"),
+                    _ => Self::default(),
+                }
+            }
+            Field::Key(KeySlot::Primary) => Self::of("primary_key"),
+            Field::Key(KeySlot::Secondary) => Self::of("secondary_key"),
+            Field::RetiredKey(slot) => {
+                let place = Self::of("retired_keys");
+                // The last one of that slot is the one that counts.
+                let fits =
+                    |key: &&Node| key.get("slot").and_then(Node::text) == Some(slot.as_str());
+                let keys = entry
+                    .get("retired_keys")
+                    .into_iter()
+                    .flat_map(Node::elements);
+                let last = keys.enumerate().filter(|(_, key)| fits(key)).last();
+                last.map_or(place, |(index, _)| place.at(index))
+            }
+            _ => Self::default(),
+        }
+    }
+
+    /// The value there, or what is around it if there is none.
+    pub(in crate::document) fn find(self, entry: &Node) -> &Node {
+        let Some(mut node) = entry.get(self.field) else {
+            return entry;
+        };
+        if let Some(index) = self.index {
+            node = node.elements().nth(index).unwrap_or(node);
+        }
+        node.get(self.inner).unwrap_or(node)
     }
 }
 
-fn scope_place(entry: &Node, at: usize) -> Place {
-    let has = |field| entry.get(field).is_some_and(|node| !node.is_null());
-    let before = usize::from(has("scope"));
-    match has("scopes") {
-        true if at >= before => Place::of("scopes").at(at - before),
-        _ if before > 0 => Place::of("scope"),
-        _ => Place::default(),
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.field)?;
+        match self.inner {
+            "" => Ok(()),
+            inner => write!(f, ", {inner}"),
+        }
     }
-}
-
-/// The last one of that slot is the one that counts.
-fn retired_place(entry: &Node, slot: KeySlot) -> Place {
-    let place = Place::of("retired_keys");
-    let keys = entry.get("retired_keys").map_or(&[][..], Node::list);
-    let fitting = keys.iter().filter(|node| !node.is_refused()).enumerate();
-    let of_slot = |node: &Node| node.get("slot").and_then(Node::text) == Some(slot.as_str());
-    let last = fitting.filter(|(_, node)| of_slot(node)).last();
-    last.map_or(place, |(index, _)| place.at(index))
 }

@@ -6,7 +6,7 @@ use toml::de::{DeFloat, DeInteger, DeTable, DeValue, Error};
 
 use crate::document::explain::Notes;
 use crate::document::explain::node::{Member, Node, Text, Value, duplicate};
-use crate::document::limits::{MAX_DEPTH, TOO_DEEP};
+use crate::document::explain::{MAX_DEPTH, TOO_DEEP};
 
 pub(in crate::document) fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
     let (root, mut errors) = DeTable::parse_recoverable(text);

@@ -5,7 +5,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
 use crate::document::explain::Notes;
 use crate::document::explain::node::{Member, Node, Text, Value};
-use crate::document::limits::{MAX_DEPTH, TOO_DEEP};
+use crate::document::explain::{MAX_DEPTH, TOO_DEEP};
 
 mod scalar;
 

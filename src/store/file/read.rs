@@ -9,6 +9,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::document::DocumentError;
 use crate::store::file::FileError;
 use crate::store::file::stamp::Stamp;
 
@@ -69,6 +70,14 @@ impl FilePath {
 
     pub(super) fn read(&self) -> Result<Steady<Zeroizing<Vec<u8>>>, FileError> {
         self.read_by(read_whole)
+    }
+
+    /// The error of a document that is not valid.
+    pub(super) fn invalid(&self, issues: DocumentError) -> FileError {
+        FileError::Document {
+            path: self.given.clone(),
+            issues: Box::new(issues),
+        }
     }
 
     fn unreadable(&self, cause: io::Error) -> FileError {

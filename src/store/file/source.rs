@@ -151,31 +151,22 @@ impl Source {
         keys: &Keys,
     ) -> Result<Catalog, FileError> {
         let mut texts = Vec::new();
-        let mut long = None;
-        for (body, (path, _)) in bodies.into_iter().zip(&self.files) {
-            texts.push(match body {
-                Body::Text(text) => text,
-                Body::Read(read) => match read.build() {
-                    Ok(catalog) => return Ok(catalog),
-                    Err(error) => {
-                        long = Some(error);
-                        path.read()?.content
-                    }
-                },
-            });
+        for body in bodies {
+            match body {
+                Body::Text(text) => texts.push(text),
+                // It is the only one.
+                Body::Read(read) => {
+                    let text = || first.read().map(|steady| steady.content);
+                    let catalog = read.build(&first.given, keys, text)?;
+                    return catalog.map_err(|issues| first.invalid(issues));
+                }
+            }
         }
         let sources = self.files.iter().zip(&texts);
-        let sources = sources
+        let sources: Vec<_> = sources
             .map(|((path, format), text)| document::Source::new(&path.given, *format, text))
-            .collect::<Vec<_>>();
-        let catalog = match long {
-            Some(error) => error.explain(&sources, keys),
-            None => document::parse_all(&sources, keys),
-        };
-        catalog.map_err(|issues| FileError::Document {
-            path: first.given.clone(),
-            issues: Box::new(issues),
-        })
+            .collect();
+        document::parse_all(&sources, keys).map_err(|issues| first.invalid(issues))
     }
 }
 
