@@ -1,62 +1,19 @@
-use std::borrow::Cow;
+use std::fmt;
 
-use jsonc_parser::ast;
-use jsonc_parser::common::Ranged;
-use jsonc_parser::errors::{ParseError, ParseErrorKind};
-use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
-use serde::de::IgnoredAny;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Number;
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use crate::document::explain::Notes;
-use crate::document::explain::node::{Member, Node, Text, Value};
-use crate::document::explain::{MAX_DEPTH, TOO_DEEP};
-
-/// Nothing beyond RFC 8259.
-const STRICT: ParseOptions = ParseOptions {
-    allow_comments: false,
-    allow_loose_object_property_names: false,
-    allow_trailing_commas: false,
-    allow_missing_commas: false,
-    allow_single_quoted_strings: false,
-    allow_hexadecimal_numbers: false,
-    allow_unary_plus_numbers: false,
-    allow_bare_decimal_point_numbers: false,
-    allow_non_finite_numbers: false,
-    allow_extended_string_escapes: false,
-};
+use crate::document::explain::node::{MAX_DEPTH, Member, Node, TOO_DEEP, Text, Value};
 
 const SURROGATE: &str = "half a `\\u` pair in text: write both halves, or the character itself";
 
-/// Where and how the text stops being JSON, if it does.
+/// Where and how the text stops being JSON, if it does. The messages for broken
+/// syntax are fixed ones; whatever else could quote the text.
 pub(in crate::document) fn syntax_error(text: &str) -> Option<(usize, String)> {
     let error = serde_json::from_str::<IgnoredAny>(text).err()?;
-    Some(syntax(text, &error))
-}
-
-/// The tree of a value that `serde_json` takes, and that is at `base` in its
-/// document and so deep in it. `None`: it is broken after all.
-///
-/// This parser alone would be too kind: it takes raw line breaks in text, foreign
-/// blanks and some missing commas.
-pub(in crate::document) fn tree(
-    text: &str,
-    base: usize,
-    depth: usize,
-    notes: &mut Notes,
-) -> Option<Node> {
-    match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
-        Ok(parsed) => Some(Tree { base, notes }.node(parsed.value?, depth)),
-        Err(error) => {
-            notes.push(base + error.range().start, refused(&error));
-            None
-        }
-    }
-}
-
-/// Where the text stops being JSON, and how. The messages for broken syntax are
-/// fixed ones; whatever else could quote the text.
-fn syntax(text: &str, error: &serde_json::Error) -> (usize, String) {
     let message = match error.classify() {
         Category::Syntax | Category::Eof => {
             let message = error.to_string();
@@ -65,68 +22,107 @@ fn syntax(text: &str, error: &serde_json::Error) -> (usize, String) {
         }
         Category::Data | Category::Io => "this is not JSON".into(),
     };
-    // Only here the byte itself is not counted.
+    // The parser counts bytes up to and including the one it stumbled on. Only here
+    // the byte itself is not counted.
     let is_behind = message.contains("control character");
-    let column = error.column() + usize::from(is_behind);
-    (offset(text, error.line(), column), message)
+    let lines = text.split_inclusive('\n').map(str::len);
+    let before: usize = lines.take(error.line().saturating_sub(1)).sum();
+    let at = (before + error.column() + usize::from(is_behind)).saturating_sub(1);
+    Some((at.min(text.len()), message))
 }
 
-/// The parser counts bytes up to and including the one it stumbled on.
-fn offset(text: &str, line: usize, column: usize) -> usize {
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(line.saturating_sub(1))
-        .map(str::len)
-        .sum();
-    (before + column).saturating_sub(1).min(text.len())
-}
-
-/// What passes the first parser and not this one.
-fn refused(error: &ParseError) -> &'static str {
-    match error.kind() {
-        ParseErrorKind::NestingDepthExceeded => TOO_DEEP,
-        _ => SURROGATE,
-    }
+/// The tree of a value of which the syntax is right, and that is at `base` in its
+/// document and so deep in it. `None`: a text in it is no text after all.
+pub(in crate::document) fn tree(
+    text: &str,
+    base: usize,
+    depth: usize,
+    notes: &mut Notes,
+) -> Option<Node> {
+    let value = serde_json::from_str(text).ok()?;
+    Tree { text, base, notes }.node(value, depth)
 }
 
 struct Tree<'i> {
+    text: &'i str,
     base: usize,
     notes: &'i mut Notes,
 }
 
+/// The members of a table as they are written, also those of one name.
+struct Members<'t>(Vec<(&'t RawValue, &'t RawValue)>);
+
 impl Tree<'_> {
-    fn node(&mut self, value: ast::Value<'_>, depth: usize) -> Node {
-        let at = self.base + value.start();
-        let value = match value {
-            ast::Value::NullKeyword(_) => Value::Null,
-            ast::Value::BooleanLit(literal) => Value::Bool(literal.value),
-            ast::Value::NumberLit(literal) => Value::number(number(literal.value)),
-            ast::Value::StringLit(literal) => Value::Text(owned(literal.value)),
-            ast::Value::Array(_) | ast::Value::Object(_) if depth > MAX_DEPTH => {
+    fn node(&mut self, raw: &RawValue, depth: usize) -> Option<Node> {
+        let (at, text) = (self.at(raw), raw.get());
+        let value = match text.as_bytes().first()? {
+            b'n' => Value::Null,
+            b't' => Value::Bool(true),
+            b'f' => Value::Bool(false),
+            b'"' => Value::Text(self.text(raw)?),
+            b'[' | b'{' if depth > MAX_DEPTH => {
                 self.notes.push(at, TOO_DEEP);
                 Value::Refused
             }
-            ast::Value::Array(array) => {
-                let element = |value| self.node(value, depth + 1);
-                Value::List(array.elements.into_iter().map(element).collect())
+            b'[' => {
+                let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+                let elements = elements.into_iter();
+                let nodes = elements.map(|element| self.node(element, depth + 1));
+                Value::List(nodes.collect::<Option<_>>()?)
             }
-            ast::Value::Object(object) => {
-                let member = |property| self.member(property, depth);
-                let members = object.properties.into_iter().map(member).collect();
-                return Node::table(at, members, self.notes);
+            b'{' => {
+                let Members(members) = serde_json::from_str(text).ok()?;
+                let members = members.into_iter().map(|(name, value)| {
+                    Some(Member {
+                        at: self.at(name),
+                        name: self.text(name)?,
+                        node: self.node(value, depth + 1)?,
+                    })
+                });
+                let members = members.collect::<Option<_>>()?;
+                return Some(Node::table(at, members, self.notes));
             }
+            _ => Value::number(number(text)),
         };
-        Node::new(at, value)
+        Some(Node::new(at, value))
     }
 
-    fn member(&mut self, property: ast::ObjectProp<'_>, depth: usize) -> Member {
-        let at = self.base + property.name.start();
-        let name = match property.name {
-            ast::ObjectPropName::String(literal) => owned(literal.value),
-            ast::ObjectPropName::Word(literal) => owned(literal.value.into()),
+    /// Where in the document a part of the text is.
+    fn at(&self, part: &RawValue) -> usize {
+        self.base + part.get().as_ptr().addr() - self.text.as_ptr().addr()
+    }
+
+    fn text(&mut self, raw: &RawValue) -> Option<Text> {
+        let error = match serde_json::from_str(raw.get()) {
+            Ok(text) => return Some(Text::new(text)),
+            Err(error) => error,
         };
-        let node = self.node(property.value, depth + 1);
-        Member { at, name, node }
+        let read = raw.get().get(..error.column()).unwrap_or_default();
+        let escape = read.rfind("\\ud").max(read.rfind("\\uD"));
+        let at = self.at(raw) + escape.unwrap_or_default();
+        self.notes.push(at, SURROGATE);
+        None
+    }
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'de> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(member) = map.next_entry()? {
+            self.0.push(member);
+        }
+        Ok(self)
     }
 }
 
@@ -138,8 +134,4 @@ fn number(literal: &str) -> Option<Number> {
     } else {
         literal.parse().ok()
     }
-}
-
-fn owned(text: Cow<'_, str>) -> Text {
-    Text::new(text.into_owned())
 }

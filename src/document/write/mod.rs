@@ -5,7 +5,6 @@ mod text;
 use std::io;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::ser::Formatter;
 
 use crate::catalog::{Catalog, KeySlot, Subscription};
 use crate::document::schema::{
@@ -14,7 +13,7 @@ use crate::document::schema::{
 };
 use crate::document::{Format, WriteError};
 
-use text::{Toml, Yaml};
+use text::Style;
 
 /// Writes a catalog as a document that reads back as an equal catalog, with the
 /// order kept.
@@ -52,25 +51,15 @@ pub fn write_to(
     format: Format,
     mut writer: impl io::Write,
 ) -> Result<(), WriteError> {
-    let document = Document(catalog);
     match format {
-        Format::Json => serde_json::to_writer(writer, &document).map_err(io::Error::from),
-        Format::Toml => written(&mut writer, Toml::default(), &document),
-        Format::Yaml => written(&mut writer, Yaml::default(), &document),
+        Format::Json => serde_json::to_writer(writer, &Document(catalog)).map_err(Into::into),
+        Format::Toml => Style::Toml.write(catalog, &mut writer),
+        Format::Yaml => Style::Yaml.write(catalog, &mut writer),
     }
     .map_err(|error| match error.kind() {
         io::ErrorKind::Unsupported => WriteError::NullInToml,
         _ => WriteError::Io(error),
     })
-}
-
-fn written(
-    writer: impl io::Write,
-    formatter: impl Formatter,
-    document: &Document<'_>,
-) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(writer, formatter);
-    document.serialize(&mut serializer).map_err(io::Error::from)
 }
 
 /// [`write()`] as JSON, which always succeeds.

@@ -1,36 +1,194 @@
 //! TOML and YAML as people write them: a line for each field of an entry, and what
-//! is inside a field on that line. `serde_json` walks the document and calls these
-//! formatters.
+//! is inside a field on that line.
 
 use std::io::{self, Error, ErrorKind, Write};
 
+use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter};
 
-/// How deep the lists of a document and the fields of their entries are.
-const DOCUMENT: usize = 1;
-const LIST: usize = 2;
-const ENTRY: usize = 3;
+use crate::catalog::Catalog;
+use crate::document::schema::{
+    APIS, ApiEntry, FORMAT, FORMAT_FIELD, PRODUCTS, ProductEntry, SUBSCRIPTIONS,
+};
+use crate::document::write::Owned;
 
-/// What both formats need: how deep the value is, and the name that it has.
-#[derive(Default)]
-struct State {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// `[[apis]]` and `name = value`.
+    Toml,
+    /// `apis:` and `- name: value`.
+    Yaml,
+}
+
+impl Style {
+    pub(super) fn write(self, catalog: &Catalog, writer: &mut impl Write) -> io::Result<()> {
+        writeln!(writer, "{FORMAT_FIELD}{}{FORMAT}", self.equals())?;
+        self.list(writer, APIS, catalog.apis().map(ApiEntry::from))?;
+        self.list(writer, PRODUCTS, catalog.products().map(ProductEntry::from))?;
+        self.list(writer, SUBSCRIPTIONS, catalog.subscriptions().map(Owned))
+    }
+
+    fn list(
+        self,
+        writer: &mut impl Write,
+        name: &str,
+        entries: impl Iterator<Item: Serialize>,
+    ) -> io::Result<()> {
+        let mut is_empty = true;
+        for entry in entries {
+            match self {
+                Self::Toml => write!(writer, "\n[[{name}]]\n")?,
+                Self::Yaml if is_empty => writeln!(writer, "{name}:")?,
+                Self::Yaml => {}
+            }
+            is_empty = false;
+            let lines = Lines {
+                style: self,
+                depth: 0,
+                name: None,
+            };
+            let mut serializer = serde_json::Serializer::with_formatter(&mut *writer, lines);
+            entry.serialize(&mut serializer)?;
+        }
+        match self {
+            Self::Yaml if is_empty => writeln!(writer, "{name}: []"),
+            _ => Ok(()),
+        }
+    }
+
+    fn equals(self) -> &'static str {
+        match self {
+            Self::Toml => " = ",
+            Self::Yaml => ": ",
+        }
+    }
+}
+
+/// The lines of one entry. `serde_json` walks it and calls these methods.
+struct Lines {
+    style: Style,
+    /// How many lists and tables are open. The first is the entry.
     depth: usize,
     /// The name that is being written, while it is.
     name: Option<String>,
 }
 
-impl State {
-    fn string<W: Write + ?Sized>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {
-        match &mut self.name {
-            Some(name) => {
-                name.push_str(text);
-                Ok(())
-            }
-            None => write_escaped(writer, text),
+const ENTRY: usize = 1;
+
+impl Lines {
+    fn comma<W: Write + ?Sized>(&self, writer: &mut W, first: bool) -> io::Result<()> {
+        writer.write_all(if first { b"" } else { b", " })
+    }
+}
+
+impl Formatter for Lines {
+    fn write_null<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        match self.style {
+            Style::Toml => Err(Error::new(ErrorKind::Unsupported, "TOML has no null")),
+            Style::Yaml => writer.write_all(b"null"),
         }
     }
 
-    fn escape<W: Write + ?Sized>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
+    fn begin_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        match self.depth {
+            ENTRY => Ok(()),
+            _ => writer.write_all(b"{ "),
+        }
+    }
+
+    fn end_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        match self.depth + 1 {
+            ENTRY => Ok(()),
+            _ => writer.write_all(b" }"),
+        }
+    }
+
+    fn begin_object_key<W: Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.name = Some(String::new());
+        match (self.depth, self.style) {
+            (ENTRY, Style::Toml) => Ok(()),
+            (ENTRY, Style::Yaml) => writer.write_all(if first { b"- " } else { b"  " }),
+            _ => self.comma(writer, first),
+        }
+    }
+
+    /// Writes the name, without quotes if it needs none.
+    fn begin_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        let name = self.name.take().unwrap_or_default();
+        let is_bare = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+        // YAML reads some words as other values than text.
+        let is_word = matches!(name.as_str(), "" | "true" | "false" | "null");
+        if !is_word && name.bytes().all(is_bare) {
+            writer.write_all(name.as_bytes())?;
+        } else {
+            writer.write_all(b"\"")?;
+            write_escaped(writer, &name)?;
+            writer.write_all(b"\"")?;
+        }
+        writer.write_all(self.style.equals().as_bytes())
+    }
+
+    fn end_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        match self.depth {
+            ENTRY => writer.write_all(b"\n"),
+            _ => Ok(()),
+        }
+    }
+
+    fn begin_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        writer.write_all(b"[")
+    }
+
+    fn end_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        writer.write_all(b"]")
+    }
+
+    fn begin_array_value<W: Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.comma(writer, first)
+    }
+
+    fn begin_string<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        match self.name {
+            Some(_) => Ok(()),
+            None => writer.write_all(b"\""),
+        }
+    }
+
+    fn end_string<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.begin_string(writer)
+    }
+
+    fn write_string_fragment<W: Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        match &mut self.name {
+            Some(name) => {
+                name.push_str(fragment);
+                Ok(())
+            }
+            None => write_escaped(writer, fragment),
+        }
+    }
+
+    fn write_char_escape<W: Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
         let char = match escape {
             CharEscape::Quote => '"',
             CharEscape::ReverseSolidus => '\\',
@@ -42,28 +200,7 @@ impl State {
             CharEscape::Tab => '\t',
             CharEscape::AsciiControl(byte) => byte.into(),
         };
-        self.string(writer, char.encode_utf8(&mut [0; 4]))
-    }
-
-    fn quote<W: Write + ?Sized>(&self, writer: &mut W) -> io::Result<()> {
-        match self.name {
-            Some(_) => Ok(()),
-            None => writer.write_all(b"\""),
-        }
-    }
-
-    /// Writes the name that was collected, without quotes if it needs none.
-    fn write_name<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        let name = self.name.take().unwrap_or_default();
-        let is_bare = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-        // YAML reads some words as other values than text.
-        let is_word = matches!(name.as_str(), "" | "true" | "false" | "null");
-        if !is_word && name.bytes().all(is_bare) {
-            return writer.write_all(name.as_bytes());
-        }
-        writer.write_all(b"\"")?;
-        write_escaped(writer, &name)?;
-        writer.write_all(b"\"")
+        self.write_string_fragment(writer, char.encode_utf8(&mut [0; 4]))
     }
 }
 
@@ -84,232 +221,4 @@ fn write_escaped<W: Write + ?Sized>(writer: &mut W, text: &str) -> io::Result<()
         }
     }
     Ok(())
-}
-
-/// `[[apis]]` and `name = value`.
-#[derive(Default)]
-pub(super) struct Toml {
-    state: State,
-    list: String,
-}
-
-/// `apis:` and `- name: value`.
-#[derive(Default)]
-pub(super) struct Yaml {
-    state: State,
-    /// Whether the list has no entries so far.
-    is_empty: bool,
-}
-
-/// The methods that are the same in both.
-macro_rules! names_and_text {
-    () => {
-        fn begin_string<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-            self.state.quote(writer)
-        }
-
-        fn end_string<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-            self.state.quote(writer)
-        }
-
-        fn write_string_fragment<W: Write + ?Sized>(
-            &mut self,
-            writer: &mut W,
-            fragment: &str,
-        ) -> io::Result<()> {
-            self.state.string(writer, fragment)
-        }
-
-        fn write_char_escape<W: Write + ?Sized>(
-            &mut self,
-            writer: &mut W,
-            escape: CharEscape,
-        ) -> io::Result<()> {
-            self.state.escape(writer, escape)
-        }
-    };
-}
-
-fn comma<W: Write + ?Sized>(writer: &mut W, first: bool) -> io::Result<()> {
-    if first {
-        Ok(())
-    } else {
-        writer.write_all(b", ")
-    }
-}
-
-impl Formatter for Toml {
-    names_and_text!();
-
-    fn write_null<W: Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "TOML has no null"))
-    }
-
-    fn begin_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.state.depth += 1;
-        match self.state.depth {
-            DOCUMENT => Ok(()),
-            ENTRY => write!(writer, "\n[[{}]]\n", self.list),
-            _ => writer.write_all(b"{ "),
-        }
-    }
-
-    fn end_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.state.depth -= 1;
-        match self.state.depth + 1 {
-            DOCUMENT | ENTRY => Ok(()),
-            _ => writer.write_all(b" }"),
-        }
-    }
-
-    fn begin_object_key<W: Write + ?Sized>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        self.state.name = Some(String::new());
-        match self.state.depth {
-            DOCUMENT | ENTRY => Ok(()),
-            _ => comma(writer, first),
-        }
-    }
-
-    fn begin_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        if self.state.depth == DOCUMENT {
-            self.list = self.state.name.take().unwrap_or_default();
-            // The version of the shape is the one field that is not a list.
-            return match self.list.as_str() {
-                super::FORMAT_FIELD => write!(writer, "{} = ", self.list),
-                _ => Ok(()),
-            };
-        }
-        self.state.write_name(writer)?;
-        writer.write_all(b" = ")
-    }
-
-    fn end_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        match self.state.depth {
-            DOCUMENT if self.list != super::FORMAT_FIELD => Ok(()),
-            DOCUMENT | ENTRY => writer.write_all(b"\n"),
-            _ => Ok(()),
-        }
-    }
-
-    fn begin_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.state.depth += 1;
-        if self.state.depth == LIST {
-            Ok(())
-        } else {
-            writer.write_all(b"[")
-        }
-    }
-
-    fn end_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.state.depth -= 1;
-        if self.state.depth + 1 == LIST {
-            Ok(())
-        } else {
-            writer.write_all(b"]")
-        }
-    }
-
-    fn begin_array_value<W: Write + ?Sized>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        if self.state.depth == LIST {
-            Ok(())
-        } else {
-            comma(writer, first)
-        }
-    }
-}
-
-impl Formatter for Yaml {
-    names_and_text!();
-
-    fn begin_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.state.depth += 1;
-        match self.state.depth {
-            DOCUMENT | ENTRY => Ok(()),
-            _ => writer.write_all(b"{ "),
-        }
-    }
-
-    fn end_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.state.depth -= 1;
-        match self.state.depth + 1 {
-            DOCUMENT | ENTRY => Ok(()),
-            _ => writer.write_all(b" }"),
-        }
-    }
-
-    fn begin_object_key<W: Write + ?Sized>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        self.state.name = Some(String::new());
-        match self.state.depth {
-            DOCUMENT => Ok(()),
-            ENTRY if first => writer.write_all(b"- "),
-            ENTRY => writer.write_all(b"  "),
-            _ => comma(writer, first),
-        }
-    }
-
-    fn begin_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        let is_list = self.state.depth == DOCUMENT;
-        self.state.write_name(writer)?;
-        writer.write_all(if is_list { b":" } else { b": " })
-    }
-
-    fn end_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        match self.state.depth {
-            ENTRY => writer.write_all(b"\n"),
-            _ => Ok(()),
-        }
-    }
-
-    fn begin_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.state.depth += 1;
-        if self.state.depth != LIST {
-            return writer.write_all(b"[");
-        }
-        self.is_empty = true;
-        Ok(())
-    }
-
-    fn end_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.state.depth -= 1;
-        match self.state.depth + 1 {
-            LIST if self.is_empty => writer.write_all(b" []\n"),
-            LIST => Ok(()),
-            _ => writer.write_all(b"]"),
-        }
-    }
-
-    fn begin_array_value<W: Write + ?Sized>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        match self.state.depth {
-            LIST if first => {
-                self.is_empty = false;
-                writer.write_all(b"\n")
-            }
-            LIST => Ok(()),
-            _ => comma(writer, first),
-        }
-    }
-
-    fn write_u64<W: Write + ?Sized>(&mut self, writer: &mut W, value: u64) -> io::Result<()> {
-        match self.state.depth {
-            // The version of the shape.
-            DOCUMENT => writeln!(writer, " {value}"),
-            _ => write!(writer, "{value}"),
-        }
-    }
 }
