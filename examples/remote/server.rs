@@ -175,7 +175,7 @@ async fn key(
     let Ok(owner) = records.store.find(&digest).await;
     let owner = owner
         .as_ref()
-        .map(|owner| (&**owner.subscription(), owner.slot()));
+        .map(|owner| (owner.subscription(), owner.slot()));
     let headers = [
         (CONTENT_TYPE.as_str(), JSON.to_owned()),
         ("key-digest", digest.to_hex()),

@@ -256,7 +256,7 @@ impl Question {
             Owner::Found(owner) => {
                 let slot = owner.slot();
                 let opened = self.check_claim(api, &owner.claim());
-                let holder = Holder::Shared(owner.into_subscription());
+                let holder = Holder::Shared(owner.subscription);
                 Checked {
                     opened: opened.map(|grant| (grant, digest)),
                     holder: Some((holder, slot)),

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::access::{Decision, Denial, DenialReason, Grant, Question, decide};
-use crate::catalog::{Api, Catalog, Holder, KeySlot, Product, ScopeRef, SubscriptionView, Target};
+use crate::catalog::{Api, Catalog, Holder, KeySlot, Product, Scope, SubscriptionView, Target};
 use crate::key::{KeyDigest, Presented};
 
 /// How a request was let in: through which API, product and subscription.
@@ -113,7 +113,7 @@ impl Access {
 
     /// The scope of the subscription that fits.
     #[must_use]
-    pub fn scope(&self) -> Option<ScopeRef<'_>> {
+    pub fn scope(&self) -> Option<Scope> {
         let (_, target) = self.grant.key?;
         Some(self.catalog.definitions().scope(target))
     }

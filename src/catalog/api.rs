@@ -17,8 +17,8 @@ use crate::key::{KeyHeader, KeyQuery, quoted};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Api {
     id: String,
-    display_name: Option<String>,
-    path: String,
+    pub(crate) display_name: Option<String>,
+    pub(crate) path: String,
     /// The path as a challenge quotes it.
     realm_path: String,
     subscription_required: bool,
@@ -35,7 +35,6 @@ impl Api {
     /// takes everything, or begins with `/`. Slashes at its end mean nothing. A
     /// catalog refuses patterns such as `/orders/{id}` or `/orders/*`, queries,
     /// white space, and characters beyond ASCII that are not percent-encoded.
-    #[must_use]
     pub fn new(id: impl Into<String>, path: impl Into<String>) -> Self {
         let path = path.into();
         let realm_path = match path.trim_end_matches('/') {
@@ -55,7 +54,6 @@ impl Api {
     }
 
     /// Sets a name for people. Default: the id.
-    #[must_use]
     pub fn with_display_name(mut self, name: impl Into<String>) -> Self {
         self.display_name = Some(name.into());
         self
@@ -65,14 +63,12 @@ impl Api {
     ///
     /// With `false`, everyone may call it. A key that fits still identifies the
     /// caller.
-    #[must_use]
     pub fn with_subscription_required(mut self, required: bool) -> Self {
         self.subscription_required = required;
         self
     }
 
     /// Sets the header that carries this API's keys, unless the layer sets one.
-    #[must_use]
     pub fn with_key_header(mut self, header: KeyHeader) -> Self {
         self.key_header = Some(header);
         self
@@ -80,14 +76,12 @@ impl Api {
 
     /// Sets the query parameter that carries this API's keys, unless the layer sets
     /// one.
-    #[must_use]
     pub fn with_key_query(mut self, query: KeyQuery) -> Self {
         self.key_query = Some(query);
         self
     }
 
     /// Sets the values for later layers.
-    #[must_use]
     pub fn with_metadata(mut self, metadata: impl Into<Metadata>) -> Self {
         self.metadata = metadata.into();
         self
@@ -103,12 +97,6 @@ impl Api {
     #[must_use]
     pub fn display_name(&self) -> &str {
         self.display_name.as_deref().unwrap_or(&self.id)
-    }
-
-    /// The name for people, if one was set.
-    #[cfg(feature = "document")]
-    pub(crate) fn given_display_name(&self) -> Option<&str> {
-        self.display_name.as_deref()
     }
 
     /// The URL prefix, without slashes at its end.
@@ -144,10 +132,5 @@ impl Api {
     /// The path in the realm of a challenge: quoted, `/` if it is empty.
     pub(crate) fn realm_path(&self) -> &str {
         &self.realm_path
-    }
-
-    /// The path as it was given.
-    pub(crate) fn given_path(&self) -> &str {
-        &self.path
     }
 }

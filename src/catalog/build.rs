@@ -1,9 +1,10 @@
 use crate::catalog::error::Issues;
 use crate::catalog::packed::Packer;
 use crate::catalog::places::Places;
-use crate::catalog::validate::{self, Draft, Kind, Unread};
+use crate::catalog::validate::{self, Draft, Unread};
 use crate::catalog::{
-    Api, Catalog, CatalogError, Definitions, Entity, Field, Issue, IssueKind, Product, Subscription,
+    Api, Catalog, CatalogError, Definitions, Entity, EntityKind, Issue, IssueKind, Product,
+    Subscription,
 };
 
 /// Builds a [`Catalog`]. Made by [`Catalog::builder`].
@@ -69,41 +70,39 @@ impl CatalogBuilder {
     /// Adds an API of which some fields could not be read.
     pub(crate) fn push_api_draft(&mut self, api: Draft<Api>) {
         let index = self.apis.len();
-        for (field, kind) in validate::api(&api.value, &api.unread) {
-            let entity = Entity::api(index, api.value.id());
-            self.issues.push(Issue::new(entity, field, kind));
-        }
-        self.unread.insert(Kind::Api, index, api.unread);
+        let findings = validate::api(&api.value, &api.unread);
+        let entity = || Entity::new(EntityKind::Api, index, api.value.id());
+        self.issues.extend(findings, entity);
+        self.unread.insert(EntityKind::Api, index, api.unread);
         self.apis.push(api.value);
     }
 
     /// Adds a product of which some fields could not be read.
     pub(crate) fn push_product_draft(&mut self, product: Draft<Product>) {
         let index = self.products.len();
-        for (field, kind) in validate::product(&product.value, &product.unread) {
-            let entity = Entity::product(index, product.value.id());
-            self.issues.push(Issue::new(entity, field, kind));
-        }
-        self.unread.insert(Kind::Product, index, product.unread);
+        let findings = validate::product(&product.value, &product.unread);
+        let entity = || Entity::new(EntityKind::Product, index, product.value.id());
+        self.issues.extend(findings, entity);
+        self.unread
+            .insert(EntityKind::Product, index, product.unread);
         self.products.push(product.value);
     }
 
     /// Adds a subscription of which some fields could not be read.
     pub(crate) fn push_subscription_draft(&mut self, subscription: Draft<Subscription>) {
         let index = self.subscriptions.len();
-        for (field, kind) in validate::subscription(&subscription.value, &subscription.unread) {
-            let entity = Entity::subscription(index, subscription.value.id());
-            self.issues.push(Issue::new(entity, field, kind));
-        }
+        let findings = validate::subscription(&subscription.value, &subscription.unread);
+        let entity = || Entity::new(EntityKind::Subscription, index, subscription.value.id());
+        self.issues.extend(findings, entity);
         self.unread
-            .insert(Kind::Subscription, index, subscription.unread);
+            .insert(EntityKind::Subscription, index, subscription.unread);
         self.subscriptions
             .push(&subscription.value, &mut self.issues);
     }
 
     /// Notes that a whole list, or an entry of it, could not be read.
     #[cfg(feature = "document")]
-    pub(crate) fn lacks(&mut self, kind: Kind) {
+    pub(crate) fn lacks(&mut self, kind: EntityKind) {
         self.unread.insert_ids(kind);
     }
 
@@ -126,9 +125,9 @@ impl CatalogBuilder {
     #[cfg(feature = "document")]
     pub(crate) fn append(&mut self, other: Self) {
         let first = |kind| match kind {
-            Kind::Api => self.apis.len(),
-            Kind::Product => self.products.len(),
-            Kind::Subscription => self.subscriptions.len(),
+            EntityKind::Api => self.apis.len(),
+            EntityKind::Product => self.products.len(),
+            EntityKind::Subscription => self.subscriptions.len(),
         };
         self.issues.append(other.issues.moved(first));
         self.unread.append(other.unread, first);
@@ -149,16 +148,14 @@ impl CatalogBuilder {
     pub fn build(self) -> Result<Catalog, CatalogError> {
         let mut issues = self.issues;
         if self.apis.len() == 0 && !self.allows_no_apis && !self.unread.lacks_api_ids() {
-            let kind = IssueKind::NoApis;
-            issues.push(Issue::new(Entity::Catalog, Field::Whole, kind));
+            issues.push(Issue::of_catalog(IssueKind::NoApis));
         }
         let definitions = Definitions::build(self.apis, self.products, &self.unread, &mut issues);
         let packed = self
             .subscriptions
             .finish(&definitions, &self.unread, &mut issues);
         if issues.is_empty() && !self.unread.is_empty() {
-            let kind = IssueKind::Incomplete;
-            issues.push(Issue::new(Entity::Catalog, Field::Whole, kind));
+            issues.push(Issue::of_catalog(IssueKind::Incomplete));
         }
         issues.sort();
         issues.into_result()?;

@@ -7,8 +7,8 @@ use crate::catalog::overlay::Overlaid;
 use crate::catalog::places::{Edited, Places};
 use crate::catalog::validate::{self, Findings, Unread};
 use crate::catalog::{
-    Api, ApiIndex, Catalog, CatalogError, Definitions, Entity, Field, Issue, IssueKind, Product,
-    ProductIndex, Subscription, Target,
+    Api, ApiIndex, Catalog, CatalogError, Definitions, Entity, EntityKind, Field, Issue, IssueKind,
+    Product, ProductIndex, Subscription, Target,
 };
 
 /// A change to a [`Catalog`], made by [`Catalog::apply`].
@@ -94,7 +94,7 @@ impl Catalog {
             }
             let holder = holders.as_ref().and_then(|all| all.get(api.id()).cloned());
             let user = || self.subscription_with(Target::Api(ApiIndex(at)), changes);
-            let entity = Entity::api(index, api.id());
+            let entity = Entity::new(EntityKind::Api, index, api.id());
             match holder.or_else(user) {
                 Some(by) => refuse(entity, IssueKind::InUse { by }),
                 None if no_apis => refuse(entity, IssueKind::LastApi),
@@ -107,21 +107,18 @@ impl Catalog {
             }
             let target = Target::Product(ProductIndex(at));
             if let Some(by) = self.subscription_with(target, changes) {
-                let entity = Entity::product(index, product.id());
+                let entity = Entity::new(EntityKind::Product, index, product.id());
                 refuse(entity, IssueKind::InUse { by });
             }
         }
         in_use.into_result()?;
         for (index, (_, api)) in apis.in_order().enumerate() {
-            for (field, kind) in validate::api(api, &[]) {
-                issues.push(Issue::new(Entity::api(index, api.id()), field, kind));
-            }
+            let entity = || Entity::new(EntityKind::Api, index, api.id());
+            issues.extend(validate::api(api, &[]), entity);
         }
         for (index, (_, product)) in products.in_order().enumerate() {
-            for (field, kind) in validate::product(product, &[]) {
-                let entity = Entity::product(index, product.id());
-                issues.push(Issue::new(entity, field, kind));
-            }
+            let entity = || Entity::new(EntityKind::Product, index, product.id());
+            issues.extend(validate::product(product, &[]), entity);
         }
         let unread = Unread::default();
         self.definitions = Arc::new(Definitions::build(apis, products, &unread, issues));
@@ -139,10 +136,9 @@ impl Catalog {
                 continue;
             };
             self.len += 1;
-            let alone = validate::subscription(subscription, &[]);
-            for (field, kind) in alone.into_iter().chain(self.conflicts(subscription)) {
-                issues.push(Issue::new(Entity::subscription(index, id), field, kind));
-            }
+            let entity = || Entity::new(EntityKind::Subscription, index, id);
+            issues.extend(validate::subscription(subscription, &[]), entity);
+            issues.extend(self.conflicts(subscription), entity);
             self.overlay.put(subscription);
         }
     }
@@ -167,7 +163,7 @@ impl Catalog {
 
     /// The first subscription with the given scope, also among the new ones.
     fn subscription_with(&self, target: Target, changes: &Subscriptions) -> Option<Entity> {
-        let scope = self.definitions.scope(target).to_scope();
+        let scope = self.definitions.scope(target);
         let has_scope = |subscription: &Subscription| subscription.scopes().contains(&scope);
         let unchanged = || {
             let packed = self.packed.with_scope(target).map(|at| self.packed.id(at));
@@ -181,7 +177,8 @@ impl Catalog {
             let has_scope = change.as_deref().is_some_and(has_scope);
             has_scope.then_some(id.as_str())
         });
-        Some(Entity::subscription(0, changed.or_else(unchanged)?))
+        let id = changed.or_else(unchanged)?;
+        Some(Entity::new(EntityKind::Subscription, 0, id))
     }
 }
 
@@ -246,7 +243,7 @@ fn holders(products: &Places<Product>) -> HashMap<String, Entity> {
         for api in product.apis() {
             holders
                 .entry(api.clone())
-                .or_insert_with(|| Entity::product(index, product.id()));
+                .or_insert_with(|| Entity::new(EntityKind::Product, index, product.id()));
         }
     }
     holders

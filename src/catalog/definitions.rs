@@ -6,8 +6,8 @@ use crate::catalog::error::Issues;
 use crate::catalog::near::nearest;
 use crate::catalog::paths::{PathConflict, PathMatch, Paths};
 use crate::catalog::places::Places;
-use crate::catalog::validate::{Kind, Unread, clipped};
-use crate::catalog::{Api, Entity, Field, Issue, IssueKind, Product, Scope, ScopeRef};
+use crate::catalog::validate::{Unread, clipped};
+use crate::catalog::{Api, Entity, EntityKind, Field, Issue, IssueKind, Product, Scope};
 
 /// The place of an API in [`Definitions`]. It keeps its meaning in later versions
 /// until the API is removed.
@@ -87,9 +87,13 @@ impl Definitions {
         let place = ApiIndex(self.api_order[index]);
         let api = Arc::clone(&self.apis[place.0 as usize].api);
         let mut refuse = |field, kind| {
-            issues.push(Issue::new(Entity::api(index, api.id()), field, kind));
+            issues.push(Issue::new(
+                Entity::new(EntityKind::Api, index, api.id()),
+                field,
+                kind,
+            ));
         };
-        let is_known = |field| !unread.contains(Kind::Api, index, field);
+        let is_known = |field| !unread.contains(EntityKind::Api, index, field);
         if is_known(Field::Id) && self.api_ids.insert(api.id().into(), place).is_some() {
             refuse(Field::Id, IssueKind::DuplicateId);
         }
@@ -112,9 +116,15 @@ impl Definitions {
         let place = ProductIndex(self.products.order[index]);
         let product = Arc::clone(&self.products.at[place.0 as usize]);
         let mut refuse = |field, kind: &dyn Fn() -> IssueKind| {
-            issues.push_with(|| Issue::new(Entity::product(index, product.id()), field, kind()));
+            issues.push_with(|| {
+                Issue::new(
+                    Entity::new(EntityKind::Product, index, product.id()),
+                    field,
+                    kind(),
+                )
+            });
         };
-        let is_known = |field| !unread.contains(Kind::Product, index, field);
+        let is_known = |field| !unread.contains(EntityKind::Product, index, field);
         if is_known(Field::Id)
             && self
                 .product_ids
@@ -253,12 +263,12 @@ impl Definitions {
     }
 
     /// The scope by name.
-    pub(crate) fn scope(&self, target: Target) -> ScopeRef<'_> {
+    pub(crate) fn scope(&self, target: Target) -> Scope {
         match target {
-            Target::Service => ScopeRef::Service,
-            Target::AllApis => ScopeRef::AllApis,
-            Target::Api(api) => ScopeRef::Api(self.api(api).id()),
-            Target::Product(product) => ScopeRef::Product(self.product(product).id()),
+            Target::Service => Scope::Service,
+            Target::AllApis => Scope::AllApis,
+            Target::Api(api) => Scope::api(self.api(api).id()),
+            Target::Product(product) => Scope::product(self.product(product).id()),
         }
     }
 

@@ -1,8 +1,7 @@
 use std::fmt;
 
-#[cfg(feature = "document")]
-use crate::catalog::validate::Kind;
-use crate::catalog::{Entity, Issue};
+use crate::catalog::validate::Findings;
+use crate::catalog::{Entity, EntityKind, Issue};
 
 /// Everything that is wrong with a catalog or a change to one.
 ///
@@ -42,26 +41,25 @@ impl Issues {
         self.more += other.more;
     }
 
+    /// Adds what was found in one API, product or subscription.
+    pub(crate) fn extend(&mut self, findings: Findings, entity: impl Fn() -> Entity) {
+        for (field, kind) in findings {
+            self.push_with(|| Issue::new(entity(), field, kind));
+        }
+    }
+
     /// Puts the issues into the order of the catalog.
     pub(crate) fn sort(&mut self) {
-        self.listed.sort_by_key(|issue| match issue.entity {
-            Entity::Catalog => (0, 0),
-            Entity::Api { index, .. } => (1, index),
-            Entity::Product { index, .. } => (2, index),
-            Entity::Subscription { index, .. } => (3, index),
-        });
+        let place = |entity: &Entity| (entity.kind, entity.index);
+        self.listed
+            .sort_by_key(|issue| issue.entity.as_ref().map(place));
     }
 
     /// The issues of lists that come behind others.
     #[cfg(feature = "document")]
-    pub(crate) fn moved(mut self, first: impl Fn(Kind) -> usize) -> Self {
-        for issue in &mut self.listed {
-            match &mut issue.entity {
-                Entity::Catalog => {}
-                Entity::Api { index, .. } => *index += first(Kind::Api),
-                Entity::Product { index, .. } => *index += first(Kind::Product),
-                Entity::Subscription { index, .. } => *index += first(Kind::Subscription),
-            }
+    pub(crate) fn moved(mut self, first: impl Fn(EntityKind) -> usize) -> Self {
+        for entity in self.listed.iter_mut().flat_map(|issue| &mut issue.entity) {
+            entity.index += first(entity.kind);
         }
         self
     }

@@ -7,8 +7,8 @@ use crate::catalog::{HeldKey, IdError, KeySlot, KeyTextError, MetadataError, Pat
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Issue {
-    /// The API, product or subscription.
-    pub entity: Entity,
+    /// The API, product or subscription. `None`: the catalog as a whole.
+    pub entity: Option<Entity>,
     /// The field of it.
     pub field: Field,
     /// What is wrong.
@@ -17,6 +17,16 @@ pub struct Issue {
 
 impl Issue {
     pub(crate) fn new(entity: Entity, field: Field, kind: IssueKind) -> Self {
+        let entity = Some(entity);
+        Self {
+            entity,
+            field,
+            kind,
+        }
+    }
+
+    pub(crate) fn of_catalog(kind: IssueKind) -> Self {
+        let (entity, field) = (None, Field::Whole);
         Self {
             entity,
             field,
@@ -28,69 +38,63 @@ impl Issue {
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.entity {
-            Entity::Catalog => write!(f, "{}", self.kind),
-            entity => write!(f, "{entity}, {}: {}", self.field, self.kind),
+            None => write!(f, "{}", self.kind),
+            Some(entity) => write!(f, "{entity}, {}: {}", self.field, self.kind),
         }
     }
 }
 
 /// An API, a product or a subscription, by its position in its list and its id.
-///
-/// Ids longer than 256 characters, which are invalid, are cut there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Entity {
-    /// The catalog as a whole.
-    Catalog,
-    /// An API.
-    Api {
-        /// Its position among the APIs, from 0.
-        index: usize,
-        /// Its id.
-        id: String,
-    },
-    /// A product.
-    Product {
-        /// Its position among the products, from 0.
-        index: usize,
-        /// Its id.
-        id: String,
-    },
-    /// A subscription.
-    Subscription {
-        /// Its position among the subscriptions, from 0. In a change, its
-        /// position among the changed ones.
-        index: usize,
-        /// Its id.
-        id: String,
-    },
+pub struct Entity {
+    /// Which of the three.
+    pub kind: EntityKind,
+    /// Its position in its list, from 0. In a change, the position of a subscription
+    /// among the changed ones.
+    pub index: usize,
+    /// Its id. One longer than 256 characters, which is invalid, is cut there.
+    pub id: String,
 }
 
 impl Entity {
-    pub(crate) fn api(index: usize, id: &str) -> Self {
+    /// The entity at a position of its list, with the given id.
+    #[must_use]
+    pub fn new(kind: EntityKind, index: usize, id: &str) -> Self {
         let id = clipped(id);
-        Self::Api { index, id }
-    }
-
-    pub(crate) fn product(index: usize, id: &str) -> Self {
-        let id = clipped(id);
-        Self::Product { index, id }
-    }
-
-    pub(crate) fn subscription(index: usize, id: &str) -> Self {
-        let id = clipped(id);
-        Self::Subscription { index, id }
+        Self { kind, index, id }
     }
 }
 
 impl fmt::Display for Entity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Catalog => f.write_str("catalog"),
-            Self::Api { id, .. } => write!(f, "API {id:?}"),
-            Self::Product { id, .. } => write!(f, "product {id:?}"),
-            Self::Subscription { id, .. } => write!(f, "subscription {id:?}"),
-        }
+        write!(f, "{} {:?}", self.kind, self.id)
+    }
+}
+
+/// The kinds of entities in a catalog, each of which has its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntityKind {
+    /// An API.
+    Api,
+    /// A product.
+    Product,
+    /// A subscription.
+    Subscription,
+}
+
+impl EntityKind {
+    /// All kinds, in the order of catalogs.
+    pub const ALL: [Self; 3] = [Self::Api, Self::Product, Self::Subscription];
+}
+
+impl fmt::Display for EntityKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Api => "API",
+            Self::Product => "product",
+            Self::Subscription => "subscription",
+        })
     }
 }
 

@@ -1,9 +1,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use crate::catalog::KeyTextError;
-use crate::catalog::validate::check_key;
-use crate::key::KeyDigest;
+use crate::key::{KeyDigest, MAX_KEY_BYTES};
 
 /// One of the two keys of a subscription. Both work at all times, so that one can
 /// be replaced while the other is in use.
@@ -55,7 +53,6 @@ impl SubscriptionKey {
     /// A catalog refuses a key that no client could send (1 to 256 bytes, without
     /// outer white space and control characters), and an unresolved placeholder
     /// such as `${KEY}`.
-    #[must_use]
     pub fn new(key: impl AsRef<[u8]>) -> Self {
         let key = key.as_ref();
         Self {
@@ -66,7 +63,6 @@ impl SubscriptionKey {
     }
 
     /// The key with the given digest.
-    #[must_use]
     pub fn from_digest(digest: KeyDigest) -> Self {
         Self {
             digest,
@@ -76,14 +72,12 @@ impl SubscriptionKey {
     }
 
     /// Sets the time from which the key no longer works. Default: none.
-    #[must_use]
     pub fn with_expiry(mut self, expires_at: SystemTime) -> Self {
         self.expires_at = Some(expires_at);
         self
     }
 
     /// Removes the time at which the key ends.
-    #[must_use]
     pub fn without_expiry(mut self) -> Self {
         self.expires_at = None;
         self
@@ -122,5 +116,117 @@ impl From<&str> for SubscriptionKey {
 impl From<String> for SubscriptionKey {
     fn from(key: String) -> Self {
         Self::new(key)
+    }
+}
+
+/// Text that cannot be a key. The messages never contain it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyTextError {
+    /// It is empty or longer than 256 bytes.
+    #[error("a key has 1 to 256 bytes")]
+    Length,
+    /// It begins or ends with white space.
+    #[error(
+        "the key begins or ends with white space, which no client can send in a header: remove \
+         it, or a line end that was saved with the key"
+    )]
+    OuterWhiteSpace,
+    /// It contains a control character.
+    #[error(
+        "the key contains a control character, which no client can send in a header: make a new one"
+    )]
+    ControlCharacter,
+    /// It is a placeholder that was not replaced.
+    #[error(
+        "the key is a placeholder that was not replaced: fill in the key, or use `env` or `file`"
+    )]
+    Placeholder,
+}
+
+/// Checks the text of a key. A client must be able to send it in a header, and
+/// it must not be a placeholder such as `${KEY}`, which anybody could guess.
+fn check_key(key: &[u8]) -> Result<(), KeyTextError> {
+    if key.is_empty() || key.len() > MAX_KEY_BYTES {
+        return Err(KeyTextError::Length);
+    }
+    let text = String::from_utf8_lossy(key);
+    if text.trim().len() < text.len() {
+        return Err(KeyTextError::OuterWhiteSpace);
+    }
+    if text.chars().any(char::is_control) {
+        return Err(KeyTextError::ControlCharacter);
+    }
+    if is_placeholder(&text) {
+        return Err(KeyTextError::Placeholder);
+    }
+    Ok(())
+}
+
+fn is_placeholder(text: &str) -> bool {
+    let forms = [("${", "}"), ("#{", "}"), ("{{", "}}"), ("ENC[", "]")];
+    let is_form = |(begin, end): (&str, &str)| {
+        let rest = text.strip_prefix(begin);
+        rest.is_some_and(|rest| rest.ends_with(end))
+    };
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    forms.into_iter().any(is_form) || text.strip_prefix('$').is_some_and(is_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_of_printable_text_is_accepted() {
+        for good in [
+            "264a41411c0b43e782f483eb6f3eaeab",
+            "a b",
+            "$5.00",
+            "$",
+            "${a",
+            "x${a}",
+            "{a}",
+            "ENC",
+            "schlüssel",
+            &"k".repeat(256),
+        ] {
+            assert_eq!(check_key(good.as_bytes()), Ok(()), "{good}");
+        }
+        assert_eq!(check_key(b"not \xff utf-8"), Ok(()));
+    }
+
+    #[test]
+    fn key_that_no_client_can_send_is_refused() {
+        assert_eq!(check_key(b""), Err(KeyTextError::Length));
+        assert_eq!(check_key(&[b'k'; 257]), Err(KeyTextError::Length));
+        for key in ["k\n", " k", "k\u{a0}", "\tk", "k\r\n", "\u{3000}k", " "] {
+            let refused = check_key(key.as_bytes());
+            assert_eq!(refused, Err(KeyTextError::OuterWhiteSpace), "{key:?}");
+        }
+        for key in ["a\nb", "a\0", "\u{1b}[0m", "a\u{7f}b", "a\u{9f}b"] {
+            let refused = check_key(key.as_bytes());
+            assert_eq!(refused, Err(KeyTextError::ControlCharacter), "{key:?}");
+        }
+        assert_eq!(check_key(b"\xff\0"), Err(KeyTextError::ControlCharacter));
+    }
+
+    #[test]
+    fn key_that_is_an_unresolved_placeholder_is_refused() {
+        for key in [
+            "${KEY}",
+            "#{KEY}#{OTHER}",
+            "{{ vault.key }}",
+            "{{}}",
+            "ENC[AES256_GCM,data:x]",
+            "$KEY",
+            "$_key2",
+        ] {
+            let refused = check_key(key.as_bytes());
+            assert_eq!(refused, Err(KeyTextError::Placeholder), "{key}");
+        }
     }
 }

@@ -1,18 +1,40 @@
 use std::any::Any;
 use std::fmt;
+use std::io;
 use std::sync::{LazyLock, OnceLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::catalog::MetadataError;
+/// How deep [`Metadata`] may nest, itself included. Every reader of documents
+/// accepts this depth.
+pub const MAX_METADATA_DEPTH: usize = 32;
+
+/// How many bytes the [`Metadata`] of one API, product or subscription may have
+/// as JSON.
+pub const MAX_METADATA_BYTES: usize = 64 * 1024;
+
+/// Invalid metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// It is not an object of names and values.
+    #[error("metadata is an object of names and values, such as {{\"tier\": \"public\"}}")]
+    NotAnObject,
+    /// It nests deeper than [`MAX_METADATA_DEPTH`].
+    #[error("metadata nests at most 32 levels deep: flatten it")]
+    TooDeep,
+    /// It has more than [`MAX_METADATA_BYTES`] as JSON.
+    #[error("metadata has at most 65536 bytes as JSON: keep large values elsewhere")]
+    TooLarge,
+}
 
 /// Free-form values on an API, a product or a subscription, for later layers: a
 /// rate, a plan, a tenant.
 ///
 /// A catalog refuses metadata that nests deeper than
-/// [`MAX_METADATA_DEPTH`](crate::catalog::MAX_METADATA_DEPTH) or is larger than
-/// [`MAX_METADATA_BYTES`](crate::catalog::MAX_METADATA_BYTES).
+/// [`MAX_METADATA_DEPTH`] or is larger than
+/// [`MAX_METADATA_BYTES`].
 ///
 /// ```
 /// use serde_json::json;
@@ -100,6 +122,19 @@ impl Metadata {
             }
         }
     }
+
+    /// Checks the limits.
+    pub(crate) fn check(&self) -> Result<(), MetadataError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let fits = |(_, value): (&str, &Value)| fits(value, MAX_METADATA_DEPTH - 1);
+        if !self.iter().all(fits) {
+            return Err(MetadataError::TooDeep);
+        }
+        serde_json::to_writer(Remaining(MAX_METADATA_BYTES), &self.values)
+            .map_err(|_| MetadataError::TooLarge)
+    }
 }
 
 impl Clone for Metadata {
@@ -156,5 +191,62 @@ impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Metadata {
         let values = values.into_iter();
         let values = values.map(|(name, value)| (name.into(), value.into()));
         values.collect::<Map<_, _>>().into()
+    }
+}
+
+/// Whether a value nests at most that deep.
+fn fits(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Array(values) => depth > 0 && values.iter().all(|value| fits(value, depth - 1)),
+        Value::Object(values) => depth > 0 && values.values().all(|value| fits(value, depth - 1)),
+        _ => true,
+    }
+}
+
+/// A writer that takes that many more bytes and keeps none.
+struct Remaining(usize);
+
+impl io::Write for Remaining {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self
+            .0
+            .checked_sub(bytes.len())
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn nested(levels: usize) -> Metadata {
+        let mut value = json!(1);
+        for _ in 1..levels {
+            value = json!([value]);
+        }
+        [("a", value)].into_iter().collect()
+    }
+
+    #[test]
+    fn metadata_at_its_limits_is_accepted_and_beyond_refused() {
+        assert_eq!(nested(MAX_METADATA_DEPTH).check(), Ok(()));
+        assert_eq!(
+            nested(MAX_METADATA_DEPTH + 1).check(),
+            Err(MetadataError::TooDeep)
+        );
+        let text = |bytes: usize| -> Metadata { [("a", "x".repeat(bytes))].into_iter().collect() };
+        let around = r#"{"a":""}"#.len();
+        assert_eq!(text(MAX_METADATA_BYTES - around).check(), Ok(()));
+        assert_eq!(
+            text(MAX_METADATA_BYTES - around + 1).check(),
+            Err(MetadataError::TooLarge)
+        );
     }
 }

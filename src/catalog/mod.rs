@@ -8,7 +8,6 @@
 mod api;
 mod build;
 mod change;
-mod claim;
 mod definitions;
 mod error;
 mod issue;
@@ -36,26 +35,22 @@ pub use api::Api;
 pub use build::CatalogBuilder;
 pub use change::Change;
 pub use error::CatalogError;
-pub use issue::{Entity, Field, Issue, IssueKind};
-pub use key::{KeySlot, SubscriptionKey};
-pub use metadata::Metadata;
+pub use issue::{Entity, EntityKind, Field, Issue, IssueKind};
+pub use key::{KeySlot, KeyTextError, SubscriptionKey};
+pub use metadata::{MAX_METADATA_BYTES, MAX_METADATA_DEPTH, Metadata, MetadataError};
 pub use owner::KeyOwner;
 pub use product::Product;
-pub use scope::{Scope, ScopeParseError, ScopeRef};
+pub use scope::{Scope, ScopeParseError};
 pub use state::{State, StateParseError};
 pub use subscription::Subscription;
-pub use validate::{
-    IdError, KeyTextError, MAX_ID_CHARS, MAX_METADATA_BYTES, MAX_METADATA_DEPTH, MetadataError,
-    PathError,
-};
+pub use validate::{IdError, MAX_ID_CHARS, PathError};
 pub use version::Catalog;
 pub use view::SubscriptionView;
 
-pub(crate) use claim::{Claim, Scopes};
 pub(crate) use definitions::{ApiIndex, Definitions, ProductIndex, Target};
 pub(crate) use live::Live;
 pub(crate) use near::nearest;
-pub(crate) use owner::HeldKey;
+pub(crate) use owner::{Claim, HeldKey, Scopes};
 pub(crate) use paths::PathMatch;
 pub(crate) use time::{Timestamp, Validity};
 pub(crate) use version::Found;

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use crate::catalog::{Claim, KeySlot, Scopes, Subscription, Validity};
+use crate::catalog::{Definitions, KeySlot, Scope, State, Subscription, Target, Validity};
 use crate::key::KeyDigest;
 
 /// The owner of a key: a subscription, and which of its keys it is.
 #[derive(Debug, Clone)]
 pub struct KeyOwner {
-    subscription: Arc<Subscription>,
+    pub(crate) subscription: Arc<Subscription>,
     held: HeldKey,
 }
 
@@ -62,12 +62,8 @@ impl KeyOwner {
 
     /// The subscription.
     #[must_use]
-    pub fn subscription(&self) -> &Arc<Subscription> {
+    pub fn subscription(&self) -> &Subscription {
         &self.subscription
-    }
-
-    pub(crate) fn into_subscription(self) -> Arc<Subscription> {
-        self.subscription
     }
 
     /// The slot of the key. A retired key counts as its slot's key.
@@ -92,6 +88,36 @@ impl KeyOwner {
             validity: Validity::new(subscription.not_before(), subscription.expires_at()),
             key_validity: Validity::until(key.and_then(|key| key.expires_at())),
             scopes: Scopes::Named(subscription.scopes()),
+        }
+    }
+}
+
+/// What the owner of a key brings to a decision.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim<'a> {
+    pub(crate) slot: KeySlot,
+    pub(crate) state: State,
+    pub(crate) validity: Validity,
+    pub(crate) key_validity: Validity,
+    pub(crate) scopes: Scopes<'a>,
+}
+
+/// The scopes of a subscription, as memory holds them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scopes<'a> {
+    One(Target),
+    Resolved(&'a [Target]),
+    Named(&'a [Scope]),
+}
+
+impl Scopes<'_> {
+    /// The scopes by name.
+    pub(crate) fn to_scopes(self, definitions: &Definitions) -> Vec<Scope> {
+        let named = |target: &Target| definitions.scope(*target);
+        match self {
+            Self::One(target) => vec![named(&target)],
+            Self::Resolved(targets) => targets.iter().map(named).collect(),
+            Self::Named(scopes) => scopes.to_vec(),
         }
     }
 }

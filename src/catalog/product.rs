@@ -13,7 +13,7 @@ use crate::catalog::Metadata;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Product {
     id: String,
-    display_name: Option<String>,
+    pub(crate) display_name: Option<String>,
     apis: Vec<String>,
     subscription_required: bool,
     published: bool,
@@ -22,7 +22,6 @@ pub struct Product {
 
 impl Product {
     /// A product without APIs that requires a subscription.
-    #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -35,28 +34,24 @@ impl Product {
     }
 
     /// Sets a name for people. Default: the id.
-    #[must_use]
     pub fn with_display_name(mut self, name: impl Into<String>) -> Self {
         self.display_name = Some(name.into());
         self
     }
 
     /// Adds APIs, by id.
-    #[must_use]
     pub fn with_apis<I: Into<String>>(mut self, apis: impl IntoIterator<Item = I>) -> Self {
         self.apis.extend(apis.into_iter().map(Into::into));
         self
     }
 
     /// Removes an API.
-    #[must_use]
     pub fn without_api(mut self, id: &str) -> Self {
         self.apis.retain(|api| api != id);
         self
     }
 
     /// Removes all APIs, so that others can replace them.
-    #[must_use]
     pub fn without_apis(mut self) -> Self {
         self.apis.clear();
         self
@@ -66,7 +61,6 @@ impl Product {
     ///
     /// `false` makes it an *open* product: everyone may call its APIs. An API is
     /// in at most one open product.
-    #[must_use]
     pub fn with_subscription_required(mut self, required: bool) -> Self {
         self.subscription_required = required;
         self
@@ -74,14 +68,12 @@ impl Product {
 
     /// Sets whether the product is shown to customers. Default: `true`. It has no
     /// effect on access.
-    #[must_use]
     pub fn with_published(mut self, published: bool) -> Self {
         self.published = published;
         self
     }
 
     /// Sets the values for later layers.
-    #[must_use]
     pub fn with_metadata(mut self, metadata: impl Into<Metadata>) -> Self {
         self.metadata = metadata.into();
         self
@@ -97,12 +89,6 @@ impl Product {
     #[must_use]
     pub fn display_name(&self) -> &str {
         self.display_name.as_deref().unwrap_or(&self.id)
-    }
-
-    /// The name for people, if one was set.
-    #[cfg(feature = "document")]
-    pub(crate) fn given_display_name(&self) -> Option<&str> {
-        self.display_name.as_deref()
     }
 
     /// The ids of its APIs.

@@ -25,20 +25,6 @@ pub enum Scope {
     Product(String),
 }
 
-/// A [`Scope`] with a borrowed id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ScopeRef<'a> {
-    /// `/`: the service, all access.
-    Service,
-    /// `/apis`: every API.
-    AllApis,
-    /// `/apis/{id}`: one API.
-    Api(&'a str),
-    /// `/products/{id}`: the APIs of one product.
-    Product(&'a str),
-}
-
 /// Text that is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -100,30 +86,6 @@ impl Scope {
     pub fn product(id: impl Into<String>) -> Self {
         Self::Product(id.into())
     }
-
-    /// The same scope, borrowed.
-    #[must_use]
-    pub fn as_ref(&self) -> ScopeRef<'_> {
-        match self {
-            Self::Service => ScopeRef::Service,
-            Self::AllApis => ScopeRef::AllApis,
-            Self::Api(id) => ScopeRef::Api(id),
-            Self::Product(id) => ScopeRef::Product(id),
-        }
-    }
-}
-
-impl ScopeRef<'_> {
-    /// The same scope, owned.
-    #[must_use]
-    pub fn to_scope(self) -> Scope {
-        match self {
-            Self::Service => Scope::Service,
-            Self::AllApis => Scope::AllApis,
-            Self::Api(id) => Scope::Api(id.to_owned()),
-            Self::Product(id) => Scope::Product(id.to_owned()),
-        }
-    }
 }
 
 impl FromStr for Scope {
@@ -144,15 +106,7 @@ impl FromStr for Scope {
     }
 }
 
-impl TryFrom<&str> for Scope {
-    type Error = ScopeParseError;
-
-    fn try_from(text: &str) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl fmt::Display for ScopeRef<'_> {
+impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Service => f.write_str("/"),
@@ -160,12 +114,6 @@ impl fmt::Display for ScopeRef<'_> {
             Self::Api(id) => write!(f, "/apis/{id}"),
             Self::Product(id) => write!(f, "/products/{id}"),
         }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_ref().fmt(f)
     }
 }
 
@@ -179,7 +127,6 @@ mod tests {
         for text in ["/", "/apis", "/apis/echo", "/products/starter"] {
             let scope: Scope = text.parse().unwrap();
             assert_eq!(scope.to_string(), text);
-            assert_eq!(scope.as_ref().to_scope(), scope);
         }
     }
 

@@ -1,7 +1,5 @@
 use std::time::SystemTime;
 
-#[cfg(feature = "document")]
-use crate::catalog::{Entity, Issue, validate};
 use crate::catalog::{HeldKey, KeySlot, Metadata, Scope, ScopeParseError, State, SubscriptionKey};
 
 /// A named container for a pair of keys, with the scopes that they open.
@@ -32,7 +30,6 @@ pub struct Subscription {
 
 impl Subscription {
     /// An active, standalone subscription, without scopes and keys yet.
-    #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -50,7 +47,6 @@ impl Subscription {
     }
 
     /// Sets a name for people. Default: the id.
-    #[must_use]
     pub fn with_display_name(mut self, name: impl Into<String>) -> Self {
         self.display_name = Some(name.into());
         self
@@ -58,7 +54,6 @@ impl Subscription {
 
     /// Adds a scope. If several fit a request, the most specific one names its
     /// context: API, then product, then all APIs, then service.
-    #[must_use]
     pub fn with_scope(mut self, scope: Scope) -> Self {
         self.scopes.push(scope);
         self
@@ -87,56 +82,48 @@ impl Subscription {
     }
 
     /// Removes a scope.
-    #[must_use]
     pub fn without_scope(mut self, scope: &Scope) -> Self {
         self.scopes.retain(|other| other != scope);
         self
     }
 
     /// Removes all scopes, so that others can replace them.
-    #[must_use]
     pub fn without_scopes(mut self) -> Self {
         self.scopes.clear();
         self
     }
 
     /// Sets the owner. Default: none, a *standalone* subscription.
-    #[must_use]
     pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = Some(owner.into());
         self
     }
 
     /// Removes the owner: the subscription is standalone.
-    #[must_use]
     pub fn without_owner(mut self) -> Self {
         self.owner = None;
         self
     }
 
     /// Sets the state. Default: [`State::Active`].
-    #[must_use]
     pub fn with_state(mut self, state: State) -> Self {
         self.state = state;
         self
     }
 
     /// Sets the primary key.
-    #[must_use]
     pub fn with_primary_key(mut self, key: impl Into<SubscriptionKey>) -> Self {
         self.primary_key = Some(key.into());
         self
     }
 
     /// Sets the secondary key.
-    #[must_use]
     pub fn with_secondary_key(mut self, key: impl Into<SubscriptionKey>) -> Self {
         self.secondary_key = Some(key.into());
         self
     }
 
     /// Removes the key in a slot, but not a retired one.
-    #[must_use]
     pub fn without_key(mut self, slot: KeySlot) -> Self {
         match slot {
             KeySlot::Primary => self.primary_key = None,
@@ -164,35 +151,30 @@ impl Subscription {
     ///     );
     /// assert_eq!(contoso.retired_keys().count(), 1);
     /// ```
-    #[must_use]
     pub fn with_retired_key(mut self, slot: KeySlot, key: impl Into<SubscriptionKey>) -> Self {
         self.retired_keys[slot as usize] = Some(Box::new(key.into()));
         self
     }
 
     /// Removes the retired key of a slot.
-    #[must_use]
     pub fn without_retired_key(mut self, slot: KeySlot) -> Self {
         self.retired_keys[slot as usize] = None;
         self
     }
 
     /// Sets the time from which it is valid. Default: always.
-    #[must_use]
     pub fn with_not_before(mut self, not_before: SystemTime) -> Self {
         self.not_before = Some(not_before);
         self
     }
 
     /// Sets the time from which it is no longer valid. Default: never.
-    #[must_use]
     pub fn with_expiry(mut self, expires_at: SystemTime) -> Self {
         self.expires_at = Some(expires_at);
         self
     }
 
     /// Removes both ends of its validity.
-    #[must_use]
     pub fn without_validity(mut self) -> Self {
         self.not_before = None;
         self.expires_at = None;
@@ -200,7 +182,6 @@ impl Subscription {
     }
 
     /// Sets the values for later layers.
-    #[must_use]
     pub fn with_metadata(mut self, metadata: impl Into<Metadata>) -> Self {
         self.metadata = metadata.into();
         self
@@ -216,12 +197,6 @@ impl Subscription {
     #[must_use]
     pub fn display_name(&self) -> &str {
         self.display_name.as_deref().unwrap_or(&self.id)
-    }
-
-    /// The name for people, if one was set.
-    #[cfg(feature = "document")]
-    pub(crate) fn given_display_name(&self) -> Option<&str> {
-        self.display_name.as_deref()
     }
 
     /// Its scopes.
@@ -302,13 +277,5 @@ impl Subscription {
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
-    }
-
-    /// Finds what is wrong with the subscription, independent of other entities.
-    #[cfg(feature = "document")]
-    pub(crate) fn issues(&self) -> Vec<Issue> {
-        let issue = |(field, kind)| Issue::new(Entity::subscription(0, &self.id), field, kind);
-        let findings = validate::subscription(self, &[]).into_iter();
-        findings.map(issue).collect()
     }
 }

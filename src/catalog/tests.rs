@@ -159,12 +159,12 @@ proptest! {
             prop_assert!(viewed(catalog, &subscription));
             for (slot, key) in subscription.keys() {
                 let owner = catalog.owner(key.digest()).unwrap();
-                prop_assert_eq!(&**owner.subscription(), &subscription);
+                prop_assert_eq!(owner.subscription(), &subscription);
                 prop_assert_eq!((owner.slot(), owner.is_retired()), (slot, false));
             }
             for (slot, key) in subscription.retired_keys() {
                 let owner = catalog.owner(key.digest()).unwrap();
-                prop_assert_eq!(&**owner.subscription(), &subscription);
+                prop_assert_eq!(owner.subscription(), &subscription);
                 prop_assert_eq!((owner.slot(), owner.is_retired()), (slot, true));
             }
             prop_assert!(catalog.owner(&KeyDigest::of("unknown")).is_none());

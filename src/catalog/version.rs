@@ -154,7 +154,7 @@ impl Catalog {
         match self.overlay.by_key(digest) {
             Overlaid::Put(owner) => Some(Found {
                 claim: owner.claim(),
-                holder: Holder::Shared(Arc::clone(owner.subscription())),
+                holder: Holder::Shared(Arc::clone(&owner.subscription)),
             }),
             Overlaid::Gone => None,
             Overlaid::Unchanged => {

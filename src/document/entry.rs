@@ -7,14 +7,13 @@ use serde::Deserialize;
 
 use crate::catalog::validate::Draft;
 use crate::catalog::{
-    Api, CatalogBuilder, Field, IssueKind, KeySlot, Metadata, Product, Scope, State, Subscription,
-    SubscriptionKey,
+    Api, CatalogBuilder, EntityKind, Field, IssueKind, KeySlot, Metadata, Product, Scope, State,
+    Subscription, SubscriptionKey,
 };
 use crate::document::explain::Place;
 use crate::document::free_form::FreeForm;
 use crate::document::key::KeyReader;
 use crate::document::problems::{Problems, SLOTS};
-use crate::document::reader::List;
 use crate::document::schema::{
     ApiEntry, KeyEntry, KeyNames, KeyTable, Moment, ProductEntry, RetiredKey, SubscriptionEntry,
     Text,
@@ -24,7 +23,7 @@ use crate::key::{KeyHeader, KeyNameError, KeyQuery};
 
 /// An API, product or subscription.
 pub(super) trait Listed: Sized {
-    const LIST: List;
+    const LIST: EntityKind;
     type Entry<'a>: Deserialize<'a> + Default;
 
     /// The entry as far as it can be read.
@@ -39,7 +38,7 @@ const RESERVED_HEADER: &str = "this header cannot carry a key, because HTTP need
 const RESERVED_HEADER_ADVICE: &str = "use one of your own, like `X-Api-Key`";
 
 impl Listed for Api {
-    const LIST: List = List::Apis;
+    const LIST: EntityKind = EntityKind::Api;
     type Entry<'a> = ApiEntry<'a>;
 
     fn read(entry: ApiEntry<'_>, _: &KeyReader<'_>, problems: &mut Problems<'_>) -> Self {
@@ -84,7 +83,7 @@ impl Listed for Api {
 }
 
 impl Listed for Product {
-    const LIST: List = List::Products;
+    const LIST: EntityKind = EntityKind::Product;
     type Entry<'a> = ProductEntry<'a>;
 
     fn read(entry: ProductEntry<'_>, _: &KeyReader<'_>, problems: &mut Problems<'_>) -> Self {
@@ -108,7 +107,7 @@ impl Listed for Product {
 }
 
 impl Listed for Subscription {
-    const LIST: List = List::Subscriptions;
+    const LIST: EntityKind = EntityKind::Subscription;
     type Entry<'a> = SubscriptionEntry<'a>;
 
     fn read(
@@ -203,8 +202,8 @@ impl<'a> From<&'a Api> for ApiEntry<'a> {
         let has_names = names.header.is_some() || names.query.is_some();
         Self {
             id: Some(api.id().into()),
-            display_name: api.given_display_name().map(Text::from),
-            path: Some(api.given_path().into()),
+            display_name: api.display_name.as_deref().map(Text::from),
+            path: Some(api.path.as_str().into()),
             subscription_required: (!api.subscription_required()).then_some(false),
             key_names: has_names.then_some(names),
             metadata: free_form(api.metadata()),
@@ -217,7 +216,7 @@ impl<'a> From<&'a Product> for ProductEntry<'a> {
         let apis = product.apis().iter();
         Self {
             id: Some(product.id().into()),
-            display_name: product.given_display_name().map(Text::from),
+            display_name: product.display_name.as_deref().map(Text::from),
             apis: Some(apis.map(|api| api.as_str().into()).collect()),
             subscription_required: product.is_open().then_some(false),
             published: (!product.is_published()).then_some(false),
@@ -250,7 +249,7 @@ impl<'a> From<&'a Subscription> for SubscriptionEntry<'a> {
         let state = subscription.state();
         Self {
             id: Some(subscription.id().into()),
-            display_name: subscription.given_display_name().map(Text::from),
+            display_name: subscription.display_name.as_deref().map(Text::from),
             scope,
             scopes,
             owner: subscription.owner().map(Text::from),

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::catalog::{Catalog, CatalogError, Entity, Field, Issue, IssueKind};
+use crate::catalog::{Catalog, CatalogError, Entity, EntityKind, Field, Issue, IssueKind};
 use crate::document::Source;
 use crate::document::error::{DocumentError, DocumentIssue, Position, file_name};
 use crate::document::explain::{
     MAX_ENTRY_BYTES, MAX_NOTES, Node, Note, Notes, Place, Subject, Value, json, positions,
 };
-use crate::document::reader::{List, Read, skip};
+use crate::document::reader::{Read, list_name, skip};
 
 /// A document that was read, as far as explaining it needs it.
 pub(super) struct Document<'t> {
@@ -134,16 +134,11 @@ impl Findings {
 
     /// The issue as a note.
     fn note(&self, issue: &Issue, documents: &[Document<'_>]) -> Option<Note> {
-        let (list, index) = match &issue.entity {
-            Entity::Api { index, .. } => (List::Apis, *index),
-            Entity::Product { index, .. } => (List::Products, *index),
-            Entity::Subscription { index, .. } => (List::Subscriptions, *index),
-            _ => {
-                let at = documents.first()?.list_at(List::Apis);
-                return Some(Note::new(at, issue.kind.to_string()));
-            }
+        let Some(Entity { kind, index, .. }) = issue.entity else {
+            let at = documents.first()?.list_at(EntityKind::Api);
+            return Some(Note::new(at, issue.kind.to_string()));
         };
-        let (source, place, entry) = self.entry(list, index, documents)?;
+        let (source, place, entry) = self.entry(kind, index, documents)?;
         let field = Place::of_field(issue.field, &entry);
         let mut message = issue.kind.to_string();
         if names_another(&issue.kind) {
@@ -151,7 +146,7 @@ impl Findings {
         }
         Some(Note {
             source,
-            subject: Subject::entry(list, place, &entry),
+            subject: Subject::entry(kind, place, &entry),
             field: field.to_string(),
             ..Note::new(field.find(&entry).at, message)
         })
@@ -161,7 +156,7 @@ impl Findings {
     /// there, and its tree.
     fn entry(
         &self,
-        list: List,
+        list: EntityKind,
         mut index: usize,
         documents: &[Document<'_>],
     ) -> Option<(usize, usize, Node)> {
@@ -197,9 +192,9 @@ impl<'t> Document<'t> {
     }
 
     /// The tree of the entry at that place: a byte, or a place in the tree's list.
-    pub(super) fn entry(&self, list: List, at: usize) -> Option<Node> {
+    pub(super) fn entry(&self, list: EntityKind, at: usize) -> Option<Node> {
         if let Some(tree) = &self.tree {
-            return tree.get(list.name())?.list().get(at).cloned();
+            return tree.get(list_name(list))?.list().get(at).cloned();
         }
         self.json_entry(at)
     }
@@ -216,9 +211,9 @@ impl<'t> Document<'t> {
     }
 
     /// Where the list is, or else the document.
-    fn list_at(&self, list: List) -> usize {
+    fn list_at(&self, list: EntityKind) -> usize {
         let tree = self.tree.as_ref();
-        let list = tree.and_then(|tree| tree.get(list.name()));
+        let list = tree.and_then(|tree| tree.get(list_name(list)));
         list.or(tree).map_or(0, |node| node.at)
     }
 

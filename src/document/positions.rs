@@ -1,19 +1,19 @@
 use crate::catalog::{Entity, Field};
 use crate::document::error::{DocumentError, Position};
 use crate::document::findings::Document;
-use crate::document::reader::{List, Rules};
+use crate::document::reader::Rules;
 use crate::document::{Format, Source, read, utf8};
 
 /// The positions of all entries and fields of a document that is accepted, to say
 /// where something about them was found.
 ///
 /// ```
-/// use tower_subscription_key::catalog::{Entity, Field};
+/// use tower_subscription_key::catalog::{Entity, EntityKind, Field};
 /// use tower_subscription_key::document::{Format, Positions};
 ///
 /// # #[cfg(feature = "toml")] {
 /// let positions = Positions::of("[[apis]]\nid = 'echo'\npath = '/echo'\n", Format::Toml)?;
-/// let echo = Entity::Api { index: 0, id: "echo".into() };
+/// let echo = Entity::new(EntityKind::Api, 0, "echo");
 /// let path = positions.find(&echo, Field::Path).map(|found| (found.line, found.column));
 /// assert_eq!(path, Some((3, 8)));
 /// # }
@@ -49,14 +49,8 @@ impl<'t> Positions<'t> {
     /// `None` if there is no such entry.
     #[must_use]
     pub fn find(&self, entity: &Entity, field: Field) -> Option<Position> {
-        let (list, index) = match entity {
-            Entity::Api { index, .. } => (List::Apis, *index),
-            Entity::Product { index, .. } => (List::Products, *index),
-            Entity::Subscription { index, .. } => (List::Subscriptions, *index),
-            _ => return None,
-        };
-        let at = *self.entries[list as usize].get(index)?;
-        let entry = self.document.entry(list, at)?;
+        let at = *self.entries[entity.kind as usize].get(entity.index)?;
+        let entry = self.document.entry(entity.kind, at)?;
         self.document.position(&entry, field)
     }
 }

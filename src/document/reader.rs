@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde::de::{Deserialize, IgnoredAny};
 
-use crate::catalog::validate::{Draft, Kind};
-use crate::catalog::{Api, CatalogBuilder, Field, KeySlot, Product, Subscription};
+use crate::catalog::validate::Draft;
+use crate::catalog::{Api, CatalogBuilder, EntityKind, Field, KeySlot, Product, Subscription};
 use crate::document::entry::Listed;
 use crate::document::explain::{
     MAX_ENTRY_BYTES, Node, Note, Notes, Reading, Subject, Value, fit, json, quoted, unknown_field,
@@ -17,28 +17,9 @@ use crate::document::key::{KeyReader, KeySources};
 use crate::document::problems::Problems;
 use crate::document::schema::{DOCUMENT, FORMAT};
 
-/// The three lists of a document, by their places in [`DOCUMENT`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum List {
-    Apis,
-    Products,
-    Subscriptions,
-}
-
-impl List {
-    pub(super) const ALL: [Self; 3] = [Self::Apis, Self::Products, Self::Subscriptions];
-
-    pub(super) fn name(self) -> &'static str {
-        DOCUMENT[self as usize]
-    }
-
-    fn kind(self) -> Kind {
-        match self {
-            Self::Apis => Kind::Api,
-            Self::Products => Kind::Product,
-            Self::Subscriptions => Kind::Subscription,
-        }
-    }
+/// The name of the list with all entries of a kind.
+pub(super) fn list_name(kind: EntityKind) -> &'static str {
+    DOCUMENT[kind as usize]
 }
 
 /// How a document is read.
@@ -92,8 +73,8 @@ impl Read {
     /// Adds what was read of the text after this.
     pub(super) fn append(&mut self, next: Self) {
         for mut note in next.notes.list {
-            if let Subject::Entry { list, place, .. } = &mut note.subject {
-                *place += self.places[*list as usize].len();
+            if let Subject::Entry { kind, place, .. } = &mut note.subject {
+                *place += self.places[*kind as usize].len();
             }
             self.notes.add(note);
         }
@@ -117,8 +98,8 @@ impl Read {
 
     /// What refers to an entry of this document is not wrong because of it.
     pub(super) fn lacks_everything(&mut self) {
-        for list in List::ALL {
-            self.builder.lacks(list.kind());
+        for list in EntityKind::ALL {
+            self.builder.lacks(list);
         }
     }
 
@@ -192,7 +173,7 @@ impl<'k> Reader<'k> {
         fit(node, reads, "it has too many other problems", |misfit| {
             if let Some((name, _)) = misfit.unknown.as_deref() {
                 if self.tolerant {
-                    return self.read.ignore(name, T::LIST.name());
+                    return self.read.ignore(name, list_name(T::LIST));
                 }
             } else {
                 unread.extend(misfit.names.last().and_then(|name| unread_field(name)));
@@ -229,10 +210,10 @@ impl<'k> Reader<'k> {
             return self.read.ignore(name, "the document");
         }
         let (message, advice) = unknown_field(name, &DOCUMENT, true);
-        for list in List::ALL {
+        for list in EntityKind::ALL {
             // It was probably meant to be that list.
-            if advice.contains(&format!("mean `{}`", list.name())) {
-                self.read.builder.lacks(list.kind());
+            if advice.contains(&format!("mean `{}`", list_name(list))) {
+                self.read.builder.lacks(list);
             }
         }
         self.read.notes.add(Note {
@@ -250,23 +231,23 @@ impl<'k> Reader<'k> {
         });
     }
 
-    pub(super) fn not_a_list(&mut self, list: List, kind: &str, at: usize) {
+    pub(super) fn not_a_list(&mut self, list: EntityKind, kind: &str, at: usize) {
         let in_brackets = (kind == "a table").then(|| "put it in brackets".into());
-        self.read.builder.lacks(list.kind());
+        self.read.builder.lacks(list);
         self.read.notes.add(Note {
-            field: list.name().into(),
+            field: list_name(list).into(),
             advice: in_brackets,
             ..Note::new(at, format!("must be a list, not {kind}"))
         });
     }
 
     /// Notes an entry that is not a table. The rest of its list is not looked at.
-    pub(super) fn not_a_table(&mut self, list: List, kind: &str, at: usize) {
+    pub(super) fn not_a_table(&mut self, list: EntityKind, kind: &str, at: usize) {
         let place = self.read.places[list as usize].len();
-        self.read.builder.lacks(list.kind());
+        self.read.builder.lacks(list);
         self.read.notes.add(Note {
             subject: Subject::Entry {
-                list,
+                kind: list,
                 place,
                 id: None,
             },
@@ -289,7 +270,9 @@ impl<'k> Reader<'k> {
         };
         for member in members {
             let (name, at) = (member.name.as_str(), member.at);
-            let list = List::ALL.into_iter().find(|list| list.name() == name);
+            let list = EntityKind::ALL
+                .into_iter()
+                .find(|list| list_name(*list) == name);
             match (list, &mut member.node.value) {
                 (_, Value::Null) if DOCUMENT.contains(&name) => {}
                 (Some(list), Value::List(nodes)) => self.nodes(list, nodes),
@@ -303,7 +286,7 @@ impl<'k> Reader<'k> {
         }
     }
 
-    fn nodes(&mut self, list: List, nodes: &mut [Node]) {
+    fn nodes(&mut self, list: EntityKind, nodes: &mut [Node]) {
         for (at, node) in nodes.iter_mut().enumerate() {
             if !matches!(node.value, Value::Table(_)) {
                 if !node.is_refused() {
@@ -312,9 +295,9 @@ impl<'k> Reader<'k> {
                 return;
             }
             match list {
-                List::Apis => self.node::<Api>(node, at),
-                List::Products => self.node::<Product>(node, at),
-                List::Subscriptions => self.node::<Subscription>(node, at),
+                EntityKind::Api => self.node::<Api>(node, at),
+                EntityKind::Product => self.node::<Product>(node, at),
+                EntityKind::Subscription => self.node::<Subscription>(node, at),
             }
         }
     }

@@ -1,7 +1,8 @@
 use std::collections::HashSet;
 
 use crate::catalog::{
-    Api, Catalog, Entity, Field, Issue, IssueKind, KeySlot, Product, Subscription, SubscriptionKey,
+    Api, Catalog, Entity, EntityKind, Field, Issue, IssueKind, KeySlot, Product, Subscription,
+    SubscriptionKey,
 };
 use crate::import::{Found, FoundSubscription, Key, LeftOut, report};
 use crate::key::KeyDigest;
@@ -151,10 +152,7 @@ fn check(
             match found.memberships.iter().find(dangling) {
                 None => Ok(()),
                 Some((product, _)) => Err(vec![Issue {
-                    entity: Entity::Product {
-                        index: usize::MAX,
-                        id: product.clone(),
-                    },
+                    entity: Some(Entity::new(EntityKind::Product, usize::MAX, product)),
                     field: Field::Whole,
                     kind: IssueKind::NoApis,
                 }]),
@@ -171,35 +169,35 @@ fn remove(issues: Vec<Issue>, found: &mut Found, subscriptions: &mut Vec<Subscri
     issues.dedup_by_key(|issue| position(issue));
     for issue in issues {
         let reason = issue.kind.to_string();
-        match (&issue.entity, issue.field) {
-            (Entity::Api { index, id }, _) if *index < found.apis.len() => {
-                found.apis.remove(*index);
-                report(
-                    &mut found.left_out,
-                    LeftOut::one("apis", id.clone(), reason),
-                );
+        let Some(Entity {
+            kind, index, id, ..
+        }) = issue.entity
+        else {
+            continue;
+        };
+        match (kind, issue.field) {
+            (EntityKind::Api, _) if index < found.apis.len() => {
+                found.apis.remove(index);
+                report(&mut found.left_out, LeftOut::one("apis", id, reason));
             }
-            (Entity::Product { index, id }, Field::Apis(at)) if *index < found.products.len() => {
-                let product = &found.products[*index];
+            (EntityKind::Product, Field::Apis(at)) if index < found.products.len() => {
+                let product = &found.products[index];
                 let member = format!("{id}/{}", product.apis().get(at).map_or("", String::as_str));
-                found.products[*index] = without_member(product, at);
+                found.products[index] = without_member(product, at);
                 report(
                     &mut found.left_out,
                     LeftOut::one("products/apis", member, reason),
                 );
             }
-            (Entity::Product { index, id }, _) if *index < found.products.len() => {
-                found.products.remove(*index);
-                report(
-                    &mut found.left_out,
-                    LeftOut::one("products", id.clone(), reason),
-                );
+            (EntityKind::Product, _) if index < found.products.len() => {
+                found.products.remove(index);
+                report(&mut found.left_out, LeftOut::one("products", id, reason));
             }
-            (Entity::Product { id, .. }, _) => {
+            (EntityKind::Product, _) => {
                 let memberships = std::mem::take(&mut found.memberships);
                 let (out, kept) = memberships
                     .into_iter()
-                    .partition(|(product, _)| product == id);
+                    .partition(|(product, _)| *product == id);
                 found.memberships = kept;
                 let out: Vec<(String, String)> = out;
                 for (product, api) in out {
@@ -211,28 +209,26 @@ fn remove(issues: Vec<Issue>, found: &mut Found, subscriptions: &mut Vec<Subscri
                     );
                 }
             }
-            (Entity::Subscription { index, id }, Field::Scope(at))
-                if *index < subscriptions.len() =>
-            {
-                let subscription = &subscriptions[*index];
+            (EntityKind::Subscription, Field::Scope(at)) if index < subscriptions.len() => {
+                let subscription = &subscriptions[index];
                 if subscription.scopes().len() > 1 {
                     let scope = subscription.scopes().get(at).map(ToString::to_string);
-                    subscriptions[*index] = without_scope(subscription, at);
+                    subscriptions[index] = without_scope(subscription, at);
                     let scope = format!("{id}{}", scope.unwrap_or_default());
                     report(&mut found.left_out, LeftOut::one("scopes", scope, reason));
                 } else {
-                    subscriptions.remove(*index);
+                    subscriptions.remove(index);
                     report(
                         &mut found.left_out,
-                        LeftOut::one("subscriptions", id.clone(), reason),
+                        LeftOut::one("subscriptions", id, reason),
                     );
                 }
             }
-            (Entity::Subscription { index, id }, _) if *index < subscriptions.len() => {
-                subscriptions.remove(*index);
+            (EntityKind::Subscription, _) if index < subscriptions.len() => {
+                subscriptions.remove(index);
                 report(
                     &mut found.left_out,
-                    LeftOut::one("subscriptions", id.clone(), reason),
+                    LeftOut::one("subscriptions", id, reason),
                 );
             }
             _ => {}
@@ -241,20 +237,16 @@ fn remove(issues: Vec<Issue>, found: &mut Found, subscriptions: &mut Vec<Subscri
 }
 
 /// The list, the entry in it, and the place in the entry.
-fn position(issue: &Issue) -> (u8, usize, usize) {
-    let (list, entry) = match &issue.entity {
-        Entity::Api { index, .. } => (1, *index),
-        Entity::Product { index, .. } => (2, *index),
-        Entity::Subscription { index, .. } => (3, *index),
-        _ => (0, 0),
-    };
+fn position(issue: &Issue) -> (Option<(EntityKind, usize)>, usize) {
+    let entity = issue.entity.as_ref();
+    let entry = entity.map(|entity| (entity.kind, entity.index));
     // Of several issues of an entry only one is removed in a round, unless they are
     // about elements, which are removed from behind.
     let place = match issue.field {
         Field::Apis(at) | Field::Scope(at) => at,
         _ => 0,
     };
-    (list, entry, place)
+    (entry, place)
 }
 
 fn without_member(product: &Product, at: usize) -> Product {

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::catalog::{Entity, KeySlot};
+use crate::catalog::{Entity, EntityKind, KeySlot};
 use crate::document::{self, DocumentError, Format};
 use crate::lint::{Code, Finding, key_field};
 
@@ -33,8 +33,7 @@ pub fn written_keys(
     let mut findings = Vec::new();
     for (index, subscription) in subscriptions.into_iter().flatten().enumerate() {
         let id = subscription.get("id").and_then(Value::as_str);
-        let id = id.unwrap_or_default().to_owned();
-        let entity = Entity::Subscription { index, id };
+        let entity = Entity::new(EntityKind::Subscription, index, id.unwrap_or_default());
         for slot in [KeySlot::Primary, KeySlot::Secondary] {
             let key = subscription.get(key_field(slot));
             let value = key.map(|key| key.get("value").unwrap_or(key));

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use crate::catalog::{Api, Catalog, Entity};
+use crate::catalog::{Api, Catalog, Entity, EntityKind};
 use crate::key::KeyHeader;
 use crate::lint::{Code, Finding};
 
@@ -36,8 +36,7 @@ const MEANINGFUL: [&str; 24] = [
 pub(super) fn apis(catalog: &Catalog, findings: &mut Vec<Finding>) {
     let by_path: HashMap<&str, &Api> = catalog.apis().map(|api| (api.path(), api)).collect();
     for (index, api) in catalog.apis().enumerate() {
-        let id = api.id().to_owned();
-        let entity = Entity::Api { index, id };
+        let entity = Entity::new(EntityKind::Api, index, api.id());
         if let Some(header) = api.key_header().filter(|header| is_meaningful(header)) {
             findings.push(Finding::new(
                 Code::KeyNameCollision,

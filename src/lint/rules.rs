@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-use crate::catalog::{Api, Catalog, Entity, Product, Scope, State, Subscription};
+use crate::catalog::{Api, Catalog, Entity, EntityKind, Product, Scope, State, Subscription};
 use crate::lint::{Code, Finding, key_field};
 
 /// How long before its end a key is about to end.
@@ -10,10 +10,7 @@ const SOON: Duration = Duration::from_secs(30 * 86_400);
 pub(super) fn apis(catalog: &Catalog, findings: &mut Vec<Finding>) {
     let opened = Opened::of(catalog);
     for (index, api) in catalog.apis().enumerate() {
-        let entity = Entity::Api {
-            index,
-            id: api.id().to_owned(),
-        };
+        let entity = Entity::new(EntityKind::Api, index, api.id());
         let products = catalog.products().filter(|product| contains(product, api));
         for product in products {
             findings.extend(anonymous(api, product, &entity));
@@ -111,10 +108,9 @@ impl Opened {
 pub(super) fn products(catalog: &Catalog, findings: &mut Vec<Finding>) {
     for (index, product) in catalog.products().enumerate() {
         if product.apis().is_empty() {
-            let id = product.id().to_owned();
             findings.push(Finding::new(
                 Code::ProductEmpty,
-                Entity::Product { index, id },
+                Entity::new(EntityKind::Product, index, product.id()),
                 Some("apis"),
                 "it contains no API".to_owned(),
                 "add an API to it, or remove it",
@@ -125,8 +121,7 @@ pub(super) fn products(catalog: &Catalog, findings: &mut Vec<Finding>) {
 
 pub(super) fn subscriptions(catalog: &Catalog, now: SystemTime, findings: &mut Vec<Finding>) {
     for (index, subscription) in catalog.subscriptions().enumerate() {
-        let id = subscription.id().to_owned();
-        let entity = Entity::Subscription { index, id };
+        let entity = Entity::new(EntityKind::Subscription, index, subscription.id());
         if !opens_something(catalog, &subscription) {
             findings.push(Finding::new(
                 Code::SubscriptionOpensNothing,

@@ -1,6 +1,6 @@
 use tower_subscription_key::catalog::{
-    Api, Catalog, CatalogError, Entity, Field, IdError, Issue, IssueKind, KeySlot, KeyTextError,
-    Metadata, PathError, Product, Scope, Subscription,
+    Api, Catalog, CatalogError, Field, IdError, Issue, IssueKind, KeySlot, KeyTextError, Metadata,
+    PathError, Product, Scope, Subscription,
 };
 use tower_subscription_key::key::{KeyHeader, KeyQuery};
 
@@ -12,11 +12,8 @@ fn refused(error: CatalogError) -> Vec<(String, Field, IssueKind)> {
                     ..
                 }: &Issue| {
         let place = match entity {
-            Entity::Catalog => "catalog".to_owned(),
-            Entity::Api { index, id } => format!("api {index} {id}"),
-            Entity::Product { index, id } => format!("product {index} {id}"),
-            Entity::Subscription { index, id } => format!("subscription {index} {id}"),
-            other => panic!("{other:?}"),
+            None => "catalog".to_owned(),
+            Some(entity) => format!("{} {} {}", entity.kind, entity.index, entity.id),
         };
         (place, *field, kind.clone())
     };
@@ -52,25 +49,25 @@ fn issues_of_a_catalog_are_reported_together_in_order() {
         .unwrap_err();
     let expected = [
         (
-            "api 0 a:b",
+            "API 0 a:b",
             Field::Id,
             IssueKind::Id(IdError::Character(':')),
         ),
         (
-            "api 1 b",
+            "API 1 b",
             Field::Path,
             IssueKind::DuplicatePath {
                 other: "a:b".into(),
             },
         ),
         (
-            "api 2 b",
+            "API 2 b",
             Field::Path,
             IssueKind::Path(PathError::Relative {
                 suggestion: "/relative".into(),
             }),
         ),
-        ("api 2 b", Field::Id, IssueKind::DuplicateId),
+        ("API 2 b", Field::Id, IssueKind::DuplicateId),
         (
             "product 0 gift",
             Field::Apis(1),

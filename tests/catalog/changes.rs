@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 use tower_subscription_key::MemoryStore;
 use tower_subscription_key::access::{Decision, DenialReason, Question, decide};
 use tower_subscription_key::catalog::{
-    Api, Catalog, CatalogError, Change, Entity, Field, IssueKind, KeySlot, Product, Scope, State,
-    Subscription, SubscriptionKey,
+    Api, Catalog, CatalogError, Change, Entity, EntityKind, Field, IssueKind, KeySlot, Product,
+    Scope, State, Subscription, SubscriptionKey,
 };
 use tower_subscription_key::key::{KeyDigest, Presented};
 
@@ -135,9 +135,11 @@ fn api_with_users_is_removed_only_together_with_them() {
     };
     let product = Change::RemoveProduct("p".into());
     let subscription = Change::RemoveSubscription("s".into());
-    assert!(matches!(user(vec![remove.clone()]), Entity::Product { id, .. } if id == "p"));
     assert!(
-        matches!(user(vec![remove.clone(), product.clone()]), Entity::Subscription { id, .. } if id == "s")
+        matches!(user(vec![remove.clone()]), Entity { kind: EntityKind::Product, id, .. } if id == "p")
+    );
+    assert!(
+        matches!(user(vec![remove.clone(), product.clone()]), Entity { kind: EntityKind::Subscription, id, .. } if id == "s")
     );
     let removed = used.apply([remove, product, subscription]).unwrap();
     assert_eq!(removed.apis().map(Api::id).collect::<Vec<_>>(), ["echo"]);

@@ -1,6 +1,6 @@
 //! What was probably meant, and where things are.
 
-use tower_subscription_key::catalog::{Entity, Field, KeySlot};
+use tower_subscription_key::catalog::{Entity, EntityKind, Field, KeySlot};
 use tower_subscription_key::document::{Format, Positions, parse};
 
 use crate::{assert_issues, issues};
@@ -81,10 +81,7 @@ fn positions_of_a_good_document_are_the_same_in_every_format() {
   {"id": "s", "scopes": ["/", "/apis"], "primary_key": {"sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}}]}"#;
     let yaml = "apis:\n- {id: a, path: /}\nsubscriptions:\n- id: s\n  scopes: [/, /apis]\n  primary_key: k";
     let toml = "[[apis]]\nid = 'a'\npath = '/'\n[[subscriptions]]\nid = 's'\nscopes = ['/', '/apis']\nprimary_key = 'k'";
-    let s = Entity::Subscription {
-        index: 0,
-        id: "s".into(),
-    };
+    let s = Entity::new(EntityKind::Subscription, 0, "s");
     let fields = [
         Field::Id,
         Field::Scope(1),
@@ -102,10 +99,7 @@ fn positions_of_a_good_document_are_the_same_in_every_format() {
             (found.line, found.column)
         });
         assert_eq!(found, expected, "{format:?}");
-        let other = Entity::Subscription {
-            index: 1,
-            id: "t".into(),
-        };
+        let other = Entity::new(EntityKind::Subscription, 1, "t");
         assert!(positions.find(&other, Field::Id).is_none());
     }
 }

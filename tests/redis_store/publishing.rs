@@ -14,7 +14,7 @@ async fn keys_are_found_unknown_or_suspended() {
     publisher.put_subscription(&suspended()).await.unwrap();
     assert_eq!(status(&store, KEY).await, 401);
     let owner = store.find(&KeyDigest::of(KEY)).await.unwrap().unwrap();
-    assert_eq!(**owner.subscription(), suspended());
+    assert_eq!(*owner.subscription(), suspended());
     assert_eq!(owner.slot(), KeySlot::Primary);
 }
 

@@ -18,7 +18,7 @@ use crate::access::{
     Access, Decision, Denial, DenialReason, InapplicableKey, Matched, Owner, Policy, Question,
     decide,
 };
-use crate::catalog::{Api, Catalog, KeyOwner, KeySlot, Product, State, Subscription, Timestamp};
+use crate::catalog::{Api, Catalog, KeyOwner, KeySlot, Product, State, Timestamp};
 use crate::key::Presented;
 
 pub use command::command_line;
@@ -294,7 +294,7 @@ impl Case<'_> {
         self.api.api()?;
         let owner = owner?;
         let slot = owner.slot();
-        let mut subscription = Subscription::clone(owner.subscription());
+        let mut subscription = owner.subscription().clone();
         match reason {
             DenialReason::Inactive(_) => subscription.state = State::Active,
             DenialReason::NotYetValid => subscription.not_before = None,

@@ -80,7 +80,7 @@ fn most_specific_scope_in_any_order_is_the_context() {
             let catalog = Arc::new(catalog.unwrap());
             match ask(&catalog, Some("a"), key("K"), Policy::default(), at(NOW)) {
                 Decision::Allow(access) => {
-                    assert_eq!(access.scope().unwrap().to_scope(), ranked[best]);
+                    assert_eq!(access.scope().unwrap(), ranked[best]);
                 }
                 other => panic!("{other:?}"),
             }

@@ -69,7 +69,7 @@ pub(crate) fn seen(
             product: access.product().map(|product| product.id().into()),
             subscription: access.subscription().map(id),
             slot: access.key_slot(),
-            scope: access.scope().map(|scope| scope.to_scope()),
+            scope: access.scope(),
             owner: access.owner().map(str::to_owned),
         },
         Decision::Unmatched => Seen::Unmatched,

@@ -8,8 +8,10 @@ use crate::catalog::error::Issues;
 use crate::catalog::packed::ids::IdTable;
 use crate::catalog::packed::table::{KeyTable, Slot};
 use crate::catalog::packed::{Detail, NONE, Record, Subscriptions, id_of, word};
-use crate::catalog::validate::{Kind, Unread, clipped};
-use crate::catalog::{Definitions, Entity, Field, Issue, IssueKind, Scope, Subscription, Target};
+use crate::catalog::validate::{Unread, clipped};
+use crate::catalog::{
+    Definitions, Entity, EntityKind, Field, Issue, IssueKind, Scope, Subscription, Target,
+};
 
 /// Subscriptions and scopes are counted in 27 bits.
 const MAX_COUNT: usize = 1 << 27;
@@ -33,7 +35,7 @@ impl Packer {
     pub(crate) fn push(&mut self, subscription: &Subscription, issues: &mut Issues) {
         let at = self.records.len();
         if at >= MAX_COUNT || self.ids.len() + subscription.id.len() > NONE as usize {
-            let entity = Entity::subscription(at, &subscription.id);
+            let entity = Entity::new(EntityKind::Subscription, at, &subscription.id);
             issues.push(Issue::new(entity, Field::Whole, IssueKind::TooLarge));
             return;
         }
@@ -85,8 +87,7 @@ impl Packer {
         let fits = at + other.records.len() <= MAX_COUNT
             && self.ids.len() + other.ids.len() <= NONE as usize;
         if !fits {
-            let kind = IssueKind::TooLarge;
-            issues.push(Issue::new(Entity::Catalog, Field::Whole, kind));
+            issues.push(Issue::of_catalog(IssueKind::TooLarge));
             return;
         }
         let (first, id_start) = (at as u32, self.ids.len() as u32);
@@ -136,7 +137,8 @@ impl Packer {
 
     /// The subscription at a position, for an issue.
     fn entity(&self, at: u32) -> Entity {
-        Entity::subscription(at as usize, id_of(&self.records, &self.ids, at))
+        let id = id_of(&self.records, &self.ids, at);
+        Entity::new(EntityKind::Subscription, at as usize, id)
     }
 
     /// Resolves the scopes and builds the tables.
@@ -158,7 +160,7 @@ impl Packer {
             || IdTable::build(records, ids),
         );
         for at in repeated {
-            if !unread.contains(Kind::Subscription, at as usize, Field::Id) {
+            if !unread.contains(EntityKind::Subscription, at as usize, Field::Id) {
                 issues.push_with(|| Issue::new(self.entity(at), Field::Id, IssueKind::DuplicateId));
             }
         }
@@ -223,7 +225,7 @@ impl Packer {
                 Scope::Service | Scope::AllApis => false,
             };
             let field = Field::Scope(place);
-            if !follows && !unread.contains(Kind::Subscription, at as usize, field) {
+            if !follows && !unread.contains(EntityKind::Subscription, at as usize, field) {
                 let kind = || definitions.unknown_scope(scope);
                 issues.push_with(|| Issue::new(self.entity(at), field, kind()));
             }

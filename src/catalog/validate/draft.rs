@@ -1,12 +1,12 @@
 use hashbrown::HashSet;
 
-use crate::catalog::Field;
+use crate::catalog::{EntityKind, Field};
 
 /// An API, product or subscription of which a reader may know only a part.
 ///
-/// A required field that is missing, or a field that cannot be read, is *unread*: the reader reports it, and the rules skip it and check the rest. The
-/// value has anything in its place. Of a list, one element can be unread; it
-/// keeps its place.
+/// A required field that is missing, or a field that cannot be read, is *unread*: the
+/// reader reports it, and the rules skip it and check the rest. The value has anything
+/// in its place. Of a list, one element can be unread; it keeps its place.
 #[derive(Debug)]
 pub(crate) struct Draft<T> {
     pub(crate) value: T,
@@ -23,23 +23,15 @@ impl<T> From<T> for Draft<T> {
 /// The parts of a catalog that could not be read, for the rules between entities.
 #[derive(Debug, Default)]
 pub(crate) struct Unread {
-    fields: HashSet<(Kind, usize, Field)>,
+    fields: HashSet<(EntityKind, usize, Field)>,
     /// Ids are unknown, so that a reference to an unknown id is no finding.
     api_ids: bool,
     product_ids: bool,
     anything: bool,
 }
 
-/// Which list of a catalog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
-    Api,
-    Product,
-    Subscription,
-}
-
 impl Unread {
-    pub(crate) fn insert(&mut self, kind: Kind, index: usize, fields: Vec<Field>) {
+    pub(crate) fn insert(&mut self, kind: EntityKind, index: usize, fields: Vec<Field>) {
         for field in fields {
             self.anything = true;
             if field == Field::Id {
@@ -50,17 +42,17 @@ impl Unread {
     }
 
     /// A whole list, or an entry of it, could not be read.
-    pub(crate) fn insert_ids(&mut self, kind: Kind) {
+    pub(crate) fn insert_ids(&mut self, kind: EntityKind) {
         self.anything = true;
         match kind {
-            Kind::Api => self.api_ids = true,
-            Kind::Product => self.product_ids = true,
-            Kind::Subscription => {}
+            EntityKind::Api => self.api_ids = true,
+            EntityKind::Product => self.product_ids = true,
+            EntityKind::Subscription => {}
         }
     }
 
     /// Takes what another builder could not read. Its lists come behind the own ones.
-    pub(crate) fn append(&mut self, other: Self, first: impl Fn(Kind) -> usize) {
+    pub(crate) fn append(&mut self, other: Self, first: impl Fn(EntityKind) -> usize) {
         self.api_ids |= other.api_ids;
         self.product_ids |= other.product_ids;
         self.anything |= other.anything;
@@ -69,7 +61,7 @@ impl Unread {
         self.fields.extend(moved);
     }
 
-    pub(crate) fn contains(&self, kind: Kind, index: usize, field: Field) -> bool {
+    pub(crate) fn contains(&self, kind: EntityKind, index: usize, field: Field) -> bool {
         !self.fields.is_empty() && self.fields.contains(&(kind, index, field))
     }
 

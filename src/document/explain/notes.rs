@@ -1,7 +1,7 @@
 use std::fmt;
 
+use crate::catalog::EntityKind;
 use crate::document::explain::node::Node;
-use crate::document::reader::List;
 use crate::document::schema::FORMAT;
 
 /// What a problem is about.
@@ -13,16 +13,16 @@ pub(in crate::document) enum Subject {
     Document,
     /// An entry, by its place in the list, from 0.
     Entry {
-        list: List,
+        kind: EntityKind,
         place: usize,
         id: Option<String>,
     },
 }
 
 impl Subject {
-    pub(in crate::document) fn entry(list: List, place: usize, entry: &Node) -> Self {
+    pub(in crate::document) fn entry(kind: EntityKind, place: usize, entry: &Node) -> Self {
         let id = entry.get("id").and_then(Node::text).map(str::to_owned);
-        Self::Entry { list, place, id }
+        Self::Entry { kind, place, id }
     }
 }
 
@@ -30,21 +30,16 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A text that is far too long for an id is cut.
         const LONGEST: usize = 300;
-        let (list, place, id) = match self {
+        let (kind, place, id) = match self {
             Self::Nothing => return Ok(()),
             Self::Document => return f.write_str("the document"),
-            Self::Entry { list, place, id } => (list, place, id),
-        };
-        let entry = match list {
-            List::Apis => "API",
-            List::Products => "product",
-            List::Subscriptions => "subscription",
+            Self::Entry { kind, place, id } => (kind, place, id),
         };
         match id {
-            None => write!(f, "{entry} number {}", place + 1),
+            None => write!(f, "{kind} number {}", place + 1),
             Some(id) => match id.char_indices().nth(LONGEST) {
-                None => write!(f, "{entry} {id:?}"),
-                Some((end, _)) => write!(f, "{entry} {:?}…", &id[..end]),
+                None => write!(f, "{kind} {id:?}"),
+                Some((end, _)) => write!(f, "{kind} {:?}…", &id[..end]),
             },
         }
     }

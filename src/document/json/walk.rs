@@ -2,10 +2,10 @@ use std::borrow::Cow;
 
 use serde::de::{Deserialize, IgnoredAny};
 
-use crate::catalog::{Api, Product, Subscription};
+use crate::catalog::{Api, EntityKind, Product, Subscription};
 use crate::document::BYTE_ORDER_MARK;
 use crate::document::explain::duplicate;
-use crate::document::reader::{Broken, List, Read, Reader, Rules, skip};
+use crate::document::reader::{Broken, Read, Reader, Rules, skip};
 use crate::document::schema::{DOCUMENT, Text};
 
 /// Where a part of a document may begin and end.
@@ -133,7 +133,7 @@ impl<'t> Walk<'t, '_> {
         name_at: usize,
     ) -> Result<Border, Broken> {
         let (first, at) = (self.next(), self.place());
-        let list = List::ALL
+        let list = EntityKind::ALL
             .into_iter()
             .find(|list| Some(*list as usize) == known);
         match (list, first) {
@@ -168,7 +168,7 @@ impl<'t> Walk<'t, '_> {
 
     /// From between two subscriptions on.
     fn subscriptions(&mut self) -> Result<Border, Broken> {
-        if self.entries(List::Subscriptions)? == Border::Subscription {
+        if self.entries(EntityKind::Subscription)? == Border::Subscription {
             return Ok(Border::Subscription);
         }
         if self.finds(b'}') {
@@ -179,7 +179,7 @@ impl<'t> Walk<'t, '_> {
     }
 
     /// The entries of a list, to its end or to that of the text.
-    fn entries(&mut self, list: List) -> Result<Border, Broken> {
+    fn entries(&mut self, list: EntityKind) -> Result<Border, Broken> {
         // A list of anything but tables is not worth looking at.
         let mut is_wrong = false;
         loop {
@@ -193,9 +193,9 @@ impl<'t> Walk<'t, '_> {
             } else {
                 let (text, at) = (self.rest(), self.place());
                 self.at += match list {
-                    List::Apis => self.reader.json::<Api>(text, at),
-                    List::Products => self.reader.json::<Product>(text, at),
-                    List::Subscriptions => self.reader.json::<Subscription>(text, at),
+                    EntityKind::Api => self.reader.json::<Api>(text, at),
+                    EntityKind::Product => self.reader.json::<Product>(text, at),
+                    EntityKind::Subscription => self.reader.json::<Subscription>(text, at),
                 }?;
             }
             if self.finds(b']') {
@@ -203,7 +203,7 @@ impl<'t> Walk<'t, '_> {
             }
             self.expect(b',')?;
             if self.next().is_none() {
-                let is_border = list == List::Subscriptions;
+                let is_border = list == EntityKind::Subscription;
                 return is_border.then_some(Border::Subscription).ok_or(Broken);
             }
         }

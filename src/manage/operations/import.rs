@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::catalog::{
-    Api, Catalog, CatalogBuilder, IssueKind, KeySlot, Product, Scope, Subscription,
+    Api, Catalog, CatalogBuilder, IssueKind, KeySlot, Product, Scope, Subscription, validate,
 };
 use crate::key::KeyDigest;
 use crate::manage::error::FieldIssue;
@@ -353,8 +353,8 @@ impl Work<'_> {
                 secondary_key,
             });
         }
-        for found in after.to_catalog().issues() {
-            issues.push(issue(id, &found.field.to_string(), found.kind));
+        for (field, kind) in validate::subscription(&after.to_catalog(), &[]) {
+            issues.push(issue(id, &field.to_string(), kind));
         }
         if !issues.is_empty() {
             return Ok(());
@@ -463,8 +463,8 @@ fn is_same(record: &SubscriptionRecord, given: &Subscription) -> bool {
 }
 
 fn set_api(record: &mut ApiRecord, given: &Api) {
-    record.display_name = given.given_display_name().map(str::to_owned);
-    record.path = given.given_path().to_owned();
+    record.display_name = given.display_name.clone();
+    record.path = given.path.clone();
     record.subscription_required = given.subscription_required();
     record.key_header = given
         .key_header()
@@ -474,7 +474,7 @@ fn set_api(record: &mut ApiRecord, given: &Api) {
 }
 
 fn set_product(record: &mut ProductRecord, given: &Product) {
-    record.display_name = given.given_display_name().map(str::to_owned);
+    record.display_name = given.display_name.clone();
     record.apis = given.apis().to_vec();
     record.subscription_required = !given.is_open();
     record.published = given.is_published();
@@ -486,7 +486,7 @@ fn set_subscription(
     given: &Subscription,
     now: std::time::SystemTime,
 ) {
-    record.display_name = given.given_display_name().map(str::to_owned);
+    record.display_name = given.display_name.clone();
     record.scopes = given.scopes().to_vec();
     record.owner = given.owner().map(str::to_owned);
     record.state = given.state();

@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 
-use crate::catalog::{Catalog, IssueKind, KeySlot, Scope, State, Subscription, SubscriptionKey};
+use crate::catalog::{
+    Catalog, IssueKind, KeySlot, Scope, State, Subscription, SubscriptionKey, validate,
+};
 use crate::key::KeyDigest;
 use crate::manage::error::FieldIssue;
 use crate::manage::fields::KeyInput;
@@ -88,10 +90,10 @@ impl Work<'_> {
         let probe = probe(after, keys);
         // Keys are only absent if they could not be generated, which is an issue of
         // its own.
-        let broken = probe.issues().into_iter();
-        let broken = broken.filter(|issue| issue.kind != IssueKind::NoKey);
+        let broken = validate::subscription(&probe, &[]).into_iter();
+        let broken = broken.filter(|(_, kind)| *kind != IssueKind::NoKey);
         issues.extend(
-            broken.map(|issue| FieldIssue::new(issue.field.to_string(), issue.kind.to_string())),
+            broken.map(|(field, kind)| FieldIssue::new(field.to_string(), kind.to_string())),
         );
         if let (Some(from), Some(end)) = (after.not_before, after.expires_at)
             && from > end

@@ -69,7 +69,7 @@ impl Database {
                 Ok(_) => return Ok(database),
                 // Another process is making the file: SQLite does not wait for
                 // that as it does for transactions.
-                Err(error) if is_locked(&error) && Instant::now() < end => {
+                Err(error) if is_locked(&error.0) && Instant::now() < end => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(error) => return Err(failed(error)),
@@ -232,9 +232,9 @@ async fn begin_sqlite(writer: &SqlitePool) -> SqlResult<sqlx::Transaction<'stati
         // the connection takes it for open for ever.
         Err(sqlx::Error::InvalidSavePointStatement) => {
             writer.acquire().await?.close().await?;
-            writer.begin_with(BEGIN).await
+            Ok(writer.begin_with(BEGIN).await?)
         }
-        begun => begun,
+        begun => Ok(begun?),
     }
 }
 
@@ -272,11 +272,11 @@ impl SqlTransaction {
     }
 
     pub(crate) async fn commit(self) -> SqlResult<()> {
-        match self {
+        Ok(match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(transaction) => transaction.commit().await,
+            Self::Sqlite(transaction) => transaction.commit().await?,
             #[cfg(feature = "postgres")]
-            Self::Postgres(transaction) => transaction.commit().await,
-        }
+            Self::Postgres(transaction) => transaction.commit().await?,
+        })
     }
 }

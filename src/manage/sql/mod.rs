@@ -13,5 +13,5 @@ mod transaction;
 pub(crate) use database::{Database, SqlTransaction};
 pub(crate) use lists::in_list;
 pub(crate) use repository::SqlRepository;
-pub(crate) use rows::{api, product, read_digest};
-pub(crate) use session::{Row, SqlResult, Value};
+pub(crate) use rows::{api, broken, product, read_digest};
+pub(crate) use session::{Row, SqlError, SqlResult, Value};

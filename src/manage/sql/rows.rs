@@ -2,23 +2,25 @@
 
 use std::time::SystemTime;
 
+use sqlx::error::BoxDynError;
+
 use crate::catalog::KeySlot;
 use crate::key::KeyDigest;
 use crate::manage::audit::{AuditEntry, Outcome};
 use crate::manage::record::{ApiRecord, ProductRecord, RecordRef, SubscriptionRecord};
-use crate::manage::sql::session::{Row, SqlResult, Value};
+use crate::manage::sql::session::{Row, SqlError, SqlResult, Value};
 use crate::manage::stored::{from_micros, to_micros};
 use crate::manage::{Caller, RepositoryError};
 
-impl From<sqlx::Error> for RepositoryError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::with_source("the database could not be read or written", error)
+impl From<SqlError> for RepositoryError {
+    fn from(error: SqlError) -> Self {
+        Self::with_source("the database could not be read or written", error.0)
     }
 }
 
 /// A row that this crate did not write.
-fn broken(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
-    sqlx::Error::Decode(Box::new(error))
+pub(crate) fn broken(error: impl Into<BoxDynError>) -> SqlError {
+    SqlError(sqlx::Error::Decode(error.into()))
 }
 
 pub(crate) fn api(row: &Row) -> SqlResult<ApiRecord> {
@@ -100,7 +102,7 @@ pub(super) fn entry_values(entry: &AuditEntry) -> SqlResult<Vec<Value>> {
 pub(super) fn json(record: &impl serde::Serialize) -> SqlResult<Value> {
     let text = serde_json::to_string(record);
     text.map(Value::from)
-        .map_err(|error| sqlx::Error::Encode(Box::new(error)))
+        .map_err(|error| sqlx::Error::Encode(Box::new(error)).into())
 }
 
 pub(super) fn time(time: SystemTime) -> Value {
@@ -111,5 +113,5 @@ pub(crate) fn read_digest(row: &Row, at: usize) -> SqlResult<KeyDigest> {
     let bytes: Result<[u8; 32], _> = row.bytes(at)?.try_into();
     bytes
         .map(KeyDigest::from_bytes)
-        .map_err(|_| sqlx::Error::Decode("a digest has 32 bytes".into()))
+        .map_err(|_| broken("a digest has 32 bytes"))
 }

@@ -124,7 +124,7 @@ pub(super) async fn migrate(session: &mut Session<'_>, version: usize) -> SqlRes
              use a newer program",
             MIGRATIONS.len()
         );
-        return Err(sqlx::Error::Configuration(message.into()));
+        return Err(sqlx::Error::Configuration(message.into()).into());
     }
     for (at, migration) in MIGRATIONS.iter().enumerate().take(version).skip(done) {
         for statement in migration.split(';') {

@@ -10,7 +10,12 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
-pub(crate) type SqlResult<T> = Result<T, sqlx::Error>;
+/// An error of the driver. Its type is not part of the public API.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct SqlError(#[from] pub(crate) sqlx::Error);
+
+pub(crate) type SqlResult<T> = Result<T, SqlError>;
 
 /// A value of a statement. Each knows its type, also if it is absent.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,12 +128,12 @@ pub(crate) enum Row {
 macro_rules! column {
     ($($name:ident: $type:ty),*) => {
         $(pub(crate) fn $name(&self, at: usize) -> SqlResult<$type> {
-            match self {
+            Ok(match self {
                 #[cfg(feature = "sqlite")]
-                Self::Sqlite(row) => row.try_get(at),
+                Self::Sqlite(row) => row.try_get(at)?,
                 #[cfg(feature = "postgres")]
-                Self::Postgres(row) => row.try_get(at),
-            }
+                Self::Postgres(row) => row.try_get(at)?,
+            })
         })*
     };
 }
@@ -145,12 +150,12 @@ impl Row {
 
     /// A text that is only looked at.
     pub(crate) fn str(&self, at: usize) -> SqlResult<&str> {
-        match self {
+        Ok(match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(row) => row.try_get(at),
+            Self::Sqlite(row) => row.try_get(at)?,
             #[cfg(feature = "postgres")]
-            Self::Postgres(row) => row.try_get(at),
-        }
+            Self::Postgres(row) => row.try_get(at)?,
+        })
     }
 
     /// A number that is never negative.

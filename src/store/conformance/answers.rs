@@ -57,7 +57,7 @@ pub(super) fn fault(expected: Option<&Expected>, said: &Said) -> Option<String> 
 }
 
 fn difference(expected: &Expected, owner: &KeyOwner) -> Option<String> {
-    let (ours, theirs) = (&expected.subscription, &**owner.subscription());
+    let (ours, theirs) = (&expected.subscription, owner.subscription());
     let name = expected.name();
     if ours.id() != theirs.id() {
         let other = theirs.id();

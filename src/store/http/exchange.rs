@@ -1,18 +1,42 @@
 //! One request, one whole answer.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_service::Service;
 
 use crate::store::http::HttpError;
 
 /// The body of a request to the remote server: empty.
-pub type RequestBody = http_body_util::Empty<Bytes>;
+#[derive(Debug, Clone, Default)]
+pub struct RequestBody(());
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(0)
+    }
+}
 
 /// An HTTP client: any [`Service`] from [`Request<RequestBody>`](RequestBody) to
 /// `Response<impl Body>` that can be cloned and sent to other threads. It is

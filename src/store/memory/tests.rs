@@ -21,5 +21,5 @@ fn find(store: &MemoryStore, key: &KeyDigest) -> Option<(Subscription, KeySlot)>
     let Poll::Ready(Ok(found)) = found else {
         panic!("a store in memory waits");
     };
-    found.map(|owner| (Subscription::clone(owner.subscription()), owner.slot()))
+    found.map(|owner| (owner.subscription().clone(), owner.slot()))
 }

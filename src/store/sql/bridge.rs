@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::manage::RepositoryError;
+use crate::manage::sql::SqlError;
 use crate::store::backoff::{Backoff, shortened};
 use crate::store::redis::{RedisPublishError, RedisPublisher};
 use crate::store::replica::describe;
@@ -23,8 +24,8 @@ enum BridgeError {
     Redis(#[from] RedisPublishError),
 }
 
-impl From<sqlx::Error> for BridgeError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<SqlError> for BridgeError {
+    fn from(error: SqlError) -> Self {
         Self::Database(error.into())
     }
 }

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use crate::catalog::Change;
 use crate::key::KeyDigest;
 use crate::manage::RecordKind;
-use crate::manage::sql::{SqlResult, SqlTransaction, Value, api, in_list, product, read_digest};
+use crate::manage::sql::{
+    SqlResult, SqlTransaction, Value, api, broken, in_list, product, read_digest,
+};
 use crate::store::sql::load;
 
 /// More changes than this are not worth following one by one.
@@ -109,9 +111,7 @@ pub(super) async fn changes(
     let mut deleted = HashSet::new();
     for row in &rows {
         let (kind, id) = (row.str(0)?, row.text(1)?);
-        let kind: RecordKind = kind
-            .parse()
-            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        let kind: RecordKind = kind.parse().map_err(broken)?;
         let ids = match kind {
             RecordKind::Api => &mut changed.apis,
             RecordKind::Product => &mut changed.products,

@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use crate::catalog::{Catalog, CatalogBuilder, KeySlot, Metadata, Subscription, SubscriptionKey};
 use crate::manage::RepositoryError;
-use crate::manage::sql::{Row, SqlResult, SqlTransaction, api, product};
+use crate::manage::sql::{Row, SqlResult, SqlTransaction, api, broken, product};
 use crate::manage::stored::from_micros;
 
 /// How many subscriptions are read at once.
@@ -156,8 +156,4 @@ pub(super) fn subscription(row: &Row) -> SqlResult<Subscription> {
         subscription = subscription.with_metadata(Metadata::from(stored.metadata));
     }
     Ok(subscription)
-}
-
-fn broken(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
-    sqlx::Error::Decode(Box::new(error))
 }

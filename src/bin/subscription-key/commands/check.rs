@@ -3,7 +3,7 @@ use std::time::SystemTime;
 
 use annotate_snippets::{AnnotationKind, Level as Marker, Renderer, Snippet};
 use serde::Serialize;
-use tower_subscription_key::catalog::{Entity, Field, KeySlot};
+use tower_subscription_key::catalog::{Field, KeySlot};
 use tower_subscription_key::document::{HostKeys, Position, Positions};
 use tower_subscription_key::lint::{self, Finding, Level};
 
@@ -128,10 +128,7 @@ fn report(finding: &Finding, position: Option<Position>) -> Report {
     Report {
         code: finding.code().to_string(),
         level: finding.level().as_str(),
-        entity: match finding.entity() {
-            Entity::Catalog => None,
-            entity => Some(entity.to_string()),
-        },
+        entity: Some(finding.entity().to_string()),
         field: finding.field().map(str::to_owned),
         line: position.as_ref().map(|position| position.line),
         column: position.as_ref().map(|position| position.column),

@@ -96,7 +96,7 @@ impl Remote {
         match self.flaw {
             Flaw::ActiveOnly if !active => None,
             Flaw::FirstSlot => Some(KeyOwner::new(
-                Arc::clone(owner.subscription()),
+                owner.subscription().clone(),
                 KeySlot::Primary,
             )),
             _ => Some(owner),

@@ -2,7 +2,7 @@
 
 use crate::access::tests::naive::Plain;
 use crate::catalog::{
-    Api, CatalogError, Entity, Field, IdError, IssueKind, KeyTextError, Product, Scope,
+    Api, CatalogError, Entity, Field, IdError, Issue, IssueKind, KeyTextError, Product, Scope,
     Subscription,
 };
 use crate::key::{KeyDigest, Presented};
@@ -11,19 +11,18 @@ pub(super) type Rejection = Vec<(String, Field, String)>;
 
 /// The store's refusal without the places, which the lists do not count alike.
 pub(super) fn refusal(error: &CatalogError) -> Rejection {
-    let id = |entity: &Entity| match entity {
-        Entity::Catalog => "catalog".to_owned(),
-        Entity::Api { id, .. } => format!("api {id}"),
-        Entity::Product { id, .. } => format!("product {id}"),
-        Entity::Subscription { id, .. } => format!("subscription {id}"),
+    let id = |entity: &Entity| format!("{} {}", entity.kind, entity.id);
+    let place = |issue: &Issue| match &issue.entity {
+        Some(entity) => id(entity),
+        None => "catalog".to_owned(),
     };
     let issues = error.issues().iter();
     let mut refusal: Rejection = issues
         .map(|issue| match &issue.kind {
-            IssueKind::InUse { by } => (id(&issue.entity), issue.field, id(by)),
-            IssueKind::Path(_) => (id(&issue.entity), issue.field, "Path".to_owned()),
+            IssueKind::InUse { by } => (place(issue), issue.field, id(by)),
+            IssueKind::Path(_) => (place(issue), issue.field, "Path".to_owned()),
             kind => (
-                id(&issue.entity),
+                place(issue),
                 issue.field,
                 format!("{:?}", without_advice(kind)),
             ),
@@ -120,14 +119,14 @@ impl Plain {
     pub(super) fn put_api(&mut self, new: &Api) -> Result<(), Rejection> {
         let apis = put(&self.apis, new.clone(), |api| api.id() == new.id());
         if !["", "/"].contains(&new.path()) && !new.path().starts_with('/') {
-            let place = format!("api {}", new.id());
+            let place = format!("API {}", new.id());
             return Err(vec![(place, Field::Path, "Path".to_owned())]);
         }
         for (at, api) in apis.iter().enumerate() {
             if let Some(other) = apis[..at].iter().find(|other| other.path() == api.path()) {
                 let other = other.id().to_owned();
                 let kind = format!("{:?}", IssueKind::DuplicatePath { other });
-                return Err(vec![(format!("api {}", api.id()), Field::Path, kind)]);
+                return Err(vec![(format!("API {}", api.id()), Field::Path, kind)]);
             }
         }
         self.apis = apis;

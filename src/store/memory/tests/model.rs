@@ -60,7 +60,7 @@ impl Life {
                 if there && users.is_empty() && model.apis.len() == 1 {
                     users.push(format!("{:?}", IssueKind::LastApi));
                 }
-                if removed(store.remove_api(id), there, users, &format!("api {id}")) {
+                if removed(store.remove_api(id), there, users, &format!("API {id}")) {
                     model.apis.retain(|api| api.id() != *id);
                 }
             }
