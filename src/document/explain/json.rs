@@ -32,7 +32,7 @@ pub(in crate::document) fn syntax_error(text: &str) -> Option<(usize, String)> {
 }
 
 /// The tree of a value of which the syntax is right, and that is at `base` in its
-/// document and so deep in it. `None`: a text in it is no text after all.
+/// document and so deep in it. `None`: it is too deep, or a text in it is no text.
 pub(in crate::document) fn tree(
     text: &str,
     base: usize,
@@ -62,7 +62,7 @@ impl Tree<'_> {
             b'"' => Value::Text(self.text(raw)?),
             b'[' | b'{' if depth > MAX_DEPTH => {
                 self.notes.push(at, TOO_DEEP);
-                Value::Refused
+                return None;
             }
             b'[' => {
                 let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
