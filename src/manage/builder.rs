@@ -3,12 +3,12 @@ use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
-use crate::catalog::KeySlot;
 use crate::manage::memory::MemoryRepository;
 use crate::manage::operations::new_master;
-use crate::manage::repository::{Repository, SealedKey};
+use crate::manage::record::KeyRecord;
+use crate::manage::repository::{Repository, SealedKeys};
 use crate::manage::seal::Sealer;
-use crate::manage::{Manage, ManageError, Secret, Shared, SubscriptionRecord};
+use crate::manage::{Manage, ManageError, SLOTS, Secret, Shared, SubscriptionRecord};
 
 /// Opens a [`Manage`]. Made by [`Manage::builder`].
 #[must_use = "a builder does nothing until it opens a repository"]
@@ -38,7 +38,7 @@ impl ManageBuilder {
     pub fn in_memory(self) -> Result<Manage, ManageError> {
         let sealer = self.sealer();
         let (master, sealed) = master(sealer.as_ref())?;
-        Ok(manage(MemoryRepository::new(master, sealed), sealer))
+        Ok(manage(MemoryRepository::new(master, &sealed), sealer))
     }
 
     /// Opens the database at a path (SQLite) or a `postgres://` URL.
@@ -56,7 +56,7 @@ impl ManageBuilder {
         let sealer = self.sealer();
         let (master, sealed) = master(sealer.as_ref())?;
         let repository =
-            super::sql::SqlRepository::open(target, master, sealed, sealer.as_ref()).await?;
+            super::sql::SqlRepository::open(target, master, &sealed, sealer.as_ref()).await?;
         Ok(manage(repository, sealer))
     }
 
@@ -73,15 +73,15 @@ fn manage(repository: impl Repository + 'static, sealer: Option<Sealer>) -> Mana
 
 /// The all-access subscription of a new database, with keys that are shown to no
 /// one.
-fn master(sealer: Option<&Sealer>) -> Result<(SubscriptionRecord, Vec<SealedKey>), ManageError> {
-    let (primary, secondary) = (Secret::random(), Secret::random());
-    let record = new_master(primary.digest(), secondary.digest(), SystemTime::now());
-    let mut keys = Vec::new();
-    if let Some(sealer) = sealer {
-        for (slot, key) in [(KeySlot::Primary, primary), (KeySlot::Secondary, secondary)] {
-            let (digest, sealed) = (key.digest(), sealer.seal(&record.id, slot, &key)?);
-            keys.push(SealedKey { digest, sealed });
+fn master(sealer: Option<&Sealer>) -> Result<(SubscriptionRecord, SealedKeys), ManageError> {
+    let mut record = new_master(SystemTime::now());
+    let mut sealed = SealedKeys::new();
+    for slot in SLOTS {
+        let key = Secret::random();
+        *record.key_mut(slot) = Some(KeyRecord::new(key.digest(), record.created_at));
+        if let Some(sealer) = sealer {
+            sealed.insert(key.digest(), sealer.seal(&record.id, slot, &key)?);
         }
     }
-    Ok((record, keys))
+    Ok((record, sealed))
 }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::manage::{ManageError, ProductRecord, SubscriptionRecord};
+
 /// On behalf of which person or program an operation is made.
 ///
 /// Authentication is the job of the face (REST, page, tool); the rules only ask
@@ -47,6 +49,28 @@ impl Caller {
             Self::Publisher(_) => None,
             Self::Owner(id) => Some(id),
         }
+    }
+
+    /// Refuses callers other than publishers.
+    pub(crate) fn only_publishers(&self, action: &str) -> Result<(), ManageError> {
+        match self {
+            Self::Publisher(_) => Ok(()),
+            Self::Owner(_) => Err(ManageError::Forbidden {
+                caller: self.to_string(),
+                action: action.to_owned(),
+            }),
+        }
+    }
+
+    /// Whether a product exists to the caller.
+    pub(crate) fn sees_product(&self, product: &ProductRecord) -> bool {
+        self.as_owner().is_none() || product.is_offered()
+    }
+
+    /// Whether a subscription exists to the caller.
+    pub(crate) fn sees(&self, subscription: &SubscriptionRecord) -> bool {
+        self.as_owner()
+            .is_none_or(|owner| subscription.owner.as_deref() == Some(owner))
     }
 }
 

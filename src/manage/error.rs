@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::catalog::State;
+use crate::catalog::{Field, IssueKind, State};
 use crate::manage::{Operation, RecordRef};
 
 /// The reason why an operation was refused, or could not be made. A refused
@@ -156,6 +156,11 @@ impl FieldIssue {
     pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         let (field, message) = (field.into(), message.into());
         Self { field, message }
+    }
+
+    /// A broken rule of the catalog.
+    pub(crate) fn broken(field: &Field, kind: &IssueKind) -> Self {
+        Self::new(field.to_string(), kind.to_string())
     }
 }
 

@@ -2,9 +2,9 @@ use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
-use crate::catalog::{Metadata, Scope, State};
+use crate::catalog::{KeySlot, Metadata, Scope, State};
 use crate::key::KeyDigest;
-use crate::manage::FieldIssue;
+use crate::manage::{FieldIssue, Secret, stored};
 
 /// What an update does with a value that is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,25 +27,35 @@ impl<T> Set<T> {
             Self::To(value) => Set::To(other(value)),
         }
     }
+}
 
+impl<T: Clone> Set<T> {
     /// The value after the update.
-    pub(crate) fn apply(self, value: &mut Option<T>) {
+    pub(crate) fn apply(&self, value: &mut Option<T>) {
         match self {
             Self::Keep => {}
             Self::Clear => *value = None,
-            Self::To(new) => *value = Some(new),
+            Self::To(new) => *value = Some(new.clone()),
+        }
+    }
+
+    /// Same as `apply`, for a value with a default that counts as absent.
+    pub(crate) fn apply_or_default(&self, value: &mut T)
+    where
+        T: Default,
+    {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *value = T::default(),
+            Self::To(new) => value.clone_from(new),
         }
     }
 }
 
-impl<T: Default> Set<T> {
-    /// Same as `apply`, for a value with a default that counts as absent.
-    pub(crate) fn apply_or_default(self, value: &mut T) {
-        match self {
-            Self::Keep => {}
-            Self::Clear => *value = T::default(),
-            Self::To(new) => *value = new,
-        }
+impl Set<SystemTime> {
+    /// Same as `apply`, to the time as a repository gives it back.
+    pub(crate) fn apply_rounded(&self, value: &mut Option<SystemTime>) {
+        self.clone().map(stored::rounded).apply(value);
     }
 }
 
@@ -166,33 +176,32 @@ pub struct SubscriptionFields {
     pub issues: Vec<FieldIssue>,
 }
 
+impl SubscriptionFields {
+    /// The key that the fields set in the given slot.
+    pub(crate) fn key(&self, slot: KeySlot) -> Option<&KeyInput> {
+        match slot {
+            KeySlot::Primary => self.primary_key.as_ref(),
+            KeySlot::Secondary => self.secondary_key.as_ref(),
+        }
+    }
+}
+
 /// A key that is set by hand. `Debug` shows nothing of it.
 #[derive(Debug, Clone)]
 pub struct KeyInput {
     pub(crate) digest: KeyDigest,
-    pub(crate) text: Option<Hidden>,
+    pub(crate) text: Option<Secret>,
     pub(crate) expires_at: Set<SystemTime>,
-}
-
-/// Text that is wiped after use.
-#[derive(Clone)]
-pub(crate) struct Hidden(pub(crate) Zeroizing<String>);
-
-impl std::fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("..")
-    }
 }
 
 impl KeyInput {
     /// The key itself.
     #[must_use]
     pub fn text(key: impl Into<String>) -> Self {
-        let key = Zeroizing::new(key.into());
+        let key = Secret::new(Zeroizing::new(key.into()));
         Self {
-            digest: KeyDigest::of(key.as_bytes()),
-            text: Some(Hidden(key)),
-            expires_at: Set::Keep,
+            text: Some(key.clone()),
+            ..Self::digest(key.digest())
         }
     }
 

@@ -15,9 +15,10 @@ use crate::key::KeyDigest;
 use crate::manage::Replica;
 use crate::manage::audit::{AuditEntry, AuditQuery, Outcome};
 use crate::manage::filter::{Filtered, ListQuery, Order, Page};
-use crate::manage::record::{ApiRecord, ProductRecord, RecordKind, RecordRef, SubscriptionRecord};
+use crate::manage::record::{ApiRecord, ProductRecord, SubscriptionRecord};
+use crate::manage::reference::{RecordKind, RecordRef};
 use crate::manage::repository::{
-    Answer, Counted, REFUSED_KEPT, Repository, SealedKey, SubscriptionPut, Transaction,
+    Answer, Counted, REFUSED_KEPT, Repository, SealedKeys, SubscriptionPut, Transaction,
 };
 
 #[derive(Clone, Default)]
@@ -46,13 +47,11 @@ pub(super) struct MemoryRepository {
 
 impl MemoryRepository {
     /// A new database with its all-access subscription.
-    pub(super) fn new(master: SubscriptionRecord, sealed: Vec<SealedKey>) -> Self {
+    pub(super) fn new(master: SubscriptionRecord, sealed: &SealedKeys) -> Self {
         let mut tables = Tables::default();
-        tables.put(&SubscriptionPut {
-            before: None,
-            after: master,
-            sealed,
-        });
+        let before = None;
+        let after = master;
+        tables.put(&SubscriptionPut { before, after }, sealed);
         Self {
             tables: Arc::new(ArcSwap::from_pointee(tables)),
             writer: Arc::default(),
@@ -260,9 +259,13 @@ impl Transaction for MemoryTransaction {
         answer(())
     }
 
-    fn put_subscriptions<'a>(&'a mut self, changes: &'a [SubscriptionPut]) -> Answer<'a, ()> {
+    fn put_subscriptions<'a>(
+        &'a mut self,
+        changes: &'a [SubscriptionPut],
+        sealed: &'a SealedKeys,
+    ) -> Answer<'a, ()> {
         for change in changes {
-            self.tables.put(change);
+            self.tables.put(change, sealed);
         }
         answer(())
     }
@@ -283,14 +286,12 @@ impl Transaction for MemoryTransaction {
         answer(())
     }
 
-    fn sealed_keys<'a>(&'a mut self, id: &'a str) -> Answer<'a, Vec<SealedKey>> {
-        let Some(record) = self.tables.subscriptions.get(id) else {
-            return answer(Vec::new());
-        };
-        let sealed = record.all_keys().filter_map(|(_, _, key)| {
-            let sealed = self.tables.keys.get(&key.digest)?.sealed.clone()?;
-            let digest = key.digest;
-            Some(SealedKey { digest, sealed })
+    fn sealed_keys<'a>(&'a mut self, id: &'a str) -> Answer<'a, SealedKeys> {
+        let record = self.tables.subscriptions.get(id);
+        let keys = record.into_iter().flat_map(SubscriptionRecord::all_keys);
+        let sealed = keys.filter_map(|(_, _, key)| {
+            let known = self.tables.keys.get(&key.digest)?;
+            Some((key.digest, known.sealed.clone()?))
         });
         answer(sealed.collect())
     }
@@ -309,46 +310,34 @@ impl Transaction for MemoryTransaction {
 }
 
 impl Tables {
-    fn put(&mut self, change: &SubscriptionPut) {
+    fn put(&mut self, change: &SubscriptionPut, sealed: &SealedKeys) {
+        let after = &change.after;
         if let Some(before) = &change.before {
-            self.drop_keys(before, Some(&change.after));
+            self.drop_keys(before, Some(after));
         }
-        for (slot, retired, key) in change.after.all_keys() {
-            let known = self.keys.get(&key.digest);
-            let unchanged = known.filter(|known| {
-                !retired && known.subscription == change.after.id && known.slot == slot
-            });
-            let sealed = change
-                .sealed
-                .iter()
-                .find(|sealed| sealed.digest == key.digest);
-            let sealed = match (sealed, unchanged) {
-                (Some(sealed), _) => Some(sealed.sealed.clone()),
-                (None, Some(known)) => known.sealed.clone(),
-                (None, None) => None,
-            };
-            let subscription = change.after.id.clone();
-            let key_row = Key {
-                subscription,
+        for (slot, retired, key) in after.all_keys() {
+            let known = self
+                .keys
+                .get(&key.digest)
+                .filter(|known| !retired && known.subscription == after.id && known.slot == slot);
+            let known = known.and_then(|known| known.sealed.as_ref());
+            let row = Key {
+                subscription: after.id.clone(),
                 slot,
-                sealed,
+                sealed: sealed.get(&key.digest).or(known).cloned(),
             };
-            self.keys.insert_mut(key.digest, key_row);
+            self.keys.insert_mut(key.digest, row);
         }
-        let after = change.after.clone();
-        self.subscriptions.insert_mut(after.id.clone(), after);
+        self.subscriptions
+            .insert_mut(after.id.clone(), after.clone());
     }
 
     /// Removes the keys that the subscription had and no longer has.
     fn drop_keys(&mut self, before: &SubscriptionRecord, after: Option<&SubscriptionRecord>) {
         for (_, _, key) in before.all_keys() {
-            let kept = after.is_some_and(|after| {
-                after
-                    .all_keys()
-                    .any(|(_, _, other)| other.digest == key.digest)
-            });
+            let is_kept = after.is_some_and(|after| after.holds(&key.digest));
             let holder = self.keys.get(&key.digest);
-            if !kept && holder.is_some_and(|holder| holder.subscription == before.id) {
+            if !is_kept && holder.is_some_and(|holder| holder.subscription == before.id) {
                 self.keys.remove_mut(&key.digest);
             }
         }

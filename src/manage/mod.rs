@@ -37,6 +37,7 @@ mod filter;
 mod memory;
 mod operations;
 mod record;
+mod reference;
 pub(crate) mod repository;
 #[cfg(feature = "rest")]
 pub mod rest;
@@ -63,11 +64,15 @@ pub use operations::{
     Changed, Deletion, Import, ImportOptions, Imported, NewKeys, Put, PutSubscription, Regenerated,
     Rotation, Secrets, Transition,
 };
-pub use record::{ApiRecord, KeyRecord, ProductRecord, RecordKind, RecordRef, SubscriptionRecord};
+pub use record::{ApiRecord, KeyRecord, ProductRecord, SubscriptionRecord};
+pub use reference::{RecordKind, RecordRef};
 pub use secret::Secret;
 
-use repository::{Repository, SealedKey};
+use repository::Repository;
 use seal::Sealer;
+
+/// Both slots.
+pub(crate) const SLOTS: [KeySlot; 2] = [KeySlot::Primary, KeySlot::Secondary];
 
 /// A control plane: all rules of management over a repository.
 ///
@@ -116,24 +121,6 @@ impl Manage {
 
     fn now(&self) -> SystemTime {
         SystemTime::now()
-    }
-
-    /// The key as it is stored, if keys can be read back.
-    fn seal(
-        &self,
-        id: &str,
-        slot: KeySlot,
-        key: &Secret,
-    ) -> Result<Option<SealedKey>, ManageError> {
-        let Some(sealer) = &self.shared.sealer else {
-            return Ok(None);
-        };
-        let (digest, sealed) = (key.digest(), sealer.seal(id, slot, key)?);
-        Ok(Some(SealedKey { digest, sealed }))
-    }
-
-    fn unseal(&self, id: &str, slot: KeySlot, sealed: &SealedKey) -> Option<Secret> {
-        self.shared.sealer.as_ref()?.open(id, slot, &sealed.sealed)
     }
 }
 

@@ -1,6 +1,4 @@
 use std::borrow::Cow;
-use std::fmt;
-use std::str::FromStr;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -9,69 +7,8 @@ use crate::catalog::{
     Api, KeySlot, Metadata, Product, Scope, State, Subscription, SubscriptionKey,
 };
 use crate::key::{KeyDigest, KeyHeader, KeyQuery};
-use crate::manage::audit::UnknownWord;
 use crate::manage::filter::{FilterField, Filtered};
-use crate::manage::stored;
-
-words! {
-    /// The kinds of records.
-    RecordKind, "kind of record" {
-        /// An API.
-        Api = "api",
-        /// A product.
-        Product = "product",
-        /// A subscription.
-        Subscription = "subscription",
-        /// The catalog as a whole: what an import was to change.
-        Catalog = "catalog",
-    }
-}
-
-/// A record by its kind and id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RecordRef {
-    /// The kind.
-    pub kind: RecordKind,
-    /// The id.
-    pub id: String,
-}
-
-impl RecordRef {
-    /// The API with the given id.
-    pub fn api(id: impl Into<String>) -> Self {
-        let (kind, id) = (RecordKind::Api, id.into());
-        Self { kind, id }
-    }
-
-    /// The product with the given id.
-    pub fn product(id: impl Into<String>) -> Self {
-        let (kind, id) = (RecordKind::Product, id.into());
-        Self { kind, id }
-    }
-
-    /// The subscription with the given id.
-    pub fn subscription(id: impl Into<String>) -> Self {
-        let (kind, id) = (RecordKind::Subscription, id.into());
-        Self { kind, id }
-    }
-}
-
-impl RecordRef {
-    /// The catalog as a whole.
-    pub(crate) fn catalog() -> Self {
-        let (kind, id) = (RecordKind::Catalog, String::new());
-        Self { kind, id }
-    }
-}
-
-impl fmt::Display for RecordRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.kind == RecordKind::Catalog {
-            return f.write_str("the catalog");
-        }
-        write!(f, "{} {:?}", self.kind, self.id)
-    }
-}
+use crate::manage::{SLOTS, stored};
 
 /// An API, with data that only management needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,11 +30,7 @@ pub struct ApiRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_query: Option<String>,
     /// Free-form values for later layers.
-    #[serde(
-        default,
-        skip_serializing_if = "Metadata::is_empty",
-        with = "stored::metadata"
-    )]
+    #[serde(default, skip_serializing_if = "Metadata::is_empty", with = "stored")]
     pub metadata: Metadata,
     /// A description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,10 +52,10 @@ pub struct ApiRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_revision: Option<String>,
     /// The time of creation.
-    #[serde(with = "stored::time")]
+    #[serde(with = "stored")]
     pub created_at: SystemTime,
     /// The time of the last change.
-    #[serde(with = "stored::time")]
+    #[serde(with = "stored")]
     pub updated_at: SystemTime,
     /// Counts the changes of the record.
     pub version: u64,
@@ -147,11 +80,7 @@ pub struct ProductRecord {
     /// Whether owners see it.
     pub published: bool,
     /// Free-form values for later layers.
-    #[serde(
-        default,
-        skip_serializing_if = "Metadata::is_empty",
-        with = "stored::metadata"
-    )]
+    #[serde(default, skip_serializing_if = "Metadata::is_empty", with = "stored")]
     pub metadata: Metadata,
     /// A description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,10 +94,10 @@ pub struct ProductRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscriptions_limit: Option<u32>,
     /// The time of creation.
-    #[serde(with = "stored::time")]
+    #[serde(with = "stored")]
     pub created_at: SystemTime,
     /// The time of the last change.
-    #[serde(with = "stored::time")]
+    #[serde(with = "stored")]
     pub updated_at: SystemTime,
     /// Counts the changes of the record.
     pub version: u64,
@@ -187,13 +116,13 @@ pub struct SubscriptionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// What it opens, never empty.
-    #[serde(with = "stored::scopes")]
+    #[serde(with = "stored")]
     pub scopes: Vec<Scope>,
     /// The owner. `None`: standalone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The state. An active subscription that has ended reads as expired.
-    #[serde(with = "stored::state")]
+    #[serde(with = "stored")]
     pub state: State,
     /// A comment on the state, such as the reason of a rejection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,43 +140,34 @@ pub struct SubscriptionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired_secondary_key: Option<KeyRecord>,
     /// The time from which it opens anything.
-    #[serde(with = "stored::optional_time")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "stored")]
     pub not_before: Option<SystemTime>,
     /// The end of its validity.
-    #[serde(with = "stored::optional_time")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "stored")]
     pub expires_at: Option<SystemTime>,
     /// Free-form values for later layers.
-    #[serde(
-        default,
-        skip_serializing_if = "Metadata::is_empty",
-        with = "stored::metadata"
-    )]
+    #[serde(default, skip_serializing_if = "Metadata::is_empty", with = "stored")]
     pub metadata: Metadata,
     /// A description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The first time that it was active.
-    #[serde(with = "stored::optional_time")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "stored")]
     pub started_at: Option<SystemTime>,
     /// The time at which it was cancelled or expired.
-    #[serde(with = "stored::optional_time")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "stored")]
     pub ended_at: Option<SystemTime>,
     /// The time at which its owner accepted the product's terms.
-    #[serde(with = "stored::optional_time")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "stored")]
     pub terms_accepted_at: Option<SystemTime>,
     /// Kept for clients, without effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_tracing: Option<bool>,
     /// The time of creation.
-    #[serde(with = "stored::time")]
+    #[serde(with = "stored")]
     pub created_at: SystemTime,
     /// The time of the last change.
-    #[serde(with = "stored::time")]
+    #[serde(with = "stored")]
     pub updated_at: SystemTime,
     /// Counts the changes of the record.
     pub version: u64,
@@ -260,14 +180,13 @@ pub struct SubscriptionRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct KeyRecord {
-    #[serde(with = "stored::digest")]
+    #[serde(with = "stored")]
     pub(crate) digest: KeyDigest,
     /// The time from which the key no longer works.
-    #[serde(with = "stored::optional_time")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "stored")]
     pub expires_at: Option<SystemTime>,
     /// The time at which the slot got this key.
-    #[serde(with = "stored::time")]
+    #[serde(with = "stored")]
     pub created_at: SystemTime,
     /// The time at which the slot was last used, to the minute. Set for the keys
     /// that are in their slots, not for replaced ones.
@@ -418,55 +337,43 @@ impl SubscriptionRecord {
 
     /// Removes replaced keys after the end of their grace period.
     pub(crate) fn drop_ended_keys(&mut self, now: SystemTime) {
-        for slot in [KeySlot::Primary, KeySlot::Secondary] {
+        for slot in SLOTS {
             self.retired_key_mut(slot).take_if(|key| key.has_ended(now));
         }
     }
 
     /// Every key with its slot, and whether it is a replaced one.
     pub(crate) fn all_keys(&self) -> impl Iterator<Item = (KeySlot, bool, &KeyRecord)> {
-        [KeySlot::Primary, KeySlot::Secondary]
-            .into_iter()
-            .flat_map(|slot| {
-                let current = self.key(slot).map(|key| (slot, false, key));
-                let retired = self.retired_key(slot).map(|key| (slot, true, key));
-                current.into_iter().chain(retired)
-            })
+        SLOTS.into_iter().flat_map(|slot| {
+            let current = self.key(slot).map(|key| (slot, false, key));
+            let retired = self.retired_key(slot).map(|key| (slot, true, key));
+            current.into_iter().chain(retired)
+        })
+    }
+
+    /// Whether one of its keys has the digest.
+    pub(crate) fn holds(&self, digest: &KeyDigest) -> bool {
+        self.all_keys().any(|(_, _, key)| key.digest == *digest)
     }
 
     /// The subscription as the catalog has it.
     #[must_use]
     pub fn to_catalog(&self) -> Subscription {
-        let mut subscription = Subscription::new(&*self.id)
-            .with_state(self.state)
-            .with_metadata(self.metadata.clone());
-        if let Some(name) = &self.display_name {
-            subscription = subscription.with_display_name(name);
+        let key = |key: &Option<KeyRecord>| key.as_ref().map(KeyRecord::to_catalog);
+        let retired = [&self.retired_primary_key, &self.retired_secondary_key];
+        Subscription {
+            id: self.id.clone(),
+            display_name: self.display_name.clone(),
+            scopes: self.scopes.clone(),
+            owner: self.owner.clone(),
+            state: self.state,
+            primary_key: key(&self.primary_key),
+            secondary_key: key(&self.secondary_key),
+            retired_keys: retired.map(|retired| key(retired).map(Box::new)),
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+            metadata: self.metadata.clone(),
         }
-        if let Some(owner) = &self.owner {
-            subscription = subscription.with_owner(owner);
-        }
-        for scope in &self.scopes {
-            subscription = subscription.with_scope(scope.clone());
-        }
-        if let Some(key) = &self.primary_key {
-            subscription = subscription.with_primary_key(key.to_catalog());
-        }
-        if let Some(key) = &self.secondary_key {
-            subscription = subscription.with_secondary_key(key.to_catalog());
-        }
-        for slot in [KeySlot::Primary, KeySlot::Secondary] {
-            if let Some(key) = self.retired_key(slot) {
-                subscription = subscription.with_retired_key(slot, key.to_catalog());
-            }
-        }
-        if let Some(from) = self.not_before {
-            subscription = subscription.with_not_before(from);
-        }
-        if let Some(end) = self.expires_at {
-            subscription = subscription.with_expiry(end);
-        }
-        subscription
     }
 }
 
@@ -484,28 +391,23 @@ impl Filtered for ProductRecord {
 
 impl Filtered for SubscriptionRecord {
     fn values(&self, field: FilterField) -> Vec<Cow<'_, str>> {
-        let optional = |value: &'_ Option<String>| -> Cow<'_, str> {
-            Cow::Owned(value.clone().unwrap_or_default())
-        };
+        let optional = |value: &'_ Option<String>| Cow::Owned(value.clone().unwrap_or_default());
+        let scopes = self.scopes.iter();
         match field {
             FilterField::StateComment => vec![optional(&self.state_comment)],
             FilterField::Owner => vec![optional(&self.owner)],
             FilterField::State => vec![self.state.as_str().into()],
-            FilterField::Scope => self
-                .scopes
-                .iter()
-                .map(|scope| scope.to_string().into())
-                .collect(),
-            FilterField::Product => self
-                .scopes
-                .iter()
-                .filter_map(|scope| match scope {
-                    Scope::Product(id) => Some(id.into()),
-                    _ => None,
-                })
-                .collect(),
+            FilterField::Scope => scopes.map(|scope| scope.to_string().into()).collect(),
+            FilterField::Product => scopes.filter_map(product_of).collect(),
             _ => common(field, &self.id, self.display_name()),
         }
+    }
+}
+
+fn product_of(scope: &Scope) -> Option<Cow<'_, str>> {
+    match scope {
+        Scope::Product(id) => Some(id.into()),
+        _ => None,
     }
 }
 

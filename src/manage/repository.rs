@@ -10,7 +10,8 @@ use crate::catalog::Scope;
 use crate::key::KeyDigest;
 use crate::manage::audit::{AuditEntry, AuditQuery};
 use crate::manage::filter::{ListQuery, Page};
-use crate::manage::record::{ApiRecord, ProductRecord, RecordKind, RecordRef, SubscriptionRecord};
+use crate::manage::record::{ApiRecord, ProductRecord, SubscriptionRecord};
+use crate::manage::reference::{RecordKind, RecordRef};
 use crate::manage::{Replica, RepositoryError};
 
 /// How many entries of refused operations the audit trail keeps.
@@ -86,12 +87,17 @@ pub(crate) trait Transaction: Send {
 
     fn put_api<'a>(&'a mut self, record: &'a ApiRecord, is_new: bool) -> Answer<'a, ()>;
     fn put_product<'a>(&'a mut self, record: &'a ProductRecord, is_new: bool) -> Answer<'a, ()>;
-    fn put_subscriptions<'a>(&'a mut self, changes: &'a [SubscriptionPut]) -> Answer<'a, ()>;
+    /// Writes subscriptions, and the encrypted texts of those of their keys that are new.
+    fn put_subscriptions<'a>(
+        &'a mut self,
+        changes: &'a [SubscriptionPut],
+        sealed: &'a SealedKeys,
+    ) -> Answer<'a, ()>;
     /// Deletes the record, which has the given version.
     fn delete<'a>(&'a mut self, record: &'a RecordRef, version: u64) -> Answer<'a, ()>;
 
-    /// The encrypted keys of the slots of a subscription.
-    fn sealed_keys<'a>(&'a mut self, id: &'a str) -> Answer<'a, Vec<SealedKey>>;
+    /// The encrypted keys of a subscription.
+    fn sealed_keys<'a>(&'a mut self, id: &'a str) -> Answer<'a, SealedKeys>;
 
     /// Writes the entries and commits. `counts`: whether the transaction takes
     /// its number.
@@ -115,13 +121,7 @@ pub(crate) struct Counted<'a> {
 pub(crate) struct SubscriptionPut {
     pub(crate) before: Option<SubscriptionRecord>,
     pub(crate) after: SubscriptionRecord,
-    /// The encrypted texts of those keys that this change sets.
-    pub(crate) sealed: Vec<SealedKey>,
 }
 
-/// The encrypted text of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SealedKey {
-    pub(crate) digest: KeyDigest,
-    pub(crate) sealed: Vec<u8>,
-}
+/// The encrypted texts of keys, by the digests of the keys.
+pub(crate) type SealedKeys = HashMap<KeyDigest, Vec<u8>>;

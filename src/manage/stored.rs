@@ -1,7 +1,9 @@
 //! How values of the catalog are written into a repository and into audit entries.
 
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -41,110 +43,58 @@ pub(crate) fn time_text(time: SystemTime) -> String {
     jiff::Timestamp::from_microsecond(micros).map_or_else(|_| String::new(), |at| at.to_string())
 }
 
-pub(super) mod time {
-    use super::*;
+/// A value that is written in another form: `#[serde(with = "stored")]`.
+pub(super) trait Stored: Sized {
+    type Form: Serialize + DeserializeOwned;
 
-    pub(in super::super) fn serialize<S: Serializer>(
-        time: &SystemTime,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        to_micros(*time).serialize(serializer)
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<SystemTime, D::Error> {
-        i64::deserialize(deserializer).map(from_micros)
-    }
+    fn to_form(&self) -> Self::Form;
+    fn from_form(form: Self::Form) -> Result<Self, String>;
 }
 
-pub(super) mod optional_time {
-    use super::*;
-
-    pub(in super::super) fn serialize<S: Serializer>(
-        time: &Option<SystemTime>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        time.map(to_micros).serialize(serializer)
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<SystemTime>, D::Error> {
-        Ok(Option::<i64>::deserialize(deserializer)?.map(from_micros))
-    }
+pub(super) fn serialize<T: Stored, S: Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    value.to_form().serialize(serializer)
 }
 
-pub(super) mod metadata {
-    use super::*;
-
-    pub(in super::super) fn serialize<S: Serializer>(
-        metadata: &Metadata,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        metadata.values().serialize(serializer)
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Metadata, D::Error> {
-        Map::<String, Value>::deserialize(deserializer).map(Into::into)
-    }
+pub(super) fn deserialize<'de, T: Stored, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    T::from_form(T::Form::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-pub(super) mod scopes {
-    use super::*;
+macro_rules! stored {
+    ($($type:ty as $form:ty: $to:expr, $from:expr;)*) => {
+        $(impl Stored for $type {
+            type Form = $form;
 
-    pub(in super::super) fn serialize<S: Serializer>(
-        scopes: &[Scope],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(scopes.iter().map(ToString::to_string))
-    }
+            fn to_form(&self) -> $form {
+                ($to)(self)
+            }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<Scope>, D::Error> {
-        let scopes = Vec::<String>::deserialize(deserializer)?;
-        let scopes = scopes.iter().map(|scope| scope.parse());
-        scopes
-            .collect::<Result<_, _>>()
-            .map_err(serde::de::Error::custom)
-    }
+            fn from_form(form: $form) -> Result<Self, String> {
+                ($from)(form)
+            }
+        })*
+    };
 }
 
-pub(super) mod state {
-    use super::*;
-
-    pub(in super::super) fn serialize<S: Serializer>(
-        state: &State,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        state.as_str().serialize(serializer)
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<State, D::Error> {
-        let state = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        state.parse().map_err(serde::de::Error::custom)
-    }
+stored! {
+    SystemTime as i64: |time: &SystemTime| to_micros(*time), |micros| Ok(from_micros(micros));
+    Option<SystemTime> as Option<i64>:
+        |time: &Option<SystemTime>| time.map(to_micros),
+        |micros: Option<i64>| Ok(micros.map(from_micros));
+    Metadata as Map<String, Value>:
+        |metadata: &Metadata| metadata.values().clone(),
+        |values: Map<String, Value>| Ok(values.into());
+    Vec<Scope> as Vec<String>:
+        |scopes: &Vec<Scope>| scopes.iter().map(ToString::to_string).collect(),
+        |texts: Vec<String>| texts.iter().map(|text| parse(text)).collect();
+    State as String: |state: &State| state.as_str().to_owned(), |text: String| parse(&text);
+    KeyDigest as String: KeyDigest::to_hex, |text: String| parse(&text);
 }
 
-pub(super) mod digest {
-    use super::*;
-
-    pub(in super::super) fn serialize<S: Serializer>(
-        digest: &KeyDigest,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        digest.to_hex().serialize(serializer)
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<KeyDigest, D::Error> {
-        let digest = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        digest.parse().map_err(serde::de::Error::custom)
-    }
+fn parse<T: FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
 }

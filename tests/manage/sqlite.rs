@@ -57,7 +57,8 @@ async fn database_that_went_back_is_reported_and_followed() {
     assert_eq!(manage.number().await.unwrap(), number + 1);
     until(|| async { store.status().went_back_at().is_some() }).await;
     until(|| async { !opens(&store, "echo", &key) }).await;
-    assert!(store.catalog().unwrap().api("orders").is_some());
+    // The store may have looked before the other change was made.
+    until(|| async { store.catalog().unwrap().api("orders").is_some() }).await;
 }
 
 /// What a child process of a test does, named by this variable, on the database

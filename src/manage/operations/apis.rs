@@ -50,7 +50,7 @@ impl Work<'_> {
         let target = RecordRef::api(id);
         let before = self.tx.api(id).await?;
         self.operation = put_operation(before.is_some());
-        self.only_publishers("change APIs")?;
+        self.caller.only_publishers("change APIs")?;
         check_expected(&target, before.as_ref().map(|api| api.version), expected)?;
         let mut after = before.clone().unwrap_or_else(|| new_api(id, self.now));
         let mut issues = fields.issues.clone();
@@ -61,7 +61,7 @@ impl Work<'_> {
                 issues.push(FieldIssue::new("path", message));
             }
         }
-        set_fields(&mut after, fields);
+        set_fields(&mut after, &fields);
         self.check_api(&after, &mut issues).await?;
         refuse(&target, issues)?;
         let created = before.is_none();
@@ -114,9 +114,9 @@ pub(super) fn new_api(id: &str, now: std::time::SystemTime) -> ApiRecord {
     }
 }
 
-fn set_fields(api: &mut ApiRecord, fields: ApiFields) {
-    if let Some(path) = fields.path {
-        api.path = path;
+fn set_fields(api: &mut ApiRecord, fields: &ApiFields) {
+    if let Some(path) = &fields.path {
+        api.path.clone_from(path);
     }
     if let Some(required) = fields.subscription_required {
         api.subscription_required = required;

@@ -83,7 +83,7 @@ impl Work<'_> {
             RecordKind::Product => ("delete products", Some(Scope::Product(id.to_owned()))),
             _ => ("delete subscriptions", None),
         };
-        self.only_publishers(action)?;
+        self.caller.only_publishers(action)?;
         let record: Option<Box<dyn Recorded>> = match target.kind {
             RecordKind::Api => self.tx.api(id).await?.map(|record| Box::new(record) as _),
             RecordKind::Product => self
@@ -151,8 +151,7 @@ impl Work<'_> {
             if after.scopes.is_empty() {
                 self.delete(&before).await?;
             } else {
-                self.put_subscription(Some(before), after, Vec::new())
-                    .await?;
+                self.put_subscription(Some(before), after).await?;
             }
         }
         self.flush().await

@@ -185,7 +185,7 @@ impl Work<'_> {
         import: Import,
         options: ImportOptions,
     ) -> Result<Imported, ManageError> {
-        self.only_publishers("import a catalog")?;
+        self.caller.only_publishers("import a catalog")?;
         let mut imported = Imported::default();
         let mut conflicts = Vec::new();
         let mut issues = Vec::new();
@@ -343,14 +343,11 @@ impl Work<'_> {
         {
             self.enter(&mut after, given.state());
         }
-        let mut sealed = Vec::new();
         if options.generate_keys && given.keys().next().is_none() && before.is_none() {
-            let primary_key = self.generated(&mut after, KeySlot::Primary, &mut sealed)?;
-            let secondary_key = self.generated(&mut after, KeySlot::Secondary, &mut sealed)?;
             imported.keys.push(NewKeys {
                 id: id.to_owned(),
-                primary_key,
-                secondary_key,
+                primary_key: self.generated(&mut after, KeySlot::Primary)?,
+                secondary_key: self.generated(&mut after, KeySlot::Secondary)?,
             });
         }
         for (field, kind) in validate::subscription(&after.to_catalog(), &[]) {
@@ -362,20 +359,19 @@ impl Work<'_> {
         if after.scopes.iter().any(|scope| limited.contains(scope)) {
             self.check_limits(before.as_ref(), &after).await?;
         }
-        self.put_subscription(before, after, sealed).await?;
+        self.put_subscription(before, after).await?;
         imported.subscriptions += 1;
         Ok(())
     }
 
     fn generated(
-        &self,
+        &mut self,
         record: &mut SubscriptionRecord,
         slot: KeySlot,
-        sealed: &mut Vec<crate::manage::repository::SealedKey>,
     ) -> Result<Secret, ManageError> {
         let key = Secret::random();
-        *record.key_mut(slot) = Some(KeyRecord::new(key.digest(), self.now));
-        sealed.extend(self.manage.seal(&record.id, slot, &key)?);
+        let new = KeyRecord::new(key.digest(), self.now);
+        self.set_key(record, slot, new, Some(&key))?;
         Ok(key)
     }
 }

@@ -5,7 +5,7 @@ use crate::manage::error::FieldIssue;
 use crate::manage::operations::rules::refuse;
 use crate::manage::operations::{Changed, Regenerated, Rotation, Secrets, Work};
 use crate::manage::record::KeyRecord;
-use crate::manage::{Caller, Manage, ManageError, Operation, RecordRef, Secret, Set, stored};
+use crate::manage::{Caller, Expected, Manage, ManageError, Operation, RecordRef, Secret, Set};
 
 /// The longest grace period.
 const LONGEST_GRACE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -53,7 +53,7 @@ impl Manage {
         let result = if self.keys_are_recoverable() {
             work.regenerate(id, slot, Rotation::default()).await
         } else {
-            let found = work.expect_subscription(id, Default::default()).await;
+            let found = work.expect_subscription(id, Expected::Anything).await;
             found.and(Err(ManageError::KeysNotRecoverable { id: id.to_owned() }))
         };
         work.finish(result).await
@@ -82,58 +82,39 @@ impl Work<'_> {
         rotation: Rotation,
     ) -> Result<Regenerated, ManageError> {
         if rotation.expires_at != Set::Keep {
-            self.only_publishers("change the end of a key")?;
+            self.caller.only_publishers("change the end of a key")?;
         }
-        let target = RecordRef::subscription(id);
         let before = self.expect_subscription(id, rotation.expected).await?;
-        let mut after = before.clone();
-        let replaced = before.key(slot);
         let mut issues = Vec::new();
         if rotation.grace > LONGEST_GRACE {
             let message = "a grace period has at most 365 days";
             issues.push(FieldIssue::new("grace", message));
         }
+        let replaced = before.key(slot);
         let has_ended = replaced.is_some_and(|key| key.has_ended(self.now));
         if has_ended && rotation.expires_at == Set::Keep {
             let message = "the key of this slot has ended: a publisher gives a new end, or none";
             issues.push(FieldIssue::new("expires_at", message));
         }
-        let generated = new_key(rotation.prefix.as_deref(), &mut issues);
-        refuse(&target, issues)?;
-        let Some(key) = generated else {
-            return Err(ManageError::invalid(
-                target,
-                "key_prefix",
-                "no key was made",
-            ));
-        };
-        let retired = replaced
-            .filter(|key| !rotation.grace.is_zero() && !key.has_ended(self.now))
-            .map(|key| {
-                let own_ends = [key.expires_at, before.expires_at];
-                let grace_ends = self.now.checked_add(rotation.grace);
-                let ends = own_ends.into_iter().chain([grace_ends]).flatten().min();
-                KeyRecord {
-                    expires_at: ends,
-                    last_used_at: None,
-                    ..key.clone()
-                }
-            })
-            .filter(|key| !key.has_ended(self.now));
+        let key = new_key(rotation.prefix.as_deref(), &mut issues);
+        refuse(&RecordRef::subscription(id), issues)?;
+        let mut retired = replaced.cloned();
+        if let Some(retired) = &mut retired {
+            let grace_ends = self.now.checked_add(rotation.grace);
+            let ends = [retired.expires_at, before.expires_at, grace_ends];
+            retired.expires_at = ends.into_iter().flatten().min();
+            retired.last_used_at = None;
+        }
+        retired.take_if(|retired| retired.has_ended(self.now));
         let mut new = KeyRecord::new(key.digest(), self.now);
         new.expires_at = replaced.and_then(|key| key.expires_at);
-        rotation
-            .expires_at
-            .map(stored::rounded)
-            .apply(&mut new.expires_at);
-        *after.key_mut(slot) = Some(new);
+        rotation.expires_at.apply_rounded(&mut new.expires_at);
+        let mut after = before.clone();
+        self.set_key(&mut after, slot, new, Some(&key))?;
         let replaced_key_expires_at = retired.as_ref().and_then(|key| key.expires_at);
         *after.retired_key_mut(slot) = retired;
-        let sealed = self.manage.seal(id, slot, &key)?;
-        let sealed = sealed.into_iter().collect();
-        let record = self.put_subscription(Some(before), after, sealed).await?;
         Ok(Regenerated {
-            record: record.seen_at(self.now),
+            record: self.put_subscription(Some(before), after).await?,
             slot,
             key,
             replaced_key_expires_at,
@@ -141,12 +122,11 @@ impl Work<'_> {
     }
 
     async fn read_secrets(&mut self, id: &str) -> Result<Secrets, ManageError> {
-        let record = self.expect_subscription(id, Default::default()).await?;
+        let record = self.expect_subscription(id, Expected::Anything).await?;
         let sealed = self.tx.sealed_keys(id).await?;
         let open = |slot: KeySlot| -> Option<Secret> {
-            let digest = record.key(slot)?.digest;
-            let sealed = sealed.iter().find(|sealed| sealed.digest == digest)?;
-            self.manage.unseal(id, slot, sealed)
+            let sealed = sealed.get(&record.key(slot)?.digest)?;
+            self.manage.shared.sealer.as_ref()?.open(id, slot, sealed)
         };
         let (primary_key, secondary_key) = (open(KeySlot::Primary), open(KeySlot::Secondary));
         self.note_read(RecordRef::subscription(id), record.version);
@@ -157,9 +137,10 @@ impl Work<'_> {
     }
 }
 
-/// A new key, or none and an issue for a prefix that breaks the rule.
-pub(super) fn new_key(prefix: Option<&str>, issues: &mut Vec<FieldIssue>) -> Option<Secret> {
-    let key = Secret::generate(prefix);
-    key.map_err(|error| issues.push(FieldIssue::new("key_prefix", error.to_string())))
-        .ok()
+/// A new key. A prefix that breaks the rule is an issue, and then the key has none.
+pub(super) fn new_key(prefix: Option<&str>, issues: &mut Vec<FieldIssue>) -> Secret {
+    Secret::generate(prefix).unwrap_or_else(|error| {
+        issues.push(FieldIssue::new("key_prefix", error.to_string()));
+        Secret::random()
+    })
 }

@@ -2,9 +2,7 @@ use crate::catalog::State;
 use crate::manage::operations::rules::refuse;
 use crate::manage::operations::subscriptions::check_end;
 use crate::manage::operations::{Changed, Transition, Work};
-use crate::manage::{
-    Caller, Manage, ManageError, Operation, RecordRef, Set, SubscriptionRecord, stored,
-};
+use crate::manage::{Caller, Manage, ManageError, Operation, RecordRef, Set, SubscriptionRecord};
 
 /// A change of state: where it leads to, and where it starts from.
 pub(super) struct Rule {
@@ -14,6 +12,14 @@ pub(super) struct Rule {
 }
 
 impl Rule {
+    const fn new(operation: Operation, to: State, from: &'static [State]) -> Self {
+        Self {
+            operation,
+            to,
+            from,
+        }
+    }
+
     /// Refuses a change from a state that it does not start from.
     pub(super) fn check(&self, id: &str, from: State) -> Result<(), ManageError> {
         if self.from.contains(&from) {
@@ -29,36 +35,24 @@ impl Rule {
     }
 }
 
-const APPROVE: Rule = Rule {
-    operation: Operation::Approve,
-    to: State::Active,
-    from: &[State::Submitted],
-};
-const REJECT: Rule = Rule {
-    operation: Operation::Reject,
-    to: State::Rejected,
-    from: &[State::Submitted],
-};
-const SUSPEND: Rule = Rule {
-    operation: Operation::Suspend,
-    to: State::Suspended,
-    from: &[State::Active],
-};
-const ACTIVATE: Rule = Rule {
-    operation: Operation::Activate,
-    to: State::Active,
-    from: &[
+const APPROVE: Rule = Rule::new(Operation::Approve, State::Active, &[State::Submitted]);
+const REJECT: Rule = Rule::new(Operation::Reject, State::Rejected, &[State::Submitted]);
+const SUSPEND: Rule = Rule::new(Operation::Suspend, State::Suspended, &[State::Active]);
+const ACTIVATE: Rule = Rule::new(
+    Operation::Activate,
+    State::Active,
+    &[
         State::Suspended,
         State::Cancelled,
         State::Rejected,
         State::Expired,
     ],
-};
-pub(super) const CANCEL: Rule = Rule {
-    operation: Operation::Cancel,
-    to: State::Cancelled,
-    from: &[State::Active, State::Suspended, State::Submitted],
-};
+);
+pub(super) const CANCEL: Rule = Rule::new(
+    Operation::Cancel,
+    State::Cancelled,
+    &[State::Active, State::Suspended, State::Submitted],
+);
 
 macro_rules! transitions {
     ($($(#[$doc:meta])* $name:ident = $rule:ident;)*) => {
@@ -110,11 +104,7 @@ impl Manage {
         state: State,
         details: Transition,
     ) -> Result<Changed<SubscriptionRecord>, ManageError> {
-        let rule = Rule {
-            operation: Operation::SetState,
-            to: state,
-            from: &State::ALL,
-        };
+        let rule = Rule::new(Operation::SetState, state, &State::ALL);
         self.transition(caller, id, &rule, details).await
     }
 
@@ -141,16 +131,14 @@ impl Work<'_> {
     ) -> Result<SubscriptionRecord, ManageError> {
         let plain = details.comment == Set::Keep && details.expires_at == Set::Keep;
         if rule.operation != Operation::Cancel || !plain {
-            self.only_publishers("change the state of a subscription other than cancel it")?;
+            self.caller
+                .only_publishers("change the state of a subscription other than cancel it")?;
         }
         let before = self.expect_subscription(id, details.expected).await?;
         let from = before.state_at(self.now);
         rule.check(id, from)?;
         let mut after = before.clone();
-        details
-            .expires_at
-            .map(stored::rounded)
-            .apply(&mut after.expires_at);
+        details.expires_at.apply_rounded(&mut after.expires_at);
         if rule.to == State::Active && from != State::Active {
             let mut issues = Vec::new();
             check_end(&after, self.now, &mut issues);
@@ -161,10 +149,7 @@ impl Work<'_> {
         }
         details.comment.apply(&mut after.state_comment);
         self.check_limits(Some(&before), &after).await?;
-        let record = self
-            .put_subscription(Some(before), after, Vec::new())
-            .await?;
-        Ok(record.seen_at(self.now))
+        self.put_subscription(Some(before), after).await
     }
 
     /// Puts a record into a state, with the dates that go with it.

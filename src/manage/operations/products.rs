@@ -1,7 +1,9 @@
 use crate::catalog::Metadata;
 use crate::manage::error::FieldIssue;
 use crate::manage::operations::apis::put_operation;
-use crate::manage::operations::rules::{check_definitions, check_display_name, check_id, refuse};
+use crate::manage::operations::rules::{
+    check_definitions, check_display_name, check_id, refuse, without_repetitions,
+};
 use crate::manage::operations::work::check_expected;
 use crate::manage::operations::{Changed, Put, Work};
 use crate::manage::{
@@ -81,19 +83,16 @@ impl Work<'_> {
         let target = RecordRef::product(id);
         let before = self.tx.product(id).await?;
         self.operation = put_operation(before.is_some());
-        self.only_publishers("change products")?;
-        check_expected(
-            &target,
-            before.as_ref().map(|product| product.version),
-            expected,
-        )?;
+        self.caller.only_publishers("change products")?;
+        let version = before.as_ref().map(|product| product.version);
+        check_expected(&target, version, expected)?;
         let mut after = before.clone().unwrap_or_else(|| new_product(id, self.now));
         let mut issues = fields.issues.clone();
         if before.is_none() {
             check_id(id, &mut issues);
             after.published = fields.initially_published.unwrap_or(after.published);
         }
-        set_fields(&mut after, fields);
+        set_fields(&mut after, &fields);
         self.check_product(&after, &mut issues).await?;
         refuse(&target, issues)?;
         let created = before.is_none();
@@ -102,12 +101,12 @@ impl Work<'_> {
     }
 
     async fn add_member(&mut self, id: &str, api: &str) -> Result<Put<ApiRecord>, ManageError> {
-        self.only_publishers("change products")?;
+        self.caller.only_publishers("change products")?;
         let target = RecordRef::product(id);
         let Some(before) = self.tx.product(id).await? else {
             return Err(ManageError::not_found(target));
         };
-        let Some(member) = self.tx.api(api).await? else {
+        let Some(record) = self.tx.api(api).await? else {
             return Err(ManageError::not_found(RecordRef::api(api)));
         };
         let created = !before.apis.iter().any(|member| member == api);
@@ -119,12 +118,11 @@ impl Work<'_> {
             refuse(&target, issues)?;
             self.put_product(Some(&before), after).await?;
         }
-        let record = member;
         Ok(Put { record, created })
     }
 
     async fn remove_member(&mut self, id: &str, api: &str) -> Result<bool, ManageError> {
-        self.only_publishers("change products")?;
+        self.caller.only_publishers("change products")?;
         let Some(before) = self.tx.product(id).await? else {
             return Err(ManageError::not_found(RecordRef::product(id)));
         };
@@ -175,14 +173,9 @@ pub(super) fn new_product(id: &str, now: std::time::SystemTime) -> ProductRecord
     }
 }
 
-fn set_fields(product: &mut ProductRecord, fields: ProductFields) {
-    if let Some(apis) = fields.apis {
-        product.apis.clear();
-        for api in apis {
-            if !product.apis.contains(&api) {
-                product.apis.push(api);
-            }
-        }
+fn set_fields(product: &mut ProductRecord, fields: &ProductFields) {
+    if let Some(apis) = &fields.apis {
+        product.apis = without_repetitions(apis);
     }
     if let Some(required) = fields.subscription_required {
         product.subscription_required = required;

@@ -14,7 +14,7 @@ impl Manage {
     ///
     /// [`ManageError`]
     pub async fn api(&self, caller: &Caller, id: &str) -> Result<ApiRecord, ManageError> {
-        only_publishers(caller, "read APIs other than the members of a product")?;
+        caller.only_publishers("read APIs other than the members of a product")?;
         let record = self.shared.repository.api(id).await?;
         record.ok_or_else(|| ManageError::not_found(RecordRef::api(id)))
     }
@@ -27,7 +27,7 @@ impl Manage {
     pub async fn product(&self, caller: &Caller, id: &str) -> Result<ProductRecord, ManageError> {
         let record = self.shared.repository.product(id).await?;
         record
-            .filter(|product| caller.as_owner().is_none() || product.is_offered())
+            .filter(|product| caller.sees_product(product))
             .ok_or_else(|| ManageError::not_found(RecordRef::product(id)))
     }
 
@@ -43,10 +43,7 @@ impl Manage {
     ) -> Result<SubscriptionRecord, ManageError> {
         let record = self.shared.repository.subscription(id).await?;
         record
-            .filter(|record| match caller.as_owner() {
-                None => true,
-                Some(owner) => record.owner.as_deref() == Some(owner),
-            })
+            .filter(|record| caller.sees(record))
             .map(|record| record.seen_at(self.now()))
             .ok_or_else(|| ManageError::not_found(RecordRef::subscription(id)))
     }
@@ -62,7 +59,7 @@ impl Manage {
         caller: &Caller,
         key: &KeyDigest,
     ) -> Result<Option<SubscriptionRecord>, ManageError> {
-        only_publishers(caller, "look up keys")?;
+        caller.only_publishers("look up keys")?;
         let record = self.shared.repository.subscription_of_key(key).await?;
         Ok(record.map(|record| record.seen_at(self.now())))
     }
@@ -77,7 +74,7 @@ impl Manage {
         caller: &Caller,
         query: &ListQuery,
     ) -> Result<Page<ApiRecord>, ManageError> {
-        only_publishers(caller, "list APIs other than the members of a product")?;
+        caller.only_publishers("list APIs other than the members of a product")?;
         Ok(self.shared.repository.list_apis(query).await?)
     }
 
@@ -110,10 +107,7 @@ impl Manage {
         let mut records = Vec::with_capacity(product.apis.len());
         for id in &product.apis {
             let record = self.shared.repository.api(id).await?;
-            records.extend(record.filter(|record| match &query.filter {
-                Some(filter) => filter.holds(record),
-                None => true,
-            }));
+            records.extend(record.filter(|record| query.takes(record)));
         }
         if query.order == Order::Id {
             records.sort_unstable_by(|one, other| one.id.cmp(&other.id));
@@ -140,17 +134,13 @@ impl Manage {
             });
         }
         let now = self.now();
-        let mut page = self
-            .shared
-            .repository
-            .list_subscriptions(&query, now)
-            .await?;
-        page.records = page
-            .records
-            .into_iter()
-            .map(|record| record.seen_at(now))
-            .collect();
-        Ok(page)
+        let repository = &self.shared.repository;
+        let page = repository.list_subscriptions(&query, now).await?;
+        let records = page.records.into_iter();
+        Ok(Page {
+            records: records.map(|record| record.seen_at(now)).collect(),
+            total: page.total,
+        })
     }
 
     /// Lists the audit trail, newest first. For publishers.
@@ -163,7 +153,7 @@ impl Manage {
         caller: &Caller,
         query: &AuditQuery,
     ) -> Result<Page<AuditEntry>, ManageError> {
-        only_publishers(caller, "read the audit trail")?;
+        caller.only_publishers("read the audit trail")?;
         Ok(self.shared.repository.audit(query).await?)
     }
 
@@ -173,7 +163,7 @@ impl Manage {
     ///
     /// [`ManageError`]
     pub async fn replicas(&self, caller: &Caller) -> Result<Vec<Replica>, ManageError> {
-        only_publishers(caller, "list the replicas")?;
+        caller.only_publishers("list the replicas")?;
         Ok(self.shared.repository.replicas().await?)
     }
 
@@ -206,16 +196,6 @@ impl Manage {
             }
             tokio::time::sleep(PAUSE).await;
         }
-    }
-}
-
-fn only_publishers(caller: &Caller, action: &str) -> Result<(), ManageError> {
-    match caller {
-        Caller::Publisher(_) => Ok(()),
-        Caller::Owner(_) => Err(ManageError::Forbidden {
-            caller: caller.to_string(),
-            action: action.to_owned(),
-        }),
     }
 }
 

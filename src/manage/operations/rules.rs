@@ -1,15 +1,13 @@
 use std::collections::HashMap;
 
-use crate::catalog::{
-    Catalog, IssueKind, KeySlot, Scope, State, Subscription, SubscriptionKey, validate,
-};
+use crate::catalog::{Catalog, IssueKind, KeySlot, Scope, State, SubscriptionKey, validate};
 use crate::key::KeyDigest;
 use crate::manage::error::FieldIssue;
-use crate::manage::fields::KeyInput;
 use crate::manage::operations::Work;
-use crate::manage::record::{ApiRecord, ProductRecord, RecordRef, SubscriptionRecord};
+use crate::manage::record::{ApiRecord, ProductRecord, SubscriptionRecord};
+use crate::manage::reference::RecordRef;
 use crate::manage::repository::Counted;
-use crate::manage::{Caller, ManageError};
+use crate::manage::{ManageError, SubscriptionFields};
 
 /// The longest display name and owner id, in characters.
 const LONGEST: usize = 300;
@@ -67,13 +65,25 @@ pub(super) fn check_definitions(
     let Err(error) = builder.build() else { return };
     let broken = error.issues().iter();
     let broken = broken.filter(|issue| issue.kind != IssueKind::NoApis);
-    issues.extend(
-        broken.map(|issue| FieldIssue::new(issue.field.to_string(), issue.kind.to_string())),
-    );
+    issues.extend(broken.map(|issue| FieldIssue::broken(&issue.field, &issue.kind)));
 }
 
-/// The keys that an update sets by hand.
-pub(super) type KeyTexts<'k> = [(KeySlot, Option<&'k KeyInput>); 2];
+/// A list without what it has already.
+pub(super) fn without_repetitions<T: Clone + PartialEq>(list: &[T]) -> Vec<T> {
+    let mut found = Vec::with_capacity(list.len());
+    for item in list {
+        if !found.contains(item) {
+            found.push(item.clone());
+        }
+    }
+    found
+}
+
+/// The message for a scope that names nothing.
+pub(super) fn unknown_scope(scope: &Scope) -> String {
+    let (scope, nearest) = (scope.clone(), None);
+    IssueKind::UnknownScope { scope, nearest }.to_string()
+}
 
 impl Work<'_> {
     /// Checks the rules for a subscription alone and for its scopes.
@@ -81,20 +91,23 @@ impl Work<'_> {
         &mut self,
         before: Option<&SubscriptionRecord>,
         after: &SubscriptionRecord,
-        keys: KeyTexts<'_>,
+        fields: &SubscriptionFields,
         issues: &mut Vec<FieldIssue>,
     ) -> Result<(), ManageError> {
         check_id(&after.id, issues);
         check_display_name(after.display_name.as_deref(), issues);
         check_owner(after.owner.as_deref(), issues);
-        let probe = probe(after, keys);
-        // Keys are only absent if they could not be generated, which is an issue of
-        // its own.
+        // With the texts of keys that are set by hand, which have rules of their own.
+        let mut probe = after.to_catalog();
+        let text = |slot| {
+            Some(SubscriptionKey::new(
+                fields.key(slot)?.text.as_ref()?.expose(),
+            ))
+        };
+        probe.primary_key = text(KeySlot::Primary).or(probe.primary_key);
+        probe.secondary_key = text(KeySlot::Secondary).or(probe.secondary_key);
         let broken = validate::subscription(&probe, &[]).into_iter();
-        let broken = broken.filter(|(_, kind)| *kind != IssueKind::NoKey);
-        issues.extend(
-            broken.map(|(field, kind)| FieldIssue::new(field.to_string(), kind.to_string())),
-        );
+        issues.extend(broken.map(|(field, kind)| FieldIssue::broken(&field, &kind)));
         if let (Some(from), Some(end)) = (after.not_before, after.expires_at)
             && from > end
         {
@@ -104,13 +117,7 @@ impl Work<'_> {
         for scope in &after.scopes {
             let held = before.is_some_and(|before| before.scopes.contains(scope));
             if !held && !self.scope_exists(scope).await? {
-                let scope = scope.clone();
-                let message = IssueKind::UnknownScope {
-                    scope,
-                    nearest: None,
-                }
-                .to_string();
-                issues.push(FieldIssue::new("scope", message));
+                issues.push(FieldIssue::new("scope", unknown_scope(scope)));
             }
         }
         Ok(())
@@ -121,12 +128,10 @@ impl Work<'_> {
         Ok(match scope {
             Scope::Service | Scope::AllApis => true,
             Scope::Api(id) => self.tx.api(id).await?.is_some(),
-            Scope::Product(id) => match self.tx.product(id).await? {
-                Some(product) => {
-                    matches!(self.caller, Caller::Publisher(_)) || product.is_offered()
-                }
-                None => false,
-            },
+            Scope::Product(id) => {
+                let product = self.tx.product(id).await?;
+                product.is_some_and(|product| self.caller.sees_product(&product))
+            }
         })
     }
 
@@ -138,17 +143,10 @@ impl Work<'_> {
         after: &SubscriptionRecord,
         issues: &mut Vec<FieldIssue>,
     ) -> Result<(), ManageError> {
-        let is_known = |digest| {
-            let mut held = before.into_iter().flat_map(SubscriptionRecord::all_keys);
-            held.any(|(_, _, key)| key.digest == digest)
-        };
         let keys = after.all_keys().map(|(slot, _, key)| (key.digest, slot));
         let held: HashMap<KeyDigest, KeySlot> = keys.collect();
-        let new: Vec<KeyDigest> = held
-            .keys()
-            .copied()
-            .filter(|digest| !is_known(*digest))
-            .collect();
+        let is_new = |digest: &&KeyDigest| !before.is_some_and(|before| before.holds(digest));
+        let new: Vec<KeyDigest> = held.keys().filter(is_new).copied().collect();
         if new.is_empty() {
             return Ok(());
         }
@@ -165,8 +163,7 @@ impl Work<'_> {
             if retired && key.has_ended(self.now) {
                 let mut without = record.clone();
                 *without.retired_key_mut(slot) = None;
-                self.write_subscription(Some(record), without, Vec::new())
-                    .await?;
+                self.write_subscription(Some(record), without).await?;
                 self.flush().await?;
                 continue;
             }
@@ -187,24 +184,17 @@ impl Work<'_> {
         if !counts(after.state_at(self.now)) {
             return Ok(());
         }
+        let before = before
+            .filter(|before| counts(before.state_at(self.now)) && before.owner == after.owner);
         for scope in &after.scopes {
             let Scope::Product(product) = scope else {
                 continue;
             };
-            let counted = before.is_some_and(|before| {
-                counts(before.state_at(self.now))
-                    && before.scopes.contains(scope)
-                    && before.owner == after.owner
-            });
-            if counted {
+            if before.is_some_and(|before| before.scopes.contains(scope)) {
                 continue;
             }
-            let Some(limit) = self
-                .tx
-                .product(product)
-                .await?
-                .and_then(|product| product.subscriptions_limit)
-            else {
+            let record = self.tx.product(product).await?;
+            let Some(limit) = record.and_then(|product| product.subscriptions_limit) else {
                 continue;
             };
             self.flush().await?;
@@ -230,21 +220,4 @@ impl Work<'_> {
 /// Whether a subscription in the state counts towards a limit.
 fn counts(state: State) -> bool {
     matches!(state, State::Active | State::Submitted | State::Suspended)
-}
-
-/// The subscription as the catalog's rules check it: with the texts of keys that
-/// are set by hand.
-fn probe(record: &SubscriptionRecord, keys: KeyTexts<'_>) -> Subscription {
-    let mut probe = record.to_catalog();
-    for (slot, key) in keys {
-        let Some(text) = key.and_then(|key| key.text.as_ref()) else {
-            continue;
-        };
-        let key = SubscriptionKey::new(text.0.as_bytes());
-        probe = match slot {
-            KeySlot::Primary => probe.with_primary_key(key),
-            KeySlot::Secondary => probe.with_secondary_key(key),
-        };
-    }
-    probe
 }

@@ -1,4 +1,5 @@
-use crate::catalog::{IssueKind, Scope};
+use crate::catalog::Scope;
+use crate::manage::operations::rules::unknown_scope;
 use crate::manage::operations::{Changed, Work};
 use crate::manage::{
     Caller, Expected, Manage, ManageError, Operation, RecordRef, SubscriptionRecord,
@@ -47,50 +48,31 @@ impl Manage {
 
 impl Work<'_> {
     async fn grant(&mut self, id: &str, scope: &Scope) -> Result<SubscriptionRecord, ManageError> {
-        self.only_publishers("grant scopes")?;
+        self.caller.only_publishers("grant scopes")?;
         let before = self.expect_subscription(id, Expected::Anything).await?;
-        if before.scopes.contains(scope) {
-            return Ok(before.seen_at(self.now));
-        }
-        if !self.scope_exists(scope).await? {
-            let scope = scope.clone();
-            let message = IssueKind::UnknownScope {
-                scope,
-                nearest: None,
-            }
-            .to_string();
-            return Err(ManageError::invalid(
-                RecordRef::subscription(id),
-                "scope",
-                message,
-            ));
-        }
         let mut after = before.clone();
-        after.scopes.push(scope.clone());
-        self.check_limits(Some(&before), &after).await?;
-        let record = self
-            .put_subscription(Some(before), after, Vec::new())
-            .await?;
-        Ok(record.seen_at(self.now))
+        if !before.scopes.contains(scope) {
+            if !self.scope_exists(scope).await? {
+                let target = RecordRef::subscription(id);
+                return Err(ManageError::invalid(target, "scope", unknown_scope(scope)));
+            }
+            after.scopes.push(scope.clone());
+            self.check_limits(Some(&before), &after).await?;
+        }
+        self.put_subscription(Some(before), after).await
     }
 
     async fn revoke(&mut self, id: &str, scope: &Scope) -> Result<SubscriptionRecord, ManageError> {
-        self.only_publishers("revoke scopes")?;
+        self.caller.only_publishers("revoke scopes")?;
         let before = self.expect_subscription(id, Expected::Anything).await?;
         let mut after = before.clone();
         after.scopes.retain(|held| held != scope);
         if after.scopes.is_empty() {
             let message = "the last scope cannot be revoked: grant another one first, or delete \
                            the subscription";
-            return Err(ManageError::invalid(
-                RecordRef::subscription(id),
-                "scope",
-                message,
-            ));
+            let target = RecordRef::subscription(id);
+            return Err(ManageError::invalid(target, "scope", message));
         }
-        let record = self
-            .put_subscription(Some(before), after, Vec::new())
-            .await?;
-        Ok(record.seen_at(self.now))
+        self.put_subscription(Some(before), after).await
     }
 }

@@ -1,19 +1,17 @@
 use std::time::SystemTime;
 
 use crate::catalog::{KeySlot, Metadata, Scope, State};
-use crate::key::KeyDigest;
 use crate::manage::error::FieldIssue;
 use crate::manage::fields::{KeyInput, Set};
 use crate::manage::operations::apis::put_operation;
 use crate::manage::operations::keys::new_key;
 use crate::manage::operations::lifecycle::CANCEL;
-use crate::manage::operations::rules::refuse;
+use crate::manage::operations::rules::{refuse, without_repetitions};
 use crate::manage::operations::work::check_expected;
 use crate::manage::operations::{Changed, PutSubscription, Work};
 use crate::manage::record::KeyRecord;
-use crate::manage::repository::SealedKey;
 use crate::manage::{
-    Caller, Expected, Manage, ManageError, Operation, RecordRef, Secret, SubscriptionFields,
+    Caller, Expected, Manage, ManageError, Operation, RecordRef, SLOTS, Secret, SubscriptionFields,
     SubscriptionRecord, stored,
 };
 
@@ -53,12 +51,12 @@ impl Work<'_> {
         let target = RecordRef::subscription(id);
         let existing = self.tx.subscription(id).await?;
         let taken = existing.is_some();
-        let before = existing.filter(|record| self.is_visible(record));
+        let before = existing.filter(|record| self.caller.sees(record));
         let cancels = self.caller.as_owner().is_some() && fields.state == Some(State::Cancelled);
-        self.operation = match (&before, &fields) {
-            (Some(_), fields) if sets_state_only(fields) && cancels => Operation::Cancel,
-            (Some(_), fields) if sets_state_only(fields) => Operation::SetState,
-            (before, _) => put_operation(before.is_some()),
+        self.operation = match &before {
+            Some(_) if sets_state_only(&fields) && cancels => Operation::Cancel,
+            Some(_) if sets_state_only(&fields) => Operation::SetState,
+            before => put_operation(before.is_some()),
         };
         let mut issues = fields.issues.clone();
         let mut after = match &before {
@@ -66,105 +64,70 @@ impl Work<'_> {
             None => new_subscription(id, self.now),
         };
         after.drop_ended_keys(self.now);
-        self.set_fields(before.as_ref(), &mut after, &fields, &mut issues);
+        self.set_fields(before.as_ref(), &mut after, &fields, &mut issues)?;
         self.check_owner_may(before.as_ref(), &after, &fields)?;
-        check_expected(
-            &target,
-            before.as_ref().map(|record| record.version),
-            expected,
-        )?;
+        let version = before.as_ref().map(|record| record.version);
+        check_expected(&target, version, expected)?;
         if taken && before.is_none() {
             return Err(ManageError::not_found(target));
         }
         if let Some(before) = before.as_ref().filter(|_| cancels) {
             CANCEL.check(id, before.state_at(self.now))?;
         }
+        let mut generated = [None, None];
         if before.is_none() {
             self.set_initial_state(&mut after, &fields, &mut issues)
                 .await?;
+            if !fields.leave_keys_out {
+                generated = self.generate_missing_keys(&mut after, &fields, &mut issues)?;
+            }
         } else if fields.terms_accepted == Some(true) && after.terms_accepted_at.is_none() {
             after.terms_accepted_at = Some(self.now);
         }
-        let mut put = PutSubscription {
-            created: before.is_none(),
-            record: after,
-            primary_key: None,
-            secondary_key: None,
-        };
-        if put.created && !fields.leave_keys_out {
-            self.generate_missing_keys(&mut put, &fields, &mut issues);
-        }
-        let keys = [
-            (KeySlot::Primary, fields.primary_key.as_ref()),
-            (KeySlot::Secondary, fields.secondary_key.as_ref()),
-        ];
-        let (before, after) = (before.as_ref(), &put.record);
-        self.check_subscription(before, after, keys, &mut issues)
+        let created = before.is_none();
+        self.check_subscription(before.as_ref(), &after, &fields, &mut issues)
             .await?;
-        self.check_keys(before, after, &mut issues).await?;
+        self.check_keys(before.as_ref(), &after, &mut issues)
+            .await?;
         refuse(&target, issues)?;
-        self.check_limits(before, after).await?;
-        let sealed = self.seal(&put, &fields)?;
-        let (before, after) = (before.cloned(), put.record);
-        put.record = self
-            .put_subscription(before, after, sealed)
-            .await?
-            .seen_at(self.now);
-        Ok(put)
-    }
-
-    fn is_visible(&self, record: &SubscriptionRecord) -> bool {
-        match self.caller.as_owner() {
-            None => true,
-            Some(owner) => record.owner.as_deref() == Some(owner),
-        }
+        self.check_limits(before.as_ref(), &after).await?;
+        let [primary_key, secondary_key] = generated;
+        Ok(PutSubscription {
+            record: self.put_subscription(before, after).await?,
+            created,
+            primary_key,
+            secondary_key,
+        })
     }
 
     /// Sets what the fields name, but for the state of a new subscription.
     fn set_fields(
-        &self,
+        &mut self,
         before: Option<&SubscriptionRecord>,
         after: &mut SubscriptionRecord,
         fields: &SubscriptionFields,
         issues: &mut Vec<FieldIssue>,
-    ) {
-        fields.display_name.clone().apply(&mut after.display_name);
+    ) -> Result<(), ManageError> {
+        fields.display_name.apply(&mut after.display_name);
         if let Some(scopes) = named_scopes(before, fields, issues) {
             after.scopes = scopes;
         }
-        fields.owner.clone().apply(&mut after.owner);
-        if before.is_none()
-            && let Some(owner) = self.caller.as_owner()
-            && matches!(fields.owner, Set::Keep)
-        {
-            after.owner = Some(owner.to_owned());
+        if before.is_none() {
+            after.owner = self.caller.as_owner().map(str::to_owned);
         }
-        fields
-            .not_before
-            .clone()
-            .map(stored::rounded)
-            .apply(&mut after.not_before);
-        fields
-            .expires_at
-            .clone()
-            .map(stored::rounded)
-            .apply(&mut after.expires_at);
-        fields
-            .metadata
-            .clone()
-            .apply_or_default(&mut after.metadata);
-        fields.description.clone().apply(&mut after.description);
-        fields.state_comment.clone().apply(&mut after.state_comment);
-        fields.allow_tracing.clone().apply(&mut after.allow_tracing);
-        for (slot, key) in [
-            (KeySlot::Primary, &fields.primary_key),
-            (KeySlot::Secondary, &fields.secondary_key),
-        ] {
-            if let Some(key) = key {
-                self.set_key(after, slot, key);
+        fields.owner.apply(&mut after.owner);
+        fields.not_before.apply_rounded(&mut after.not_before);
+        fields.expires_at.apply_rounded(&mut after.expires_at);
+        fields.metadata.apply_or_default(&mut after.metadata);
+        fields.description.apply(&mut after.description);
+        fields.state_comment.apply(&mut after.state_comment);
+        fields.allow_tracing.apply(&mut after.allow_tracing);
+        for slot in SLOTS {
+            if let Some(key) = fields.key(slot) {
+                self.set_given_key(after, slot, key)?;
             }
         }
-        let Some(before) = before else { return };
+        let Some(before) = before else { return Ok(()) };
         let seen = before.state_at(self.now);
         let has_new_end = after.expires_at != before.expires_at
             && after.expires_at.is_none_or(|end| end > self.now);
@@ -180,27 +143,26 @@ impl Work<'_> {
             Some(State::Expired) if has_new_end => self.enter(after, State::Expired),
             _ => {}
         }
+        Ok(())
     }
 
     /// Sets a key by hand, which ends the replaced key of the slot.
-    fn set_key(&self, record: &mut SubscriptionRecord, slot: KeySlot, key: &KeyInput) {
-        let current = record
-            .key(slot)
-            .filter(|current| current.digest == key.digest);
-        let mut new = match current {
-            Some(current) => current.clone(),
-            None => {
-                let mut new = KeyRecord::new(key.digest, self.now);
-                new.expires_at = record.key(slot).and_then(|replaced| replaced.expires_at);
+    fn set_given_key(
+        &mut self,
+        record: &mut SubscriptionRecord,
+        slot: KeySlot,
+        given: &KeyInput,
+    ) -> Result<(), ManageError> {
+        let mut key = KeyRecord::new(given.digest, self.now);
+        match record.key(slot) {
+            Some(current) if current.digest == given.digest => key = current.clone(),
+            current => {
+                key.expires_at = current.and_then(|replaced| replaced.expires_at);
                 *record.retired_key_mut(slot) = None;
-                new
             }
-        };
-        key.expires_at
-            .clone()
-            .map(stored::rounded)
-            .apply(&mut new.expires_at);
-        *record.key_mut(slot) = Some(new);
+        }
+        given.expires_at.apply_rounded(&mut key.expires_at);
+        self.set_key(record, slot, key, given.text.as_ref())
     }
 
     /// Refuses an owner that names anything but what it may change.
@@ -241,8 +203,8 @@ impl Work<'_> {
         if allowed {
             return Ok(());
         }
-        Err(self
-            .forbidden("do more than subscribe to one product for itself, rename and cancel that"))
+        let action = "do more than subscribe to one product for itself, rename and cancel that";
+        self.caller.only_publishers(action)
     }
 
     /// The state of a new subscription, and what an owner needs for it.
@@ -280,70 +242,48 @@ impl Work<'_> {
     }
 
     fn generate_missing_keys(
-        &self,
-        put: &mut PutSubscription,
+        &mut self,
+        record: &mut SubscriptionRecord,
         fields: &SubscriptionFields,
         issues: &mut Vec<FieldIssue>,
-    ) {
+    ) -> Result<[Option<Secret>; 2], ManageError> {
         let mut prefix = fields.key_prefix.as_deref();
-        for slot in [KeySlot::Primary, KeySlot::Secondary] {
-            if put.record.key(slot).is_some() {
-                continue;
-            }
-            // A wrong prefix is reported once, and not also as missing keys.
-            let key = new_key(prefix, issues).unwrap_or_else(|| {
-                prefix = None;
-                Secret::random()
-            });
-            *put.record.key_mut(slot) = Some(KeyRecord::new(key.digest(), self.now));
-            match slot {
-                KeySlot::Primary => put.primary_key = Some(key),
-                KeySlot::Secondary => put.secondary_key = Some(key),
+        let mut generated = [None, None];
+        for slot in SLOTS {
+            if record.key(slot).is_none() {
+                let known = issues.len();
+                let key = new_key(prefix, issues);
+                // A wrong prefix is reported once.
+                prefix = prefix.filter(|_| issues.len() == known);
+                let new = KeyRecord::new(key.digest(), self.now);
+                self.set_key(record, slot, new, Some(&key))?;
+                generated[slot as usize] = Some(key);
             }
         }
-    }
-
-    /// The encrypted texts of the keys that this operation sets.
-    fn seal(
-        &self,
-        put: &PutSubscription,
-        fields: &SubscriptionFields,
-    ) -> Result<Vec<SealedKey>, ManageError> {
-        let text = |key: &Option<KeyInput>| -> Option<Secret> {
-            Some(Secret::new(key.as_ref()?.text.as_ref()?.0.clone()))
-        };
-        let slots = [
-            (KeySlot::Primary, &put.primary_key, &fields.primary_key),
-            (
-                KeySlot::Secondary,
-                &put.secondary_key,
-                &fields.secondary_key,
-            ),
-        ];
-        let mut sealed = Vec::new();
-        for (slot, generated, given) in slots {
-            if let Some(key) = generated.clone().or_else(|| text(given)) {
-                sealed.extend(self.manage.seal(&put.record.id, slot, &key)?);
-            }
-        }
-        Ok(sealed)
+        Ok(generated)
     }
 }
 
 /// Whether the fields name a state and no other field than its comment and the end.
 fn sets_state_only(fields: &SubscriptionFields) -> bool {
-    fields.state.is_some()
-        && fields.display_name == Set::Keep
-        && fields.scope.is_none()
-        && fields.scopes.is_none()
-        && fields.owner == Set::Keep
-        && fields.primary_key.is_none()
-        && fields.secondary_key.is_none()
-        && fields.not_before == Set::Keep
-        && fields.metadata == Set::Keep
-        && fields.description == Set::Keep
-        && fields.terms_accepted.is_none()
-        && fields.allow_tracing == Set::Keep
+    matches!(
+        fields,
+        SubscriptionFields {
+            state: Some(_),
+            display_name: Set::Keep,
+            scope: None,
+            scopes: None,
+            owner: Set::Keep,
+            primary_key: None,
+            secondary_key: None,
+            not_before: Set::Keep,
+            metadata: Set::Keep,
+            description: Set::Keep,
+            terms_accepted: None,
+            allow_tracing: Set::Keep,
+            ..
+        }
+    )
 }
 
 /// The scopes that the fields name, without repetitions.
@@ -352,28 +292,20 @@ fn named_scopes(
     fields: &SubscriptionFields,
     issues: &mut Vec<FieldIssue>,
 ) -> Option<Vec<Scope>> {
-    let named = match (&fields.scope, &fields.scopes) {
-        (None, None) => return None,
-        (None, Some(scopes)) => scopes.clone(),
-        (Some(scope), None) => match before.and_then(|before| before.scopes.first()) {
-            Some(first) if first == scope => return None,
-            _ => vec![scope.clone()],
-        },
-        (Some(scope), Some(scopes)) => {
-            if scopes.first() != Some(scope) {
-                let message = "`scope` is not the first of `scopes`: name one of the two fields";
-                issues.push(FieldIssue::new("scope", message));
-            }
-            scopes.clone()
-        }
-    };
-    let mut scopes: Vec<Scope> = Vec::with_capacity(named.len());
-    for scope in named {
-        if !scopes.contains(&scope) {
-            scopes.push(scope);
-        }
+    if let (Some(scope), Some(scopes)) = (&fields.scope, &fields.scopes)
+        && scopes.first() != Some(scope)
+    {
+        let message = "`scope` is not the first of `scopes`: name one of the two fields";
+        issues.push(FieldIssue::new("scope", message));
     }
-    Some(scopes)
+    match (&fields.scope, &fields.scopes) {
+        (_, Some(scopes)) => Some(without_repetitions(scopes)),
+        (Some(scope), None) => {
+            let first = before.and_then(|before| before.scopes.first());
+            (first != Some(scope)).then(|| vec![scope.clone()])
+        }
+        (None, None) => None,
+    }
 }
 
 /// Refuses to activate a subscription that has ended.
@@ -418,17 +350,11 @@ pub(super) fn new_subscription(id: &str, now: SystemTime) -> SubscriptionRecord 
 /// The id of the all-access subscription.
 const MASTER: &str = "master";
 
-/// The all-access subscription of a new database.
-pub(in crate::manage) fn new_master(
-    primary: KeyDigest,
-    secondary: KeyDigest,
-    now: SystemTime,
-) -> SubscriptionRecord {
+/// The all-access subscription of a new database, still without keys.
+pub(in crate::manage) fn new_master(now: SystemTime) -> SubscriptionRecord {
     let now = stored::rounded(now);
     let mut record = new_subscription(MASTER, now);
     record.scopes = vec![Scope::Service];
-    record.primary_key = Some(KeyRecord::new(primary, now));
-    record.secondary_key = Some(KeyRecord::new(secondary, now));
     record.started_at = Some(now);
     record.version = 1;
     record

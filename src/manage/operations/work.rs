@@ -3,10 +3,12 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use crate::catalog::KeySlot;
 use crate::manage::audit::{AuditEntry, FieldChange, Operation, Outcome};
-use crate::manage::record::{ApiRecord, ProductRecord, RecordKind, RecordRef, SubscriptionRecord};
-use crate::manage::repository::{SealedKey, SubscriptionPut, Transaction};
-use crate::manage::{Caller, Changed, Expected, Manage, ManageError, stored};
+use crate::manage::record::{ApiRecord, KeyRecord, ProductRecord, SubscriptionRecord};
+use crate::manage::reference::{RecordKind, RecordRef};
+use crate::manage::repository::{SealedKeys, SubscriptionPut, Transaction};
+use crate::manage::{Caller, Changed, Expected, Manage, ManageError, Secret, stored};
 
 /// One operation under way: its transaction, and the entries it leaves.
 pub(super) struct Work<'m> {
@@ -18,6 +20,7 @@ pub(super) struct Work<'m> {
     pub(super) now: SystemTime,
     entries: Vec<AuditEntry>,
     puts: Vec<SubscriptionPut>,
+    sealed: SealedKeys,
     places: i64,
     deleted: Option<HashMap<String, u64>>,
 }
@@ -42,6 +45,7 @@ impl Manage {
             now: stored::rounded(self.now()),
             entries: Vec::new(),
             puts: Vec::new(),
+            sealed: SealedKeys::new(),
             places: 0,
             deleted: None,
         })
@@ -136,24 +140,32 @@ impl Work<'_> {
         self.entries.push(entry);
     }
 
-    /// The place of a new record: after all others.
-    fn next_place(&mut self) -> i64 {
-        self.places += 1;
-        i64::try_from(self.tx.next_number()).map_or(i64::MAX, |number| {
-            number.saturating_mul(PLACES).saturating_add(self.places)
-        })
-    }
-
-    /// The first version of a new record: no version of a deleted one with its id.
-    async fn first_version(&mut self, record: &RecordRef) -> Result<u64, ManageError> {
-        if let Some(deleted) = &self.deleted
-            && record.kind == RecordKind::Subscription
-        {
-            return Ok(deleted.get(&record.id).copied().unwrap_or_default() + 1);
+    /// Sets the version, the date and the place of a record that is about to be
+    /// written. A new record comes after all others, and gets no version that a deleted
+    /// one with its id had.
+    async fn stamp<R: Recorded>(
+        &mut self,
+        before: Option<&R>,
+        after: &mut R,
+    ) -> Result<(), ManageError> {
+        if let Some(before) = before {
+            after.stamp(before.version() + 1, None, self.now);
+            return Ok(());
         }
-        let ids = [record.id.clone()];
-        let deleted = self.tx.deleted_versions(record.kind, &ids).await?;
-        Ok(deleted.get(&record.id).copied().unwrap_or_default() + 1)
+        let RecordRef { kind, id } = after.reference();
+        let deleted = match &self.deleted {
+            Some(deleted) if kind == RecordKind::Subscription => deleted.get(&id).copied(),
+            _ => {
+                let ids = [id];
+                let versions = self.tx.deleted_versions(kind, &ids).await?;
+                versions.into_values().next()
+            }
+        };
+        self.places += 1;
+        let number = i64::try_from(self.tx.next_number()).unwrap_or(i64::MAX);
+        let place = number.saturating_mul(PLACES).saturating_add(self.places);
+        after.stamp(deleted.unwrap_or_default() + 1, Some(place), self.now);
+        Ok(())
     }
 
     /// Asks at once in which versions any of many subscriptions were deleted. Until
@@ -169,19 +181,11 @@ impl Work<'_> {
         before: Option<&ApiRecord>,
         mut after: ApiRecord,
     ) -> Result<ApiRecord, ManageError> {
-        if before == Some(&after) {
-            return Ok(after);
+        if before != Some(&after) {
+            self.stamp(before, &mut after).await?;
+            self.tx.put_api(&after, before.is_none()).await?;
+            self.note(before.map(|before| before as _), Some(&after));
         }
-        after.updated_at = self.now;
-        match before {
-            Some(before) => after.version = before.version + 1,
-            None => {
-                after.version = self.first_version(&RecordRef::api(&*after.id)).await?;
-                after.place = self.next_place();
-            }
-        }
-        self.tx.put_api(&after, before.is_none()).await?;
-        self.note(before.map(|b| b as _), Some(&after));
         Ok(after)
     }
 
@@ -190,36 +194,27 @@ impl Work<'_> {
         before: Option<&ProductRecord>,
         mut after: ProductRecord,
     ) -> Result<ProductRecord, ManageError> {
-        if before == Some(&after) {
-            return Ok(after);
+        if before != Some(&after) {
+            self.stamp(before, &mut after).await?;
+            self.tx.put_product(&after, before.is_none()).await?;
+            self.note(before.map(|before| before as _), Some(&after));
         }
-        after.updated_at = self.now;
-        match before {
-            Some(before) => after.version = before.version + 1,
-            None => {
-                after.version = self.first_version(&RecordRef::product(&*after.id)).await?;
-                after.place = self.next_place();
-            }
-        }
-        self.tx.put_product(&after, before.is_none()).await?;
-        self.note(before.map(|b| b as _), Some(&after));
         Ok(after)
     }
 
-    /// Writes a subscription, unless it reads as before.
+    /// Writes a subscription, unless it reads as before. Returns it as callers see it.
     pub(super) async fn put_subscription(
         &mut self,
         before: Option<SubscriptionRecord>,
         after: SubscriptionRecord,
-        sealed: Vec<SealedKey>,
     ) -> Result<SubscriptionRecord, ManageError> {
-        let reads_as_before = before.as_ref().is_some_and(|before| {
-            before.clone().seen_at(self.now) == after.clone().seen_at(self.now)
-        });
-        if reads_as_before {
-            return Ok(after);
+        if let Some(before) = &before {
+            let seen = after.clone().seen_at(self.now);
+            if before.clone().seen_at(self.now) == seen {
+                return Ok(seen);
+            }
         }
-        self.write_subscription(before, after, sealed).await
+        self.write_subscription(before, after).await
     }
 
     /// Writes a subscription at the end of the operation, or when there are many.
@@ -227,38 +222,40 @@ impl Work<'_> {
         &mut self,
         before: Option<SubscriptionRecord>,
         mut after: SubscriptionRecord,
-        sealed: Vec<SealedKey>,
     ) -> Result<SubscriptionRecord, ManageError> {
         const MANY: usize = 1000;
-        let now = self.now;
-        after.drop_ended_keys(now);
-        after.updated_at = now;
-        match &before {
-            Some(before) => after.version = before.version + 1,
-            None => {
-                let record = RecordRef::subscription(&*after.id);
-                after.version = self.first_version(&record).await?;
-                after.place = self.next_place();
-            }
-        }
-        let seen_before = before.clone().map(|before| before.seen_at(now));
-        let seen = after.clone().seen_at(now);
+        after.drop_ended_keys(self.now);
+        self.stamp(before.as_ref(), &mut after).await?;
+        let seen_before = before.clone().map(|before| before.seen_at(self.now));
+        let seen = after.clone().seen_at(self.now);
         self.note(seen_before.as_ref().map(|before| before as _), Some(&seen));
-        self.puts.push(SubscriptionPut {
-            before,
-            after: after.clone(),
-            sealed,
-        });
+        self.puts.push(SubscriptionPut { before, after });
         if self.puts.len() >= MANY {
             self.flush().await?;
         }
-        Ok(after)
+        Ok(seen)
+    }
+
+    /// Puts a key into a slot, to be stored encrypted too if keys can be read back.
+    pub(super) fn set_key(
+        &mut self,
+        record: &mut SubscriptionRecord,
+        slot: KeySlot,
+        key: KeyRecord,
+        text: Option<&Secret>,
+    ) -> Result<(), ManageError> {
+        if let (Some(sealer), Some(text)) = (&self.manage.shared.sealer, text) {
+            let sealed = sealer.seal(&record.id, slot, text)?;
+            self.sealed.insert(key.digest, sealed);
+        }
+        *record.key_mut(slot) = Some(key);
+        Ok(())
     }
 
     pub(super) async fn flush(&mut self) -> Result<(), ManageError> {
         if !self.puts.is_empty() {
             let puts = std::mem::take(&mut self.puts);
-            self.tx.put_subscriptions(&puts).await?;
+            self.tx.put_subscriptions(&puts, &self.sealed).await?;
         }
         Ok(())
     }
@@ -272,43 +269,21 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Refuses callers other than publishers.
-    pub(super) fn only_publishers(&self, action: &str) -> Result<(), ManageError> {
-        match &self.caller {
-            Caller::Publisher(_) => Ok(()),
-            Caller::Owner(_) => Err(self.forbidden(action)),
-        }
-    }
-
-    pub(super) fn forbidden(&self, action: &str) -> ManageError {
-        ManageError::Forbidden {
-            caller: self.caller.to_string(),
-            action: action.to_owned(),
-        }
-    }
-
-    /// The subscription with the id, if it exists to the caller.
-    pub(super) async fn subscription(
-        &mut self,
-        id: &str,
-    ) -> Result<Option<SubscriptionRecord>, ManageError> {
-        let record = self.tx.subscription(id).await?;
-        Ok(record.filter(|record| match self.caller.as_owner() {
-            None => true,
-            Some(owner) => record.owner.as_deref() == Some(owner),
-        }))
-    }
-
-    /// The same for an operation that needs it to exist, in the expected version.
+    /// The subscription with the id, if it exists to the caller in the expected version.
     pub(super) async fn expect_subscription(
         &mut self,
         id: &str,
         expected: Expected,
     ) -> Result<SubscriptionRecord, ManageError> {
-        let found = self.subscription(id).await?;
-        let record = found.ok_or_else(|| ManageError::not_found(RecordRef::subscription(id)))?;
-        check_expected(&RecordRef::subscription(id), Some(record.version), expected)?;
-        Ok(record)
+        let target = RecordRef::subscription(id);
+        let found = self.tx.subscription(id).await?;
+        match found.filter(|record| self.caller.sees(record)) {
+            Some(record) => {
+                check_expected(&target, Some(record.version), expected)?;
+                Ok(record)
+            }
+            None => Err(ManageError::not_found(target)),
+        }
     }
 }
 
@@ -342,6 +317,7 @@ pub(super) trait Recorded: Send + Sync {
     fn reference(&self) -> RecordRef;
     fn version(&self) -> u64;
     fn fields(&self) -> Map<String, Value>;
+    fn stamp(&mut self, version: u64, place: Option<i64>, now: SystemTime);
 }
 
 macro_rules! recorded {
@@ -360,6 +336,12 @@ macro_rules! recorded {
                     Ok(Value::Object(fields)) => fields.into_iter().filter_map(shown).collect(),
                     _ => Map::new(),
                 }
+            }
+
+            fn stamp(&mut self, version: u64, place: Option<i64>, now: SystemTime) {
+                self.version = version;
+                self.place = place.unwrap_or(self.place);
+                self.updated_at = now;
             }
         })*
     };

@@ -5,7 +5,7 @@ use crate::key::KeyDigest;
 use crate::manage::audit::{AuditEntry, AuditQuery};
 use crate::manage::filter::{ListQuery, Page};
 use crate::manage::record::{ApiRecord, ProductRecord, SubscriptionRecord};
-use crate::manage::repository::{Answer, Repository, SealedKey, SubscriptionPut, Transaction};
+use crate::manage::repository::{Answer, Repository, SealedKeys, SubscriptionPut, Transaction};
 use crate::manage::seal::Sealer;
 use crate::manage::sql::lists::{self, APIS, PRODUCTS, SUBSCRIPTIONS, Statement, Table};
 use crate::manage::sql::rows;
@@ -32,7 +32,7 @@ impl SqlRepository {
     pub(in crate::manage) async fn open(
         target: &str,
         master: SubscriptionRecord,
-        sealed: Vec<SealedKey>,
+        sealed: &SealedKeys,
         sealer: Option<&Sealer>,
     ) -> Result<Self, RepositoryError> {
         let database = Database::open(target).await?;
@@ -54,7 +54,7 @@ impl SqlRepository {
     async fn begin_state(
         &self,
         master: SubscriptionRecord,
-        sealed: Vec<SealedKey>,
+        sealed: &SealedKeys,
     ) -> Result<(), RepositoryError> {
         let mut transaction = self.database.begin().await?;
         let begin = "INSERT INTO sk_state (id, number, apis, products, subscriptions, refused) \
@@ -63,12 +63,9 @@ impl SqlRepository {
             return Ok(());
         }
         let mut transaction = RecordTransaction::begin(&self.database, transaction).await?;
-        let master = SubscriptionPut {
-            before: None,
-            after: master,
-            sealed,
-        };
-        transaction.put_subscriptions(&[master]).await?;
+        let (before, after) = (None, master);
+        let master = SubscriptionPut { before, after };
+        transaction.put_subscriptions(&[master], sealed).await?;
         Box::new(transaction).commit(Vec::new(), false).await
     }
 

@@ -3,9 +3,10 @@ use std::collections::HashMap;
 use crate::catalog::{KeySlot, Scope};
 use crate::key::KeyDigest;
 use crate::manage::audit::{AuditEntry, Outcome};
-use crate::manage::record::{ApiRecord, ProductRecord, RecordKind, RecordRef, SubscriptionRecord};
+use crate::manage::record::{ApiRecord, ProductRecord, SubscriptionRecord};
+use crate::manage::reference::{RecordKind, RecordRef};
 use crate::manage::repository::{
-    Answer, Counted, REFUSED_KEPT, SealedKey, SubscriptionPut, Transaction,
+    Answer, Counted, REFUSED_KEPT, SealedKeys, SubscriptionPut, Transaction,
 };
 use crate::manage::sql::lists::in_list;
 use crate::manage::sql::rows::{self, json, read_digest};
@@ -64,7 +65,7 @@ impl RecordTransaction {
         Ok(found)
     }
 
-    async fn put_all(&mut self, changes: &[SubscriptionPut]) -> SqlResult<()> {
+    async fn put_all(&mut self, changes: &[SubscriptionPut], sealed: &SealedKeys) -> SqlResult<()> {
         let mut records = Vec::with_capacity(changes.len());
         let mut scopes = Vec::new();
         let mut keys = Vec::new();
@@ -72,7 +73,7 @@ impl RecordTransaction {
             let after = &change.after;
             match &change.before {
                 None => self.totals[2] += 1,
-                Some(before) => self.drop_parts(before, Some(after)).await?,
+                Some(before) => self.drop_parts(before, after).await?,
             }
             records.push(vec![
                 after.place.into(),
@@ -93,7 +94,7 @@ impl RecordTransaction {
                     after.expires_at.map(to_micros).into(),
                 ]);
             }
-            keys.extend(new_keys(change));
+            keys.extend(new_keys(change, sealed));
         }
         let mut session = self.session();
         session
@@ -129,21 +130,17 @@ impl RecordTransaction {
     async fn drop_parts(
         &mut self,
         before: &SubscriptionRecord,
-        after: Option<&SubscriptionRecord>,
+        after: &SubscriptionRecord,
     ) -> SqlResult<()> {
         for scope in &before.scopes {
-            if !after.is_some_and(|after| after.scopes.contains(scope)) {
+            if !after.scopes.contains(scope) {
                 let text = "DELETE FROM sk_scopes WHERE subscription = $1 AND scope = $2";
                 let values = vec![before.id.as_str().into(), scope.to_string().into()];
                 self.session().execute(text, values).await?;
             }
         }
         for (_, _, key) in before.all_keys() {
-            let kept = after.is_some_and(|after| {
-                let mut keys = after.all_keys();
-                keys.any(|(_, _, other)| other.digest == key.digest)
-            });
-            if !kept {
+            if !after.holds(&key.digest) {
                 let text = "DELETE FROM sk_keys WHERE digest = $1 AND subscription = $2";
                 let values = vec![digest(&key.digest), before.id.as_str().into()];
                 self.session().execute(text, values).await?;
@@ -265,29 +262,25 @@ impl RecordTransaction {
 }
 
 /// The rows of those keys that are new in their place.
-fn new_keys(change: &SubscriptionPut) -> Vec<Vec<Value>> {
-    let before = change.before.as_ref();
-    let keys = change.after.all_keys().filter_map(|(slot, retired, key)| {
-        let sealed = change.sealed.iter().find(|one| one.digest == key.digest);
-        let unchanged = before.is_some_and(|before| {
-            before
-                .all_keys()
-                .any(|(slot_before, retired_before, before)| {
-                    (slot_before, retired_before, before.digest) == (slot, retired, key.digest)
-                })
+fn new_keys(change: &SubscriptionPut, sealed: &SealedKeys) -> impl Iterator<Item = Vec<Value>> {
+    let SubscriptionPut { before, after } = change;
+    after.all_keys().filter_map(|(slot, retired, key)| {
+        let sealed = sealed.get(&key.digest);
+        let is_known = before.as_ref().is_some_and(|before| {
+            let mut held = before.all_keys();
+            held.any(|(s, r, held)| (s, r, held.digest) == (slot, retired, key.digest))
         });
-        if unchanged && sealed.is_none() {
+        if is_known && sealed.is_none() {
             return None;
         }
         Some(vec![
             digest(&key.digest),
-            change.after.id.as_str().into(),
+            after.id.as_str().into(),
             i64::from(slot == KeySlot::Secondary).into(),
             i64::from(retired).into(),
-            sealed.map(|one| one.sealed.clone()).into(),
+            sealed.cloned().into(),
         ])
-    });
-    keys.collect()
+    })
 }
 
 fn digest(digest: &KeyDigest) -> Value {
@@ -461,26 +454,27 @@ impl Transaction for RecordTransaction {
         })
     }
 
-    fn put_subscriptions<'a>(&'a mut self, changes: &'a [SubscriptionPut]) -> Answer<'a, ()> {
-        Box::pin(async move { Ok(self.put_all(changes).await?) })
+    fn put_subscriptions<'a>(
+        &'a mut self,
+        changes: &'a [SubscriptionPut],
+        sealed: &'a SealedKeys,
+    ) -> Answer<'a, ()> {
+        Box::pin(async move { Ok(self.put_all(changes, sealed).await?) })
     }
 
     fn delete<'a>(&'a mut self, record: &'a RecordRef, version: u64) -> Answer<'a, ()> {
         Box::pin(async move { Ok(self.delete_record(record, version).await?) })
     }
 
-    fn sealed_keys<'a>(&'a mut self, id: &'a str) -> Answer<'a, Vec<SealedKey>> {
+    fn sealed_keys<'a>(&'a mut self, id: &'a str) -> Answer<'a, SealedKeys> {
         Box::pin(async move {
             let text = "SELECT digest, sealed FROM sk_keys \
                         WHERE subscription = $1 AND sealed IS NOT NULL";
-            let mut keys = Vec::new();
-            for row in self.session().rows(text, vec![id.into()]).await? {
-                keys.push(SealedKey {
-                    digest: read_digest(&row, 0)?,
-                    sealed: row.bytes(1)?,
-                });
-            }
-            Ok(keys)
+            let found = self.session().rows(text, vec![id.into()]).await?;
+            let keys = found
+                .iter()
+                .map(|row| Ok((read_digest(row, 0)?, row.bytes(1)?)));
+            Ok(keys.collect::<SqlResult<_>>()?)
         })
     }
 
