@@ -1,71 +1,16 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use tower_subscription_key::access::{self, DenialReason, Question};
+use tower_subscription_key::catalog::{Api, Catalog};
+use tower_subscription_key::key::Presented;
 
 use crate::support::{Home, KEY};
 
-/// One case for each reason: what is added to the catalog, and the request.
-const FILE: &str = r#"
-[[apis]]
-id = "echo"
-path = "/echo"
-key_names = { header = "X-Api-Key", query = "api_key" }
-
-[[apis]]
-id = "orders"
-path = "/orders"
-
-[[products]]
-id = "starter"
-apis = ["echo"]
-
-[[subscriptions]]
-id = "good"
-scope = "/products/starter"
-primary_key = "good-key"
-
-[[subscriptions]]
-id = "off"
-scope = "/products/starter"
-state = "suspended"
-primary_key = "off-key"
-
-[[subscriptions]]
-id = "asked"
-scope = "/products/starter"
-state = "submitted"
-primary_key = "asked-key"
-
-[[subscriptions]]
-id = "early"
-scope = "/products/starter"
-not_before = "2090-01-01T00:00:00Z"
-primary_key = "early-key"
-
-[[subscriptions]]
-id = "over"
-scope = "/products/starter"
-expires_at = "2020-01-01T00:00:00Z"
-primary_key = "over-key"
-
-[[subscriptions]]
-id = "gone"
-scope = "/products/starter"
-state = "expired"
-expires_at = "2020-01-01T00:00:00Z"
-primary_key = "gone-key"
-
-[[subscriptions]]
-id = "stale"
-scope = "/products/starter"
-primary_key = { value = "stale-key", expires_at = "2020-01-01T00:00:00Z" }
-
-[[subscriptions]]
-id = "wide"
-scope = "/apis"
-primary_key = "wide-key"
-"#;
+use crate::stories::CATALOG;
 
 fn home() -> Home {
-    Home::with("c.toml", FILE)
+    Home::with("c.toml", CATALOG)
 }
 
 fn explain(home: &Home, path: &str, key: &str) -> Value {
@@ -101,41 +46,6 @@ fn access_names_what_a_handler_sees() {
 }
 
 #[test]
-fn each_reason_is_named_with_its_cause_and_cure() {
-    for (path, key, reason, told) in [
-        ("/echo", "", "empty", "missing"),
-        ("/echo", "no-such-key", "unknown", "invalid"),
-        ("/echo", "off-key", "inactive", "invalid"),
-        ("/echo", "asked-key", "inactive", "invalid"),
-        ("/echo", "early-key", "not_yet_valid", "invalid"),
-        ("/echo", "over-key", "subscription_expired", "invalid"),
-        ("/echo", "gone-key", "inactive", "invalid"),
-        ("/echo", "stale-key", "key_expired", "invalid"),
-        ("/orders", "good-key", "out_of_scope", "invalid"),
-        ("/ordres", "good-key", "no_such_api", "invalid"),
-        ("/ordres", "wide-key", "no_such_api", "invalid"),
-        (
-            "/echo/%2e%2e/orders",
-            "good-key",
-            "ambiguous_path",
-            "invalid",
-        ),
-    ] {
-        let json = explain(&home(), path, key);
-        assert_eq!(json["outcome"], "denied", "{path} {key}");
-        assert_eq!(json["reason"], reason, "{path} {key}");
-        assert_eq!(json["told"], told, "{path} {key}");
-        assert!(
-            !json["cures"].as_array().unwrap().is_empty(),
-            "{path} {key}"
-        );
-        assert!(json["product"].is_null() && json["scope"].is_null());
-    }
-    let long = explain(&home(), "/echo", &"x".repeat(300));
-    assert_eq!(long["reason"], "malformed");
-}
-
-#[test]
 fn missing_key_names_the_header_and_the_parameter_of_the_api() {
     let ran = home().run(&["explain", "--path", "/echo"]).expect(1);
     assert!(
@@ -152,61 +62,6 @@ fn missing_key_names_the_header_and_the_parameter_of_the_api() {
 }
 
 #[test]
-fn every_command_of_a_cure_lets_the_caller_in() {
-    let mut commands = 0;
-    for (path, subscription, key) in [
-        ("/echo", "off", "off-key"),
-        ("/echo", "asked", "asked-key"),
-        ("/echo", "early", "early-key"),
-        ("/echo", "over", "over-key"),
-        ("/echo", "gone", "gone-key"),
-        ("/echo", "stale", "stale-key"),
-        ("/orders", "good", "good-key"),
-        ("/invoices", "wide", "wide-key"),
-    ] {
-        let cures = explain(&home(), path, key)["cures"].clone();
-        for command in cures
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|cure| cure["command"].as_str())
-        {
-            let home = home();
-            assert!(command.starts_with("subscription-key "), "{command}");
-            home.shell(command).expect(0);
-            let words = ["explain", "--path", path, "--subscription", subscription];
-            let ran = home.run(&words);
-            assert_eq!(ran.code, 0, "{command}: {ran:?}");
-            commands += 1;
-        }
-    }
-    assert!(commands >= 10, "{commands}");
-}
-
-#[test]
-fn api_in_no_product_is_the_answer_and_its_command_the_cure() {
-    let home = home();
-    let ran = home
-        .run_with(
-            &["explain", "--path", "/orders/7", "--key-stdin"],
-            "good-key",
-        )
-        .expect(1);
-    assert!(
-        ran.out.contains("API \"orders\" is in no product"),
-        "{ran:?}"
-    );
-    let command = "subscription-key products set starter --api echo --api orders";
-    assert!(ran.out.contains(command), "{ran:?}");
-    home.shell(command).expect(0);
-    home.run_with(
-        &["explain", "--path", "/orders/7", "--key-stdin"],
-        "good-key",
-    )
-    .expect(0);
-}
-
-#[test]
 fn second_obstacle_is_named_too() {
     let ran = home()
         .run_with(&["explain", "--path", "/orders", "--key-stdin"], "off-key")
@@ -220,7 +75,7 @@ fn second_obstacle_is_named_too() {
 #[test]
 fn ignored_key_is_explained_and_denied_if_asked() {
     let text = format!(
-        "{FILE}\n[[products]]\nid = \"free\"\napis = [\"orders\"]\nsubscription_required = false\n"
+        "{CATALOG}\n[[products]]\nid = \"free\"\napis = [\"orders\"]\nsubscription_required = false\n"
     );
     let home = Home::with("c.toml", &text);
     let json = explain(&home, "/orders", "good-key");
@@ -318,4 +173,35 @@ fn output_never_holds_the_key() {
         .run_with(&["explain", "--path", "/echo", "--key-stdin"], KEY)
         .expect(1);
     assert!(!ran.out.contains(&KEY[..8]) && !ran.err.contains(&KEY[..8]));
+}
+
+#[test]
+fn replaced_key_after_its_grace_period_is_named_with_its_cures() {
+    let home = home();
+    let json = explain(&home, "/echo", "retired-key");
+    assert_eq!(json["reason"], "key_expired");
+    let ran = home.run_with(
+        &["explain", "--path", "/echo", "--key-stdin"],
+        "retired-key",
+    );
+    for part in [
+        "the replaced primary key ended at 2020-01-01T00:00:00Z",
+        "send the primary key that replaced it",
+        "regenerate rotated primary --expires none",
+    ] {
+        assert!(ran.out.contains(part), "{part}: {ran:?}");
+    }
+}
+
+#[test]
+fn request_with_two_keys_is_named_with_its_cure() {
+    let catalog = Catalog::builder().api(Api::new("echo", "/echo")).build();
+    let question = Question::for_path(Arc::new(catalog.unwrap()), "/echo");
+    let explanation = access::explain(question.with_key(Presented::Ambiguous), Some("/echo"));
+    assert_eq!(explanation.reason(), Some(DenialReason::AmbiguousKey));
+    let text = explanation.to_string();
+    assert!(
+        text.contains("more than one key") && text.contains("send one key only"),
+        "{text}"
+    );
 }

@@ -8,8 +8,28 @@ mod database;
 mod edits;
 mod explain;
 mod files;
+mod full_disk;
 mod keys;
 mod lint;
 mod session;
+mod stories;
 mod support;
 mod usage;
+
+mod toml_file {
+    use super::stories::{CATALOG, stories};
+    use super::support::Place;
+    stories!(Place::file("catalog.toml", CATALOG));
+}
+
+mod json_file {
+    use super::stories::{CATALOG, stories};
+    use super::support::Place;
+    stories!(Place::file("catalog.json", CATALOG));
+}
+
+mod sqlite {
+    use super::stories::{CATALOG, stories};
+    use super::support::Place;
+    stories!(Place::database("keys.db", CATALOG));
+}

@@ -86,16 +86,88 @@ impl Home {
 
     /// Runs a line that the tool printed, as a shell does.
     pub(crate) fn shell(&self, line: &str) -> Ran {
-        let tool = assert_cmd::cargo::cargo_bin("subscription-key");
-        let path = format!("{}:/usr/bin:/bin", tool.parent().unwrap().display());
-        let output = std::process::Command::new("sh")
-            .args(["-c", line])
-            .current_dir(&self.folder)
-            .env("PATH", path)
-            .env("SUBSCRIPTION_KEY_CATALOG", self.name)
-            .output();
-        Ran::of(output.unwrap())
+        shell(line, self.folder(), "SUBSCRIPTION_KEY_CATALOG", self.name)
     }
+}
+
+/// A catalog file or a database with a catalog, in a folder of its own.
+pub(crate) struct Place {
+    folder: TempDir,
+    /// The variable that names it, and its value.
+    target: (&'static str, String),
+}
+
+impl Place {
+    pub(crate) fn file(name: &str, catalog: &str) -> Self {
+        Self::new(("SUBSCRIPTION_KEY_CATALOG", name), catalog)
+    }
+
+    pub(crate) fn database(target: &str, catalog: &str) -> Self {
+        Self::new(("SUBSCRIPTION_KEY_DATABASE", target), catalog)
+    }
+
+    fn new((variable, target): (&'static str, &str), catalog: &str) -> Self {
+        let place = Self {
+            folder: TempDir::new().unwrap(),
+            target: (variable, target.to_owned()),
+        };
+        place.write("start.toml", catalog);
+        match target.ends_with(".toml") {
+            true => place.write(target, catalog),
+            false => {
+                place.run(&["import", "catalog", "start.toml"]).expect(0);
+            }
+        }
+        place
+    }
+
+    pub(crate) fn is_file(&self) -> bool {
+        self.target.0 == "SUBSCRIPTION_KEY_CATALOG"
+    }
+
+    /// The flag that names it, and its value.
+    pub(crate) fn flag(&self) -> (&'static str, &str) {
+        let flag = if self.is_file() {
+            "--catalog"
+        } else {
+            "--database"
+        };
+        (flag, &self.target.1)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    pub(crate) fn run(&self, words: &[&str]) -> Ran {
+        self.run_with(words, "")
+    }
+
+    pub(crate) fn run_with(&self, words: &[&str], stdin: &str) -> Ran {
+        let mut tool = bare(words);
+        tool.current_dir(&self.folder);
+        tool.env(self.target.0, &self.target.1);
+        Ran::of(tool.write_stdin(stdin).output().unwrap())
+    }
+
+    /// Runs a line that the tool printed, as a shell does.
+    pub(crate) fn shell(&self, line: &str) -> Ran {
+        let (variable, target) = &self.target;
+        shell(line, self.folder.path(), variable, target)
+    }
+}
+
+fn shell(line: &str, folder: &Path, variable: &str, target: &str) -> Ran {
+    let tool = assert_cmd::cargo::cargo_bin("subscription-key");
+    let path = format!("{}:/usr/bin:/bin", tool.parent().unwrap().display());
+    let output = std::process::Command::new("sh")
+        .args(["-c", line])
+        .current_dir(folder)
+        .env("PATH", path)
+        .env(variable, target)
+        .stdin(std::process::Stdio::null())
+        .output();
+    Ran::of(output.unwrap())
 }
 
 /// The tool without a catalog.

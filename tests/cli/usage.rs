@@ -37,6 +37,12 @@ fn help_of_every_command_fits_a_screen() {
             commands.push(vec![group, action]);
         }
     }
+    // The list above is whole.
+    let fish = ran(&["completions", "fish"]).expect(0).out;
+    let top = fish
+        .lines()
+        .filter(|line| line.contains("needs_command\" -f -a "));
+    assert_eq!(top.count(), 19 + groups.len(), "{fish}");
     for command in commands {
         for flag in ["-h", "--help"] {
             let mut words = command.clone();
@@ -136,20 +142,51 @@ fn unknown_command_offers_the_one_that_was_meant() {
 }
 
 #[test]
-fn completions_name_the_commands() {
-    for shell in ["bash", "zsh", "fish"] {
+fn completions_of_each_shell_name_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = ran(&["completions", shell]).expect(0).out;
         assert!(
-            ran(&["completions", shell])
-                .expect(0)
-                .out
-                .contains("regenerate"),
+            script.contains("regenerate") && script.contains("--grace"),
             "{shell}"
         );
     }
 }
 
+/// The tool on a terminal, which shows it standard output and error.
+fn on_a_terminal(home: &Home, command: &str, no_color: bool) -> Ran {
+    let tool = assert_cmd::cargo::cargo_bin("subscription-key");
+    let command = format!("stty cols 80 rows 24; {} {command}", tool.display());
+    let mut script = std::process::Command::new("script");
+    script.args(["-qec", &command, "/dev/null"]);
+    script
+        .current_dir(home.folder())
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR");
+    if no_color {
+        script.env("NO_COLOR", "1");
+    }
+    let output = script.stdin(std::process::Stdio::null()).output();
+    Ran::of(output.unwrap_or_else(|error| {
+        panic!("cannot start `script`: {error}: install it (Debian: bsdutils)")
+    }))
+}
+
 #[test]
-fn colours_appear_only_on_a_terminal() {
-    let ran = ran(&["apis", "list"]).expect(2);
-    assert!(!ran.err.contains('\u{1b}'), "{ran:?}");
+fn colours_appear_on_a_terminal_unless_they_are_not_wanted() {
+    let home = Home::with("c.toml", "[[apis]]\nid = 'a'\npath = '/a'\n");
+    for command in ["check --catalog c.toml", "suspend x --catalog c.toml"] {
+        let coloured = on_a_terminal(&home, command, false);
+        assert!(coloured.out.contains('\u{1b}'), "{coloured:?}");
+        let plain = on_a_terminal(&home, command, true);
+        assert!(
+            !plain.out.contains('\u{1b}') && plain.code == coloured.code,
+            "{plain:?}"
+        );
+        let words: Vec<&str> = command.split(' ').collect();
+        let piped = home.run(&words);
+        assert!(
+            !piped.out.contains('\u{1b}') && !piped.err.contains('\u{1b}'),
+            "{piped:?}"
+        );
+    }
 }

@@ -95,13 +95,16 @@ async fn key_of_any_slot_names_its_subscription(repository: impl Repository) {
         ("key-three", false),
     ] {
         let digest = KeyDigest::of(key);
-        let found = manage.subscription_of_key(admin(), &digest).await.unwrap();
-        let is_found = found.is_some_and(|record| record.id == "contoso");
+        let found = manage
+            .export_subscription_of_key(admin(), &digest)
+            .await
+            .unwrap();
+        let is_found = found.is_some_and(|found| found.id() == "contoso");
         assert_eq!(is_found, expected);
     }
     let digest = KeyDigest::of("key-two");
     let owner = Caller::owner("jane");
-    let refused = manage.subscription_of_key(&owner, &digest).await;
+    let refused = manage.export_subscription_of_key(&owner, &digest).await;
     assert!(matches!(refused, Err(ManageError::Forbidden { .. })));
 }
 

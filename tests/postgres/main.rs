@@ -1,7 +1,9 @@
-//! The tests of `tests/manage` on PostgreSQL, and those that need a server. Each
-//! process starts its own.
+//! The tests of `tests/manage` and the stories of `tests/cli` on PostgreSQL, and those
+//! that need a server. Each process starts its own.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[cfg(feature = "cli")]
+mod cli;
 mod outages;
 mod server;
 #[macro_use]

@@ -93,8 +93,10 @@ impl Server {
             ])
             .arg(&data)
             .current_dir(folder.path())
-            .status()
-            .unwrap();
+            .status();
+        let made = made.unwrap_or_else(|error| {
+            panic!("cannot start initdb: {error}: install PostgreSQL (Debian: postgresql)")
+        });
         assert!(made.success(), "initdb failed");
         prepare(folder.path());
         let own = data.join("postgresql.conf");
@@ -234,17 +236,18 @@ pub fn write_private(folder: &Path, certificate: &str, key: &str) {
     }
 }
 
+/// A new database on the server that all tests of this process share, by its URL.
+pub fn shared_database() -> String {
+    static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+    SERVER.database()
+}
+
 /// A database on the server that all tests of this process share.
 pub struct Postgres(String);
 
 impl Repository for Postgres {
     async fn start() -> Self {
-        static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
-        Self(
-            tokio::task::spawn_blocking(|| SERVER.database())
-                .await
-                .unwrap(),
-        )
+        Self(tokio::task::spawn_blocking(shared_database).await.unwrap())
     }
 
     fn target(&self) -> Option<String> {

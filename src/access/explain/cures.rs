@@ -30,10 +30,12 @@ impl Facts<'_> {
             Some(DenialReason::StoreUnavailable) => {
                 vec![advice("make the store available again".to_owned())]
             }
-            Some(reason) if reason.as_str() == "ambiguous_path" => vec![advice(
+            Some(DenialReason::AmbiguousPath) => vec![advice(
                 "send the path in plain form: without escapes of plain characters, `\\`, empty segments, `.` and `..`".to_owned(),
             )],
-            Some(_) => Vec::new(),
+            Some(DenialReason::Misconfigured) => {
+                vec![advice("correct the settings of the layer, as its log says".to_owned())]
+            }
         }
     }
 

@@ -134,10 +134,7 @@ impl Facts<'_> {
                 None => step("api", false, "the request is for no API".to_owned()),
             };
         };
-        if self
-            .reason
-            .is_some_and(|reason| reason.as_str() == "ambiguous_path")
-        {
+        if self.reason == Some(DenialReason::AmbiguousPath) {
             let text =
                 format!("{path:?} belongs to another API, or to none, once it is cleaned up");
             return step("path", false, text);

@@ -61,10 +61,13 @@ impl Source {
                 let found = catalog.subscription(id);
                 found.ok_or_else(|| names::not_in(catalog, &record))
             }
-            Self::Database(manage, caller) => match manage.subscription(caller, id).await {
-                Ok(record) => Ok(record.to_catalog()),
-                Err(error) => Err(not_shown(manage, caller, error).await),
-            },
+            Self::Database(manage, caller) => {
+                let found = manage.export_subscription(caller, id).await;
+                match found.map_err(plain_failure)? {
+                    Some(subscription) => Ok(subscription),
+                    None => Err(names::not_found(manage, caller, &record).await),
+                }
+            }
         }
     }
 
@@ -73,10 +76,8 @@ impl Source {
         match self {
             Self::File(_) => Ok(None),
             Self::Database(manage, caller) => {
-                let record = manage.subscription_of_key(caller, key).await;
-                Ok(record
-                    .map_err(plain_failure)?
-                    .map(|record| record.to_catalog()))
+                let found = manage.export_subscription_of_key(caller, key).await;
+                found.map_err(plain_failure)
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A whole catalog as one change.
 
 use std::collections::{HashMap, HashSet};
+use std::time::SystemTime;
 
 use crate::catalog::{
     Api, Catalog, CatalogBuilder, IssueKind, KeySlot, Product, Scope, Subscription, validate,
@@ -150,6 +151,37 @@ impl Manage {
         built(self.definitions(caller).await?)
     }
 
+    /// The subscription with the given id as the catalog has it. For publishers.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageError`]
+    pub async fn export_subscription(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Option<Subscription>, ManageError> {
+        caller.only_publishers("export subscriptions")?;
+        let record = self.shared.repository.subscription(id).await?;
+        Ok(record.map(|record| record.to_catalog()))
+    }
+
+    /// The subscription that holds the key in any slot, also as a replaced one. For
+    /// publishers.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageError`]
+    pub async fn export_subscription_of_key(
+        &self,
+        caller: &Caller,
+        key: &KeyDigest,
+    ) -> Result<Option<Subscription>, ManageError> {
+        caller.only_publishers("export subscriptions")?;
+        let record = self.shared.repository.subscription_of_key(key).await?;
+        Ok(record.map(|record| record.to_catalog()))
+    }
+
     async fn definitions(&self, caller: &Caller) -> Result<CatalogBuilder, ManageError> {
         let mut builder = Catalog::builder().allow_no_apis();
         let query = ListQuery {
@@ -216,7 +248,7 @@ impl Work<'_> {
     ) -> Result<(), ManageError> {
         for given in &import.subscriptions {
             if let Some(record) = self.tx.subscription(given.id()).await?
-                && !is_same(&record, given)
+                && !is_same(&record, given, self.now)
             {
                 conflicts.push(RecordRef::subscription(given.id()));
             }
@@ -281,7 +313,7 @@ impl Work<'_> {
             for given in chunk {
                 let before = existing.remove(given.id());
                 if let Some(before) = &before {
-                    if is_same(before, given) {
+                    if is_same(before, given, self.now) {
                         continue;
                     }
                     if !options.replace {
@@ -378,12 +410,7 @@ impl Work<'_> {
 
 impl Definitions {
     /// The definitions with those of the import, and what they replace.
-    fn with(
-        &self,
-        import: &Import,
-        now: std::time::SystemTime,
-        conflicts: &mut Vec<RecordRef>,
-    ) -> Self {
+    fn with(&self, import: &Import, now: SystemTime, conflicts: &mut Vec<RecordRef>) -> Self {
         let (mut apis, mut products) = (self.apis.clone(), self.products.clone());
         for given in &import.apis {
             match apis.iter_mut().find(|api| api.id == given.id()) {
@@ -448,14 +475,18 @@ impl Definitions {
 }
 
 /// Whether a record has the content of a catalog's subscription. One without
-/// keys is the same whatever keys the record has.
-fn is_same(record: &SubscriptionRecord, given: &Subscription) -> bool {
-    let mut found = record.to_catalog();
+/// keys is the same whatever keys the record has; replaced keys that have ended are
+/// not kept.
+fn is_same(record: &SubscriptionRecord, given: &Subscription, now: SystemTime) -> bool {
+    let (mut found, mut given) = (record.to_catalog(), given.clone());
     if given.keys().next().is_none() {
         found.primary_key = None;
         found.secondary_key = None;
     }
-    found == *given
+    for key in found.retired_keys.iter_mut().chain(&mut given.retired_keys) {
+        key.take_if(|key| key.expires_at().is_some_and(|end| end <= now));
+    }
+    found == given
 }
 
 fn set_api(record: &mut ApiRecord, given: &Api) {
@@ -477,11 +508,7 @@ fn set_product(record: &mut ProductRecord, given: &Product) {
     record.metadata = given.metadata().clone();
 }
 
-fn set_subscription(
-    record: &mut SubscriptionRecord,
-    given: &Subscription,
-    now: std::time::SystemTime,
-) {
+fn set_subscription(record: &mut SubscriptionRecord, given: &Subscription, now: SystemTime) {
     record.display_name = given.display_name.clone();
     record.scopes = given.scopes().to_vec();
     record.owner = given.owner().map(str::to_owned);
@@ -503,7 +530,7 @@ fn set_subscription(
 fn kept(
     current: Option<KeyRecord>,
     given: &crate::catalog::SubscriptionKey,
-    now: std::time::SystemTime,
+    now: SystemTime,
 ) -> KeyRecord {
     let mut record = current
         .filter(|current| current.digest == *given.digest())

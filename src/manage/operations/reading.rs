@@ -1,6 +1,5 @@
 use std::time::{Duration, Instant};
 
-use crate::key::KeyDigest;
 use crate::manage::filter::{Filter, FilterField, Filtered, ListQuery, Page};
 use crate::manage::{
     ApiRecord, AuditEntry, AuditQuery, Caller, Comparison, Manage, ManageError, Order,
@@ -46,22 +45,6 @@ impl Manage {
             .filter(|record| caller.sees(record))
             .map(|record| record.seen_at(self.now()))
             .ok_or_else(|| ManageError::not_found(RecordRef::subscription(id)))
-    }
-
-    /// The subscription that holds the key in any slot, also as a replaced one. For
-    /// publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
-    pub async fn subscription_of_key(
-        &self,
-        caller: &Caller,
-        key: &KeyDigest,
-    ) -> Result<Option<SubscriptionRecord>, ManageError> {
-        caller.only_publishers("look up keys")?;
-        let record = self.shared.repository.subscription_of_key(key).await?;
-        Ok(record.map(|record| record.seen_at(self.now())))
     }
 
     /// Lists APIs. For publishers.
