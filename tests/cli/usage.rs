@@ -146,7 +146,7 @@ fn completions_of_each_shell_name_the_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = ran(&["completions", shell]).expect(0).out;
         assert!(
-            script.contains("regenerate") && script.contains("--grace"),
+            script.contains("regenerate") && script.contains("grace"),
             "{shell}"
         );
     }
