@@ -1,10 +1,9 @@
 use std::error::Error;
-use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, Uri};
 use tracing::Span;
 use tracing::level_filters::LevelFilter;
 
@@ -228,7 +227,7 @@ impl<S: SubscriptionStore> Gate<S> {
             Decision::Deny(denial) if !is_ambiguous => {
                 observe::preflight(path(head));
                 let api = denial.api();
-                let rejection = self.reject(head, head.headers.clone(), &denial);
+                let rejection = self.reject(&mut head.headers.clone(), &head.uri, &denial);
                 self.let_through(head, api);
                 Step::PassPreflight(rejection)
             }
@@ -263,8 +262,7 @@ impl<S: SubscriptionStore> Gate<S> {
                 Step::Pass(Span::none())
             }
             Decision::Deny(denial) => {
-                let headers = mem::take(&mut head.headers);
-                let mut response = self.reject(head, headers, &denial);
+                let mut response = self.reject(&mut head.headers, &head.uri, &denial);
                 if self.settings.denial_extension {
                     response.extensions_mut().insert(denial);
                 }
@@ -288,12 +286,12 @@ impl<S: SubscriptionStore> Gate<S> {
         head.extensions.insert(crate::access::LetThrough);
     }
 
-    fn reject(&self, head: &Parts, mut headers: HeaderMap, denial: &Denial) -> Response<Bytes> {
+    fn reject(&self, headers: &mut HeaderMap, uri: &Uri, denial: &Denial) -> Response<Bytes> {
         let api = denial.api();
         let names = self.settings.names(api);
         if api.is_none() {
             // If the store or the settings failed, `take` has not marked the headers.
-            mark_all(&self.settings.sources, &names, &mut headers);
+            mark_all(&self.settings.sources, &names, headers);
         }
         render(RejectionContext {
             rejection: match denial.reason() {
@@ -305,7 +303,7 @@ impl<S: SubscriptionStore> Gate<S> {
             },
             settings: &self.settings.response,
             headers,
-            uri: &head.uri,
+            uri,
             api,
             key_place: self.settings.key_place(&names),
         })

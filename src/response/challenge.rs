@@ -64,7 +64,7 @@ impl ChallengeSettings {
         let path = context.api.map_or("/", Api::realm_path);
         let (start, host, path) = match &self.realm {
             Some(realm) => (" realm=\"", &b""[..], &**realm),
-            None => match host::host(context.uri, &context.headers) {
+            None => match host::host(context.uri, context.headers) {
                 Some(host) => (" realm=\"https://", host, path),
                 None => (" realm=\"", &b""[..], path),
             },
@@ -104,7 +104,7 @@ mod tests {
         let context = RejectionContext {
             rejection: Rejection::InvalidKey,
             settings: &ResponseSettings::default(),
-            headers,
+            headers: &mut headers,
             uri: &Uri::default(),
             api: api.as_ref(),
             key_place: source.place(&default_names()),

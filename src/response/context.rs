@@ -1,4 +1,5 @@
 use std::fmt;
+use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -54,7 +55,7 @@ pub struct RejectionContext<'a> {
     pub(crate) rejection: Rejection,
     pub(crate) settings: &'a ResponseSettings,
     /// The headers of the request. The response reuses the map.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: &'a mut HeaderMap,
     pub(crate) uri: &'a Uri,
     pub(crate) api: Option<&'a Api>,
     /// Where clients should put their key.
@@ -101,7 +102,7 @@ impl<'a> RejectionContext<'a> {
     /// Headers from which a key was read are marked sensitive.
     #[must_use]
     pub fn request_headers(&self) -> &HeaderMap {
-        &self.headers
+        self.headers
     }
 
     /// The target of the request. Its query may contain a key: do not echo it.
@@ -114,12 +115,10 @@ impl<'a> RejectionContext<'a> {
     /// `Retry-After` that belong to the rejection.
     #[must_use]
     pub fn response(self, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Bytes> {
-        let (rejection, challenge) = (self.rejection, self.challenge());
-        let retry_after = self.retry_after_value();
-        let mut response = self.empty_response();
-        *response.status_mut() = rejection.status();
-        *response.body_mut() = body.into();
-        let headers = response.headers_mut();
+        let (challenge, retry_after) = (self.challenge(), self.retry_after_value());
+        let mut response = Response::new(body.into());
+        *response.status_mut() = self.rejection.status();
+        let headers = self.reuse_headers(&mut response);
         headers.insert(CONTENT_TYPE, content_type);
         if let Some(challenge) = challenge {
             headers.insert(WWW_AUTHENTICATE, challenge);
@@ -130,14 +129,12 @@ impl<'a> RejectionContext<'a> {
         response
     }
 
-    /// A response without headers, in the map of the request, so that a rejection
-    /// allocates none.
-    pub(super) fn empty_response(self) -> Response<Bytes> {
-        let mut response = Response::default();
+    /// Gives a response the map of the request, emptied, so that it allocates none.
+    pub(super) fn reuse_headers(self, response: &mut Response<Bytes>) -> &mut HeaderMap {
         let headers = response.headers_mut();
-        *headers = self.headers;
+        mem::swap(headers, self.headers);
         headers.clear();
-        response
+        headers
     }
 }
 

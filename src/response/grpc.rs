@@ -24,8 +24,8 @@ pub(super) fn render(content_type: HeaderValue, context: RejectionContext<'_>) -
         Rejection::MissingKey | Rejection::InvalidKey => "16",
         Rejection::Unavailable => "14",
     };
-    let mut response = context.empty_response();
-    let headers = response.headers_mut();
+    let mut response = Response::new(Bytes::new());
+    let headers = context.reuse_headers(&mut response);
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(GRPC_STATUS, HeaderValue::from_static(status));
     // gRPC percent-encodes `%` and whatever is not printable ASCII: no message has any.

@@ -76,7 +76,7 @@ impl fmt::Debug for ResponseSettings {
 
 /// Makes the response to a denied request.
 pub(crate) fn render(context: RejectionContext<'_>) -> Response<Bytes> {
-    match grpc::content_type(&context.headers).cloned() {
+    match grpc::content_type(context.headers).cloned() {
         Some(content_type) => grpc::render(content_type, context),
         None => context.settings.format.render(context),
     }

@@ -40,7 +40,7 @@ fn render_to(
     render(RejectionContext {
         rejection,
         settings,
-        headers: request.headers().clone(),
+        headers: &mut request.headers().clone(),
         uri: request.uri(),
         api: Some(&Api::new("echo", "/echo")),
         key_place: Place::Header(default_names().header),
