@@ -6,6 +6,7 @@ mod faults;
 mod file;
 mod http;
 mod key_files;
+mod log;
 mod lookups;
 mod remote;
 mod secrets;

@@ -1,37 +1,17 @@
 //! The logs of the HTTP stores contain no secret.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower_subscription_key::store::HttpStore;
 
+use crate::log::Log;
 use crate::remote::{Manner, PATIENCE, RemoteServer, answer};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn http_store_shows_neither_keys_nor_credentials() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _capturing = tracing::subscriber::set_default(subscriber);
+    let (log, _capturing) = Log::capture();
     let key = "264a41411c0b43e782f483eb6f3eaeab";
     let with_key = |field: &str| {
         format!(
@@ -60,7 +40,7 @@ async fn http_store_shows_neither_keys_nor_credentials() {
     remote.stop().await;
     let gone = store.reload().await.unwrap_err();
     assert!(remote.requests()[0].contains("s3cret-token"));
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(
         log.contains("catalog is in use") && log.contains("the catalog stays as it was"),
         "{log}"

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::store::file::load::{Loader, on_a_thread};
 use crate::store::file::progress::{LoadProgress, OnProgress};
-use crate::store::file::watch::{Prepared, WatchSettings, Watcher};
+use crate::store::file::watch::{Watch, WatchSettings};
 use crate::store::file::{FileError, FileStore};
 
 /// A builder of a [`FileStore`].
@@ -29,6 +29,7 @@ pub struct FileStoreBuilder {
     watch: bool,
     settings: WatchSettings,
     progress: OnProgress,
+    log_findings: bool,
 }
 
 /// Shorter times keep a processor busy.
@@ -48,6 +49,7 @@ impl FileStoreBuilder {
                 settle_time: Duration::from_millis(50),
             },
             progress: OnProgress::default(),
+            log_findings: false,
         }
     }
 
@@ -97,6 +99,16 @@ impl FileStoreBuilder {
         self
     }
 
+    /// Sets whether each version that is loaded is looked through for what is valid
+    /// and may still not be meant: an API that is open to everyone, one that no key
+    /// opens, keys that end soon ([`lint`](crate::lint)). Up to 20 findings with the
+    /// level `warning` are logged, without keys. Default: `false`, because a look at
+    /// every subscription makes loading a large catalog slower.
+    pub fn log_findings(mut self, log_findings: bool) -> Self {
+        self.log_findings = log_findings;
+        self
+    }
+
     /// Opens the files and watches them. Needs no runtime: the files are read on a
     /// thread of their own.
     ///
@@ -114,13 +126,12 @@ impl FileStoreBuilder {
     ///
     /// Those of [`open`](Self::open).
     pub fn open_blocking(self) -> Result<FileStore, FileError> {
-        let prepared = self
-            .watch
-            .then(|| Prepared::new(self.settings, &self.files));
-        let (loader, seen) = Loader::open(&self.files, self.progress)?;
+        // Before the files are read: a program may write one of them just then.
+        let watch = self.watch.then(|| Watch::new(self.settings, &self.files));
+        let (loader, seen) = Loader::open(&self.files, self.progress, self.log_findings)?;
         let loader = Arc::new(loader);
-        let start = |prepared| Watcher::start(prepared, Arc::clone(&loader), seen);
-        let watcher = prepared.map(start).transpose()?;
+        let start = |watch: Watch| watch.start(Arc::clone(&loader), seen);
+        let watcher = watch.map(start).transpose()?;
         let path = self.files.into_iter().next().unwrap_or_default();
         Ok(FileStore::new(path, loader, watcher))
     }

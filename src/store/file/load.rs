@@ -1,9 +1,12 @@
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::SystemTime;
 
 use tokio::sync::oneshot;
 
+use crate::catalog::Catalog;
+use crate::lint::{self, Level};
 use crate::store::file::FileError;
 use crate::store::file::progress::OnProgress;
 use crate::store::file::read::{FilePath, Hash};
@@ -15,6 +18,7 @@ use crate::store::replica::Replica;
 pub(super) struct Loader {
     source: Source,
     pub(super) replica: Arc<Replica>,
+    log_findings: bool,
     history: Mutex<History>,
 }
 
@@ -33,38 +37,37 @@ struct Version {
 
 impl Loader {
     /// Reads the files for the first time.
-    pub(super) fn open(paths: &[PathBuf], progress: OnProgress) -> Result<(Self, Seen), FileError> {
+    pub(super) fn open(
+        paths: &[PathBuf],
+        progress: OnProgress,
+        log_findings: bool,
+    ) -> Result<(Self, Seen), FileError> {
         let source = Source::new(paths, progress)?;
         let content = source.read()?;
         let (catalog_files, mut seen) = (content.hash, content.seen.clone());
         let (catalog, key_files) = source.parse(content);
         let catalog = catalog?;
         key_files.read_again(&mut seen);
-        let replica = Replica::new(source.name(), None);
-        replica.publish(catalog, None);
         let used = Version {
             catalog_files,
             key_files,
         };
         let loader = Self {
+            replica: Arc::new(Replica::new(source.name(), None)),
             source,
-            replica: Arc::new(replica),
+            log_findings,
             history: Mutex::new(History {
                 tried: Some(used.clone()),
                 used,
             }),
         };
+        loader.publish(catalog);
         Ok((loader, seen))
-    }
-
-    /// The catalog files.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &FilePath> {
-        self.source.paths()
     }
 
     /// Reads the files, whether or not their content is new.
     pub(super) fn reload(&self) -> Result<(), FileError> {
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut history = self.history();
         history.tried = None;
         let loaded = match self.source.read() {
             Ok(content) => self.try_content(&mut history, content),
@@ -75,7 +78,7 @@ impl Loader {
 
     /// Reads the files after a sign of change.
     pub(super) fn look(&self) -> Seen {
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut history = self.history();
         let content = match self.source.read() {
             Ok(content) => content,
             Err(error) => {
@@ -116,7 +119,7 @@ impl Loader {
     /// Reports a file that a program does not close. What it contains then is tried
     /// again, even if it is the same.
     pub(super) fn report_open(&self, path: &FilePath, seconds: u64) {
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut history = self.history();
         history.tried = None;
         let path = path.given.clone();
         self.replica.fail(&FileError::StillOpen { path, seconds });
@@ -134,15 +137,45 @@ impl Loader {
             key_files,
         };
         history.tried = Some(tried.clone());
-        self.replica.publish(catalog?, None);
+        self.publish(catalog?);
         history.used = tried;
         Ok(())
+    }
+
+    fn publish(&self, catalog: Catalog) {
+        self.replica.publish(catalog, None);
+        if self.log_findings {
+            log_findings(self.replica.source(), &self.replica.loaded_catalog());
+        }
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A path that leads to a removed file: it shows no change any more.
     fn unlinked(&self) -> Option<&FilePath> {
         let is_unlinked = |path: &&FilePath| Stamp::of(&path.absolute).is_unlinked();
         self.source.paths().find(is_unlinked)
+    }
+}
+
+/// Logs what is probably not meant, a bounded number of findings.
+fn log_findings(source: &str, catalog: &Catalog) {
+    const MOST: usize = 20;
+    let findings = lint::findings(catalog, SystemTime::now());
+    let is_warning = |finding: &&lint::Finding| finding.level() >= Level::Warning;
+    let mut warnings = findings.iter().filter(is_warning);
+    for finding in warnings.by_ref().take(MOST) {
+        tracing::warn!(source, code = %finding.code(), "{finding}");
+    }
+    let more = warnings.count();
+    if more > 0 {
+        tracing::warn!(
+            source,
+            more,
+            "the catalog has more findings: `subscription-key check` lists them"
+        );
     }
 }
 

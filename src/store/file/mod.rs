@@ -28,14 +28,15 @@
 //! 4. A single file that is mounted into a container and replaced outside shows no
 //!    change inside. That is reported: mount its folder instead.
 //!
-//! [`FileStore::watch_status`] announces every outcome as it happens.
+//! [`FileStore::watch_status`] announces every outcome as it happens. With
+//! [`FileStoreBuilder::log_findings`] the log also has what is valid in a version and
+//! probably not meant.
 //!
 //! [`Format::from_path`]: crate::document::Format::from_path
 
 mod builder;
 mod error;
 mod load;
-mod message;
 mod parts;
 mod progress;
 mod read;

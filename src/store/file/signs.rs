@@ -10,11 +10,35 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::store::file::message::{Change, Message};
 use crate::store::file::stamp::{Identity, identity_of};
 
 /// Whether the system says when a program closes a file that it has written.
 pub(super) const REPORTS_CLOSING: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// What a watching thread hears.
+#[derive(Debug, Clone)]
+pub(super) enum Message {
+    /// Something happened to the path.
+    Changed(PathBuf, Change),
+    /// Notifications were lost.
+    Lost,
+    /// The last handle of the store is gone.
+    Stop,
+}
+
+/// What the system says about a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// There is a new file, or a new link to one.
+    Created,
+    /// A program writes the file.
+    Written,
+    /// A program that had opened the file for writing has closed it.
+    Closed,
+    /// The path leads to another file, or to none.
+    Replaced,
+    Other,
+}
 
 /// The notifications of one store: about the directories of its files. The files
 /// themselves cannot be watched, because a rename takes them away.

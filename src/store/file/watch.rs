@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::store::file::FileError;
 use crate::store::file::load::Loader;
-use crate::store::file::message::{Change, Message};
 use crate::store::file::read::FilePath;
-use crate::store::file::signs::{REPORTS_CLOSING, Signs};
+use crate::store::file::signs::{Change, Message, REPORTS_CLOSING, Signs};
 use crate::store::file::source::Seen;
 use crate::store::file::stamp::Stamp;
 use crate::store::replica::RunGuard;
@@ -39,71 +38,11 @@ pub(super) struct Watcher {
     messages: Sender<Message>,
 }
 
-impl Watcher {
-    /// Starts the thread. `seen` are the stamps of the files in use.
-    pub(super) fn start(
-        prepared: Prepared,
-        loader: Arc<Loader>,
-        seen: Seen,
-    ) -> Result<Self, FileError> {
-        let watcher = Self {
-            messages: prepared.messages,
-            loader: Arc::clone(&loader),
-        };
-        let guard = RunGuard::new(&loader.replica);
-        let path = loader.paths().next().map(|path| path.given.clone());
-        let mut watch = Watch {
-            loader,
-            settings: prepared.settings,
-            inbox: prepared.inbox,
-            signs: prepared.signs,
-            seen,
-            tracked: HashMap::new(),
-            writing: HashMap::new(),
-        };
-        let run = move || {
-            let _guard = guard;
-            // It has no other end than being stopped.
-            let Err(Stopped) = watch.run();
-        };
-        let thread = thread::Builder::new().name("file-store-watch".into());
-        match thread.spawn(run) {
-            Ok(_) => Ok(watcher),
-            Err(cause) => {
-                let path = path.unwrap_or_default();
-                Err(FileError::Thread { path, cause })
-            }
-        }
-    }
-}
-
-/// Notifications that are collected while the files are read for the first time: a
-/// program may write one of them just then.
-pub(super) struct Prepared {
-    settings: WatchSettings,
-    messages: Sender<Message>,
-    inbox: Receiver<Message>,
-    signs: Option<Signs>,
-}
-
-impl Prepared {
-    pub(super) fn new(settings: WatchSettings, files: &[PathBuf]) -> Self {
-        let (messages, inbox) = channel();
-        let signs = settings.notifications.then(|| Signs::new(messages.clone()));
-        let mut signs = signs.flatten();
-        if let Some(signs) = &mut signs {
-            let names: Vec<_> = files
-                .iter()
-                .flat_map(|file| names_of(&FilePath::new(file)))
-                .collect();
-            signs.follow(&names);
-        }
-        Self {
-            settings,
-            messages,
-            inbox,
-            signs,
-        }
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.loader.replica.close();
+        // The thread may have ended.
+        let _ = self.messages.send(Message::Stop);
     }
 }
 
@@ -114,19 +53,14 @@ fn names_of(path: &FilePath) -> impl Iterator<Item = PathBuf> + use<> {
     [Some(path.absolute.clone()), real].into_iter().flatten()
 }
 
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.loader.replica.close();
-        // The thread may have ended.
-        let _ = self.messages.send(Message::Stop);
-    }
-}
-
-struct Watch {
-    loader: Arc<Loader>,
+/// What watches the files. Notifications are collected from the beginning.
+pub(super) struct Watch {
     settings: WatchSettings,
+    messages: Sender<Message>,
     inbox: Receiver<Message>,
     signs: Option<Signs>,
+    /// The catalog files, and the stamps of all files in use.
+    paths: Vec<FilePath>,
     seen: Seen,
     /// The files by each of their names.
     tracked: HashMap<PathBuf, FilePath>,
@@ -137,7 +71,48 @@ struct Watch {
 struct Stopped;
 
 impl Watch {
-    fn run(&mut self) -> Result<std::convert::Infallible, Stopped> {
+    pub(super) fn new(settings: WatchSettings, files: &[PathBuf]) -> Self {
+        let (messages, inbox) = channel();
+        let signs = settings.notifications.then(|| Signs::new(messages.clone()));
+        let mut watch = Self {
+            settings,
+            messages,
+            inbox,
+            signs: signs.flatten(),
+            paths: files.iter().map(|file| FilePath::new(file)).collect(),
+            seen: Seen::new(),
+            tracked: HashMap::new(),
+            writing: HashMap::new(),
+        };
+        watch.follow();
+        watch
+    }
+
+    /// Starts the thread. `seen` are the stamps of the files in use.
+    pub(super) fn start(mut self, loader: Arc<Loader>, seen: Seen) -> Result<Watcher, FileError> {
+        self.seen = seen;
+        let watcher = Watcher {
+            messages: self.messages.clone(),
+            loader: Arc::clone(&loader),
+        };
+        let guard = RunGuard::new(&loader.replica);
+        let path = self.paths.first().map(|path| path.given.clone());
+        let run = move || {
+            let _guard = guard;
+            // It has no other end than being stopped.
+            let Err(Stopped) = self.run(&loader);
+        };
+        let thread = thread::Builder::new().name("file-store-watch".into());
+        match thread.spawn(run) {
+            Ok(_) => Ok(watcher),
+            Err(cause) => {
+                let path = path.unwrap_or_default();
+                Err(FileError::Thread { path, cause })
+            }
+        }
+    }
+
+    fn run(&mut self, loader: &Loader) -> Result<std::convert::Infallible, Stopped> {
         self.follow();
         while self.receive(Duration::ZERO)? {}
         loop {
@@ -146,9 +121,9 @@ impl Watch {
             if self.has_changed() {
                 self.settle()?;
                 match self.longest_writing() {
-                    None => self.seen = self.loader.look(),
+                    None => self.seen = loader.look(),
                     Some((path, since)) if since.elapsed() >= LONG_OPEN => {
-                        self.loader.report_open(path, LONG_OPEN.as_secs());
+                        loader.report_open(path, LONG_OPEN.as_secs());
                     }
                     Some(_) => {}
                 }
@@ -171,7 +146,7 @@ impl Watch {
     fn follow(&mut self) -> bool {
         let mut tracked = HashMap::new();
         let key_files = self.seen.keys().map(|path| FilePath::new(path));
-        for path in self.loader.paths().cloned().chain(key_files) {
+        for path in self.paths.iter().cloned().chain(key_files) {
             for name in names_of(&path) {
                 tracked.entry(name).or_insert_with(|| path.clone());
             }

@@ -1,5 +1,6 @@
 //! Catalog files that change in every possible way.
 
+mod findings;
 #[cfg(target_os = "linux")]
 mod linux;
 mod long;
