@@ -25,8 +25,9 @@ use tower_subscription_key::manage::{
     Caller, Comparison, Expected, Filter, FilterField, Import, ImportOptions, ListQuery, Manage,
     SubscriptionFields, Transition,
 };
-use tower_subscription_key::store::{SqlLookupStore, SqlStore, SubscriptionStore};
+use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::{Access, KeyDigest};
+use tower_subscription_key::{SqlLookupStore, SqlStore};
 
 use server::Server;
 use support::Repository;

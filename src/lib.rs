@@ -13,14 +13,12 @@
 //! | product | a group of APIs. *Open* if it requires no subscription |
 //! | subscription | a pair of keys with scopes, a state, and optionally an owner (a user) |
 //! | scope | what a subscription opens: a product, an API, all APIs, or the service |
-//! | key slot | `primary` or `secondary`: both work, so that one can be replaced |
-//! | key source | the part of a request that carries the key, for example a header |
-//! | digest | the SHA-256 of a key: what catalogs and stores keep instead of it |
-//! | key owner | the subscription that a key belongs to, and the slot of the key |
+//! | key slot | `primary` or `secondary`: both keys work, so that one can be replaced |
 //! | catalog | definitions (APIs and products) and subscriptions, as one consistent version |
 //! | store | where subscriptions are kept: memory, a file, SQL, Redis, HTTP, your own |
-//! | decision | *allowed* with an [`Access`], *unmatched*, or *denied* with a [`Denial`] |
-//! | access | what later layers see: API, product, subscription, slot, scope |
+//! | key owner | what a store returns for a key: a subscription, and the slot of the key |
+//! | decision | a request is *allowed*, *unmatched* (it is for no API), or *denied* with a [`Denial`] |
+//! | access | what later layers see of an allowed request: API, product, subscription |
 //! | rejection | the response to a denied request |
 //!
 //! # Example
@@ -38,7 +36,7 @@
 //!     .api(Api::new("orders", "/orders"))
 //!     .subscription(
 //!         Subscription::new("contoso")
-//!             .with_scope(Scope::Api("orders".into()))
+//!             .with_scope(Scope::api("orders"))
 //!             .with_primary_key("264a41411c0b43e782f483eb6f3eaeab"),
 //!     )
 //!     .build()?;
@@ -76,7 +74,7 @@
 //! | step | module |
 //! |---|---|
 //! | The API is chosen by the longest path prefix | [`catalog`] |
-//! | The key is taken from the first key source that is present, and becomes a digest | [`key`] |
+//! | The key is taken from the first source that is present (header, query, cookie). From here on there is only its SHA-256 digest | [`key`] |
 //! | The key owner is looked up by the digest | [`store`] |
 //! | The rules decide, in one pure function | [`access`] |
 //! | A denied request is rejected, as Azure does, or as you choose | [`response`] |
@@ -163,12 +161,14 @@ pub use response::RejectionFormat;
 #[cfg(feature = "cache")]
 pub use store::CachedStore;
 #[cfg(feature = "file")]
-pub use store::FileStore;
-pub use store::{BoxStore, MemoryStore, SubscriptionStore};
+pub use store::file::FileStore;
 #[cfg(feature = "http")]
-pub use store::{HttpLookupStore, HttpStore};
+pub use store::http::{HttpLookupStore, HttpStore};
 #[cfg(feature = "redis")]
-pub use store::{RedisPublisher, RedisStore};
+pub use store::redis::{RedisPublisher, RedisStore};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use store::sql::{SqlLookupStore, SqlStore};
+pub use store::{BoxStore, MemoryStore, SubscriptionStore};
 
 /// Compiles the code in README.md.
 #[cfg(all(doctest, feature = "axum", feature = "file"))]

@@ -25,8 +25,9 @@ use tower::ServiceExt;
 use tower_subscription_key::SubscriptionKeyLayer;
 use tower_subscription_key::access::Access;
 use tower_subscription_key::catalog::{Api, State};
+use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::http::{HttpClient, HttpStoreBuilder, RequestBody};
-use tower_subscription_key::store::{HttpLookupStore, HttpStore, SubscriptionStore};
+use tower_subscription_key::{HttpLookupStore, HttpStore};
 
 use server::{RemoteServer, TOKEN};
 

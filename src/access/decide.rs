@@ -82,7 +82,8 @@ impl Question {
     ///
     /// If the catalog has no such API, the request is unmatched.
     #[must_use]
-    pub fn for_api(catalog: Arc<Catalog>, id: &str) -> Self {
+    pub fn for_api(catalog: impl Into<Arc<Catalog>>, id: &str) -> Self {
+        let catalog = catalog.into();
         let api = catalog.definitions().api_by_id(id);
         Self::new(catalog, api.into())
     }
@@ -90,7 +91,8 @@ impl Question {
     /// A question about a request for the given path, without a key, with the
     /// default policy, now.
     #[must_use]
-    pub fn for_path(catalog: Arc<Catalog>, path: &str) -> Self {
+    pub fn for_path(catalog: impl Into<Arc<Catalog>>, path: &str) -> Self {
+        let catalog = catalog.into();
         let api = catalog.definitions().match_path(path);
         Self::new(catalog, api.into())
     }

@@ -58,7 +58,7 @@ impl fmt::Debug for GeneratedKey {
 #[non_exhaustive]
 pub struct PrefixError {
     /// The given prefix.
-    pub prefix: Box<str>,
+    pub prefix: String,
 }
 
 /// Generates a key of 128 random bits as 32 lowercase hex digits, as Azure does.
@@ -244,7 +244,7 @@ mod tests {
     fn prefix_that_breaks_the_rule_is_refused() {
         for prefix in ["", "_", "a_", "a-b", "é", "a b", &"x".repeat(33)] {
             let error = generate_prefixed(prefix).unwrap_err();
-            assert_eq!(&*error.prefix, prefix);
+            assert_eq!(error.prefix, prefix);
         }
     }
 

@@ -43,7 +43,7 @@ impl KeyHeader {
     /// [`KeyNameError::Reserved`] if it is one that HTTP needs itself, for example
     /// `Host` or `Content-Length`.
     pub fn new(spelling: &str) -> Result<Self, KeyNameError> {
-        let given = || Box::from(spelling);
+        let given = || spelling.to_owned();
         let name = HeaderName::from_bytes(spelling.as_bytes())
             .map_err(|_| KeyNameError::Header { name: given() })?;
         if RESERVED.contains(&name.as_str()) {
@@ -162,7 +162,7 @@ pub enum KeyNameError {
     #[error("{name:?} is not a header name: use letters, digits and `-`, for example `X-Api-Key`")]
     Header {
         /// The given name.
-        name: Box<str>,
+        name: String,
     },
     /// A header that HTTP needs itself.
     #[error(
@@ -171,7 +171,7 @@ pub enum KeyNameError {
     )]
     Reserved {
         /// The given name.
-        name: Box<str>,
+        name: String,
     },
     /// An empty name of a query parameter.
     #[error("the query parameter has an empty name: give it one, for example `api_key`")]
@@ -180,13 +180,13 @@ pub enum KeyNameError {
     #[error("{name:?} is not a cookie name: use letters, digits, `-` and `_`")]
     Cookie {
         /// The given name.
-        name: Box<str>,
+        name: String,
     },
     /// Not an authentication scheme.
     #[error("{name:?} is not an authentication scheme: use one word, for example `Bearer`")]
     Scheme {
         /// The given name.
-        name: Box<str>,
+        name: String,
     },
 }
 

@@ -227,7 +227,7 @@ mod tests {
         for bad in [
             "", " ", "a b", "a=b", "a;b", "a,b", "\"a\"", "é", "a\n", "a/b",
         ] {
-            let name: Box<str> = bad.into();
+            let name = bad.to_owned();
             assert_eq!(
                 KeySource::cookie(bad),
                 Err(KeyNameError::Cookie { name: name.clone() })

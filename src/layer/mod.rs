@@ -168,7 +168,7 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     }
 
     /// Takes every request for the API of the catalog with the given id, whatever its
-    /// path.
+    /// path. Default: the path prefixes of the catalog choose the API.
     #[must_use]
     pub fn api(mut self, id: &str) -> Self {
         self.settings.select = Select::Fixed(id.into());
@@ -183,13 +183,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
         F: Fn(&RequestInfo<'_>) -> Option<Cow<'static, str>> + Send + Sync + 'static,
     {
         self.settings.select = Select::By(Arc::new(select));
-        self
-    }
-
-    /// Chooses the API of a request by the path prefixes of the catalog, as by default.
-    #[must_use]
-    pub fn api_by_path(mut self) -> Self {
-        self.settings.select = Select::Path;
         self
     }
 

@@ -146,14 +146,16 @@ impl fmt::Display for Code {
 /// Text that is not the code of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no finding has this code: `Code::ALL` has all of them")]
-pub struct UnknownCode;
+pub struct CodeParseError;
 
 impl FromStr for Code {
-    type Err = UnknownCode;
+    type Err = CodeParseError;
 
-    fn from_str(text: &str) -> Result<Self, UnknownCode> {
+    fn from_str(text: &str) -> Result<Self, CodeParseError> {
         let mut codes = Self::ALL.into_iter();
-        codes.find(|code| code.as_str() == text).ok_or(UnknownCode)
+        codes
+            .find(|code| code.as_str() == text)
+            .ok_or(CodeParseError)
     }
 }
 

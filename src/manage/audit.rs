@@ -90,12 +90,12 @@ macro_rules! words {
         }
 
         impl FromStr for $name {
-            type Err = UnknownWord;
+            type Err = WordParseError;
 
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+            fn from_str(word: &str) -> Result<Self, WordParseError> {
                 match word {
                     $($word => Ok(Self::$variant),)*
-                    _ => Err(UnknownWord($what)),
+                    _ => Err(WordParseError($what)),
                 }
             }
         }
@@ -105,7 +105,7 @@ macro_rules! words {
 /// A word that names no operation, outcome or kind of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this word names no {0}")]
-pub struct UnknownWord(pub(super) &'static str);
+pub struct WordParseError(pub(super) &'static str);
 
 words! {
     /// What a caller did, or tried to do.

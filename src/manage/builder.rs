@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -14,6 +15,13 @@ use crate::manage::{Manage, ManageError, SLOTS, Secret, Shared, SubscriptionReco
 #[must_use = "a builder does nothing until it opens a repository"]
 pub struct ManageBuilder {
     encryption_key: Option<Zeroizing<[u8; 32]>>,
+}
+
+/// Does not print the encryption key.
+impl fmt::Debug for ManageBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManageBuilder").finish_non_exhaustive()
+    }
 }
 
 impl ManageBuilder {

@@ -54,7 +54,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::catalog::KeySlot;
 
-pub use audit::{AuditEntry, AuditQuery, FieldChange, Operation, Outcome, UnknownWord};
+pub use audit::{AuditEntry, AuditQuery, FieldChange, Operation, Outcome, WordParseError};
 pub use builder::ManageBuilder;
 pub use caller::Caller;
 pub use error::{FieldIssue, ManageError, RepositoryError};

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::manage::audit::UnknownWord;
+use crate::manage::audit::WordParseError;
 
 words! {
     /// The kinds of records.

@@ -14,7 +14,7 @@ pub enum ChallengeError {
     )]
     Scheme {
         /// The given scheme.
-        scheme: Box<str>,
+        scheme: String,
     },
     /// The realm contains control characters.
     #[error(
@@ -22,7 +22,7 @@ pub enum ChallengeError {
     )]
     Realm {
         /// The given realm.
-        realm: Box<str>,
+        realm: String,
     },
 }
 
@@ -37,19 +37,19 @@ pub(crate) struct ChallengeSettings {
 impl ChallengeSettings {
     /// Sets the scheme, a token of RFC 9110.
     pub(crate) fn set_scheme(&mut self, scheme: &str) -> Result<(), ChallengeError> {
-        let given = Box::from(scheme);
-        if !is_token(scheme) {
-            return Err(ChallengeError::Scheme { scheme: given });
+        let scheme = scheme.to_owned();
+        if !is_token(&scheme) {
+            return Err(ChallengeError::Scheme { scheme });
         }
-        self.scheme = Some(given);
+        self.scheme = Some(scheme.into());
         Ok(())
     }
 
     /// Sets the whole realm, instead of the host and the path of the API.
     pub(crate) fn set_realm(&mut self, realm: &str) -> Result<(), ChallengeError> {
-        let given = Box::from(realm);
         if realm.chars().any(char::is_control) {
-            return Err(ChallengeError::Realm { realm: given });
+            let realm = realm.to_owned();
+            return Err(ChallengeError::Realm { realm });
         }
         let escaped = realm.replace('\\', r"\\").replace('"', r#"\""#);
         self.realm = Some(escaped.into());

@@ -76,8 +76,8 @@ impl MemoryStore {
 
     /// The current version.
     #[must_use]
-    pub fn catalog(&self) -> Catalog {
-        self.live.snapshot()
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.live.load()
     }
 
     /// Replaces the whole catalog.

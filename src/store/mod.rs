@@ -57,7 +57,6 @@ pub mod http;
 #[cfg(feature = "cache")]
 mod invalidation;
 mod memory;
-
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(any(feature = "file", feature = "http", feature = "redis", feature = "sql"))]
@@ -66,7 +65,6 @@ pub(crate) mod replica;
 pub(crate) mod save;
 #[cfg(feature = "document")]
 pub mod snapshot;
-
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 
@@ -80,21 +78,11 @@ use crate::key::KeyDigest;
 pub use boxed::{BoxStore, BoxStoreError};
 #[cfg(feature = "cache")]
 pub use cached::{CacheConfigError, CacheStats, CachedStore, CachedStoreBuilder, CachedStoreError};
-#[cfg(feature = "file")]
-pub use file::FileStore;
-#[cfg(feature = "http")]
-pub use http::{HttpLookupStore, HttpStore};
 #[cfg(feature = "cache")]
 pub use invalidation::Invalidation;
 pub use memory::MemoryStore;
-#[cfg(feature = "redis")]
-pub use redis::{RedisPublisher, RedisStore};
 #[cfg(any(feature = "file", feature = "http", feature = "redis", feature = "sql"))]
 pub use replica::{CatalogUnavailable, Origin, StoreStatus};
-#[cfg(feature = "document")]
-pub use snapshot::SnapshotFile;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub use sql::{SqlLookupStore, SqlStore};
 
 /// A source of subscriptions: looks up the subscription that owns a key.
 ///

@@ -9,9 +9,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::catalog::Catalog;
-use crate::store::SnapshotFile;
 use crate::store::backoff::Backoff;
 use crate::store::replica::{Replica, describe};
+use crate::store::snapshot::SnapshotFile;
 
 /// A version that does not change is saved again this often, so that the file says
 /// when it was last confirmed.

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tower_subscription_key::MemoryStore;
@@ -20,7 +19,7 @@ fn to_all(id: &str, key: &str) -> Subscription {
 }
 
 fn decision(catalog: &Catalog, api: &str, key: &str, now: SystemTime) -> Decision {
-    let question = Question::for_api(Arc::new(catalog.clone()), api);
+    let question = Question::for_api(catalog.clone(), api);
     let key = Presented::Key(KeyDigest::of(key));
     decide(question.with_key(key).at(now))
 }

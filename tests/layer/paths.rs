@@ -91,7 +91,7 @@ async fn path_with_equal_readings_is_decided_normally() {
 #[test]
 fn question_for_an_ambiguous_path_is_denied() {
     for path in AMBIGUOUS {
-        let question = Question::for_path(catalog().into(), path);
+        let question = Question::for_path(catalog(), path);
         match decide(question) {
             Decision::Deny(denial) => {
                 assert_eq!(denial.reason(), DenialReason::AmbiguousPath, "{path}");

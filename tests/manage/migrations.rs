@@ -1,7 +1,7 @@
 //! Databases of older versions.
 
+use tower_subscription_key::SqlStore;
 use tower_subscription_key::manage::{AuditQuery, Manage, Operation};
-use tower_subscription_key::store::SqlStore;
 
 use crate::support::*;
 

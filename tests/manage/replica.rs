@@ -9,9 +9,10 @@ use tower_subscription_key::manage::{
     Deletion, Expected, Import, ImportOptions, ListQuery, Manage, Rotation, Secret,
     SubscriptionFields,
 };
+use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::conformance::{self, Ability, Harness, Trouble};
-use tower_subscription_key::store::{SqlLookupStore, SqlStore, SubscriptionStore};
 use tower_subscription_key::{Access, KeyDigest};
+use tower_subscription_key::{SqlLookupStore, SqlStore};
 
 use crate::support::*;
 

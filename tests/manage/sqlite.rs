@@ -1,7 +1,8 @@
 //! What is true of SQLite files alone.
 
+use tower_subscription_key::SqlStore;
 use tower_subscription_key::manage::Manage;
-use tower_subscription_key::store::{Origin, SqlStore};
+use tower_subscription_key::store::Origin;
 
 use crate::replica::{opens, until};
 use crate::support::*;

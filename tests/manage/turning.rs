@@ -11,7 +11,8 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_subscription_key::SubscriptionKeyLayer;
 use tower_subscription_key::catalog::{Api, Catalog, Product, Subscription};
 use tower_subscription_key::manage::{Import, ImportOptions, Manage};
-use tower_subscription_key::store::{SqlLookupStore, SqlStore, SubscriptionStore};
+use tower_subscription_key::store::SubscriptionStore;
+use tower_subscription_key::{SqlLookupStore, SqlStore};
 
 use crate::replica::until;
 use crate::support::*;

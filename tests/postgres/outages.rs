@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tower_subscription_key::KeyDigest;
+use tower_subscription_key::SqlStore;
 use tower_subscription_key::manage::Manage;
-use tower_subscription_key::store::{SqlStore, SubscriptionStore};
+use tower_subscription_key::store::SubscriptionStore;
 
 use crate::replica::{opens, until};
 use crate::server::Server;
@@ -190,7 +191,7 @@ async fn lists_and_lookups_of_many_records_scan_no_table() {
         ..AuditQuery::default()
     };
     assert_eq!(manage.audit(admin(), &of_record).await.unwrap().total, 2);
-    let lookup = tower_subscription_key::store::SqlLookupStore::open(&*target)
+    let lookup = tower_subscription_key::SqlLookupStore::open(&*target)
         .await
         .unwrap();
     let digest = KeyDigest::of("key-42-of-many-keys");

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tower_subscription_key::KeyDigest;
 use tower_subscription_key::catalog::{Scope, Subscription};
+use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::redis::{RedisOptions, RedisStore, RedisStoreError};
-use tower_subscription_key::store::{SnapshotFile, SubscriptionStore};
+use tower_subscription_key::store::snapshot::SnapshotFile;
 
 use crate::proxy::Proxy;
 use crate::server::Server;

@@ -1,7 +1,8 @@
 use tower_subscription_key::KeyDigest;
+use tower_subscription_key::RedisPublisher;
 use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
+use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::redis::{RedisOptions, RedisPublishError, RedisStoreError};
-use tower_subscription_key::store::{RedisPublisher, SubscriptionStore};
 
 use crate::server::Server;
 use crate::support::*;

@@ -1,8 +1,8 @@
 //! The list of replicas.
 
 use serde_json::json;
+use tower_subscription_key::SqlStore;
 use tower_subscription_key::manage::Manage;
-use tower_subscription_key::store::SqlStore;
 
 use crate::support::{Plane, get, put};
 

@@ -9,9 +9,9 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
+use tower_subscription_key::SqlStore;
 use tower_subscription_key::manage::rest::{BearerTokens, Rest};
 use tower_subscription_key::manage::{Caller, Manage, ManageBuilder};
-use tower_subscription_key::store::SqlStore;
 
 pub(crate) const BASE: &str =
     "/subscriptions/s/resourceGroups/g/providers/Microsoft.ApiManagement/service/v";

@@ -7,7 +7,7 @@ use tower_subscription_key::catalog::Catalog;
 use tower_subscription_key::document;
 use tower_subscription_key::store::conformance::{self, Ability, Harness, Promise, Trouble};
 use tower_subscription_key::store::http::HttpClient;
-use tower_subscription_key::store::{HttpLookupStore, HttpStore};
+use tower_subscription_key::{HttpLookupStore, HttpStore};
 
 use crate::remote::{Manner, PATIENCE, RemoteServer};
 

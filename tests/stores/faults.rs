@@ -8,8 +8,9 @@ use http::{Request, Response};
 use tokio_rustls::TlsAcceptor;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Scope, Subscription};
+use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::http::{HttpClient, HttpError, HttpLookupError};
-use tower_subscription_key::store::{HttpLookupStore, HttpStore, SubscriptionStore};
+use tower_subscription_key::{HttpLookupStore, HttpStore};
 use tower_subscription_key::{KeyDigest, SubscriptionKeyLayer, document};
 
 use crate::remote::certificates::Authority;

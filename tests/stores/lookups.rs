@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
+use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::http::{HttpClient, HttpError, HttpLookupError};
-use tower_subscription_key::store::{HttpLookupStore, HttpStore, SubscriptionStore};
+use tower_subscription_key::{HttpLookupStore, HttpStore};
 use tower_subscription_key::{KeyDigest, document};
 
 use crate::remote::wire::{Asked, Reply, Wire, kept};

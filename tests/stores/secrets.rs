@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_subscription_key::store::HttpStore;
+use tower_subscription_key::HttpStore;
 
 use crate::log::Log;
 use crate::remote::{Manner, PATIENCE, RemoteServer, answer};

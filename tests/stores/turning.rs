@@ -12,7 +12,8 @@ use http::{Request, Response};
 use tokio::sync::watch;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
-use tower_subscription_key::store::{FileStore, HttpLookupStore, HttpStore, SubscriptionStore};
+use tower_subscription_key::store::SubscriptionStore;
+use tower_subscription_key::{FileStore, HttpLookupStore, HttpStore};
 use tower_subscription_key::{KeyDigest, MemoryStore, SubscriptionKeyLayer, document};
 
 use crate::remote::{Manner, PATIENCE, RemoteServer, within};

@@ -70,7 +70,7 @@ use axum::extract::{Request, State};
 use crate::catalog::Catalog;
 use crate::manage::Manage;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-use crate::store::SqlStore;
+use crate::store::sql::SqlStore;
 
 pub use authorize::{Authorize, BearerTokens, allow_all_for_development};
 

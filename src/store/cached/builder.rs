@@ -11,9 +11,9 @@ use super::lookup::CacheCore;
 use super::saving;
 use super::settings::Settings;
 use super::{CacheConfigError, CachedStore};
-#[cfg(feature = "document")]
-use crate::store::SnapshotFile;
 use crate::store::SubscriptionStore;
+#[cfg(feature = "document")]
+use crate::store::snapshot::SnapshotFile;
 
 /// Builds a [`CachedStore`].
 #[must_use]

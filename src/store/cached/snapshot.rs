@@ -12,8 +12,9 @@ use super::clock::Moment;
 use super::contents;
 use super::lookup::CacheCore;
 use crate::catalog::{Catalog, KeyOwner};
+use crate::store::SubscriptionStore;
 use crate::store::snapshot::Snapshot;
-use crate::store::{SnapshotFile, SubscriptionStore};
+use crate::store::snapshot::SnapshotFile;
 
 /// The file, what it held at the start, and what it holds now.
 pub(super) struct Snapshots {

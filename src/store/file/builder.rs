@@ -11,7 +11,7 @@ use crate::store::file::{FileError, FileStore};
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use tower_subscription_key::store::FileStore;
+/// use tower_subscription_key::FileStore;
 ///
 /// # async fn open() -> Result<(), tower_subscription_key::store::file::FileError> {
 /// let store = FileStore::builder("apis.yaml")

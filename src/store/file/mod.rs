@@ -1,7 +1,7 @@
 //! A store of one or more catalog files, watched for changes.
 //!
 //! ```
-//! use tower_subscription_key::store::FileStore;
+//! use tower_subscription_key::FileStore;
 //!
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("subscriptions.toml");

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::catalog::Catalog;
 use crate::document;
+use crate::store::StoreStatus;
 use crate::store::backoff::{Backoff, shortened};
 use crate::store::http::exchange::Exchange;
 use crate::store::http::requests::{self, Requests};
@@ -23,7 +24,7 @@ use crate::store::http::revision::Revision;
 use crate::store::http::{HttpError, RequestBody};
 use crate::store::replica::Replica;
 use crate::store::save::{Saver, use_snapshot};
-use crate::store::{SnapshotFile, StoreStatus};
+use crate::store::snapshot::SnapshotFile;
 
 /// RFC 7240. Its `wait` is how long the remote server may hold the request.
 const PREFER: HeaderName = HeaderName::from_static("prefer");

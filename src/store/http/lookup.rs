@@ -32,7 +32,7 @@ const CATALOG_ETAG: HeaderName = HeaderName::from_static("catalog-etag");
 /// # #[cfg(feature = "http-client")]
 /// # fn build() -> Result<(), Box<dyn std::error::Error>> {
 /// use tower_subscription_key::catalog::Api;
-/// use tower_subscription_key::{SubscriptionKeyLayer, store::HttpLookupStore};
+/// use tower_subscription_key::{HttpLookupStore, SubscriptionKeyLayer};
 ///
 /// let store = HttpLookupStore::builder("https://keys.example/keys")
 ///     .authorization("Bearer this-service")

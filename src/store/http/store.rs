@@ -23,7 +23,7 @@ use crate::store::{CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore}
 /// # #[cfg(feature = "http-client")]
 /// # async fn open() -> Result<(), tower_subscription_key::store::http::HttpOpenError> {
 /// use std::time::Duration;
-/// use tower_subscription_key::{SubscriptionKeyLayer, store::HttpStore};
+/// use tower_subscription_key::{HttpStore, SubscriptionKeyLayer};
 ///
 /// let store = HttpStore::builder("https://keys.example/catalog")
 ///     .authorization("Bearer this-service")

@@ -196,7 +196,7 @@ impl Replica {
         let is_same = self.status.borrow().revision.as_deref() == revision;
         let revision: Option<Arc<str>> = revision.map(Arc::from);
         if !is_same {
-            let catalog = self.live.snapshot();
+            let catalog = Catalog::clone(&self.live.load());
             *self.named() = revision.clone().map(|name| (name, catalog));
         }
         self.status.send_modify(|status| {

@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use tower_subscription_key::catalog::{Api, Catalog};
-//! use tower_subscription_key::store::SnapshotFile;
+//! use tower_subscription_key::store::snapshot::SnapshotFile;
 //!
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("catalog.snapshot");

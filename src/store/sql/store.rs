@@ -26,7 +26,7 @@ use crate::store::{CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore}
 /// ```no_run
 /// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
 /// use tower_subscription_key::SubscriptionKeyLayer;
-/// use tower_subscription_key::store::SqlStore;
+/// use tower_subscription_key::SqlStore;
 ///
 /// let store = SqlStore::builder("postgres://orders@db.example/keys")
 ///     .name("orders-7f9c")

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tokio::sync::oneshot;
 use tower::service_fn;
-use tower_subscription_key::store::HttpLookupStore;
+use tower_subscription_key::HttpLookupStore;
 use tower_subscription_key::store::http::RequestBody;
 
 use super::*;

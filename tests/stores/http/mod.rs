@@ -6,13 +6,14 @@ mod versions;
 
 use std::time::Duration;
 
+use tower_subscription_key::HttpStore;
 use tower_subscription_key::catalog::{Api, Catalog, Scope, State, Subscription};
 use tower_subscription_key::document;
 use tower_subscription_key::store::http::{
     HttpConfigError, HttpError, HttpOpenError, HttpStoreBuilder,
 };
 use tower_subscription_key::store::{
-    CatalogUnavailable, Holdings, HttpStore, Origin, StoreStatus, SubscriptionStore,
+    CatalogUnavailable, Holdings, Origin, StoreStatus, SubscriptionStore,
 };
 
 use crate::remote::{Manner, PATIENCE, RemoteServer, answer, within};

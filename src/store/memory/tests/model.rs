@@ -83,7 +83,7 @@ impl Life {
                 *model = other.model;
                 store.replace(catalog.unwrap());
             }
-            Step::Keep => self.kept = Some((store.catalog(), model.clone())),
+            Step::Keep => self.kept = Some((Catalog::clone(&store.catalog()), model.clone())),
             Step::PutBack => {
                 if let Some((catalog, kept)) = self.kept.clone() {
                     store.replace(catalog);

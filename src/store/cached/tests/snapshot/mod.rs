@@ -16,7 +16,8 @@ use super::super::CacheConfigError;
 use super::*;
 use crate::catalog::{Api, Catalog};
 use crate::layer::SubscriptionKeyLayer;
-use crate::store::{Holdings, SnapshotFile};
+use crate::store::Holdings;
+use crate::store::snapshot::SnapshotFile;
 
 const INTERVAL: Duration = Duration::from_secs(30);
 
