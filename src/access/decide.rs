@@ -1,23 +1,21 @@
-use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::access::granted::UsedKey;
 use crate::access::{Access, Denial, DenialReason, InapplicableKey, Policy, Unmatched};
 use crate::catalog::{
-    ApiIndex, Catalog, Claim, Definitions, Found, Holder, KeyOwner, KeySlot, PathMatch,
-    ProductIndex, Scopes, State, Target, Timestamp,
+    ApiIndex, Catalog, Definitions, Owner, PathMatch, Scopes, State, Target, Timestamp,
 };
 use crate::key::{KeyDigest, Presented};
 
 /// Everything that the decision about one request depends on.
-///
-/// [`decide`] looks up the presented key in the catalog of the question.
 #[derive(Debug)]
 pub struct Question {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) api: Matched,
     pub(crate) presented: Presented,
-    pub(crate) owner: Owner,
+    /// The owner of the presented key. `None` if no subscription has it.
+    pub(crate) owner: Option<Owner>,
     pub(crate) policy: Policy,
     /// The time of the request. `None` means now: the clock is then read, but only if
     /// the subscription or the key has a validity period.
@@ -57,25 +55,6 @@ impl Matched {
     }
 }
 
-/// The owner of the presented key.
-#[derive(Debug)]
-pub(crate) enum Owner {
-    /// Not looked up yet: [`decide`] looks in the catalog.
-    InCatalog,
-    /// No subscription has the key.
-    None,
-    /// The store found the owner.
-    Found(KeyOwner),
-    /// The store could not answer.
-    Unavailable,
-}
-
-impl From<Option<KeyOwner>> for Owner {
-    fn from(owner: Option<KeyOwner>) -> Self {
-        owner.map_or(Self::None, Self::Found)
-    }
-}
-
 impl Question {
     /// A question about a request for the API with the given id, without a key,
     /// with the default policy, now.
@@ -97,22 +76,32 @@ impl Question {
         Self::new(catalog, api.into())
     }
 
-    fn new(catalog: Arc<Catalog>, api: Matched) -> Self {
+    pub(crate) fn new(catalog: Arc<Catalog>, api: Matched) -> Self {
         Self {
             catalog,
             api,
             presented: Presented::Missing,
-            owner: Owner::InCatalog,
+            owner: None,
             policy: Policy::default(),
             time: None,
         }
     }
 
-    /// Sets the key that the request presents.
+    /// Sets the key that the request presents, and looks it up in the catalog.
     #[must_use]
     pub fn with_key(mut self, presented: Presented) -> Self {
         self.presented = presented;
+        self.owner = self.digest().and_then(|digest| self.catalog.find(&digest));
         self
+    }
+
+    /// The digest of the presented key, if the decision depends on it: a request for no
+    /// API needs no lookup.
+    pub(crate) fn digest(&self) -> Option<KeyDigest> {
+        match (self.api, self.presented) {
+            (Matched::Api(_), Presented::Key(digest)) => Some(digest),
+            _ => None,
+        }
     }
 
     /// Sets the policy.
@@ -160,116 +149,82 @@ pub enum Decision {
 /// # Ok::<(), tower_subscription_key::catalog::CatalogError>(())
 /// ```
 #[must_use]
-pub fn decide(mut question: Question) -> Decision {
-    let key_presented = question.presented.is_present();
+pub fn decide(question: Question) -> Decision {
     let policy = question.policy;
     let api = match (question.api, policy.unmatched) {
         (Matched::Api(api), _) => api,
         (Matched::None, Unmatched::Pass) => return Decision::Unmatched,
-        (Matched::None, Unmatched::Deny) => {
-            return question.deny_path(DenialReason::NoSuchApi);
-        }
+        (Matched::None, Unmatched::Deny) => return question.deny(DenialReason::NoSuchApi),
         // Checked before the rules: none of them may allow such a request.
-        (Matched::Ambiguous, _) => return question.deny_path(DenialReason::AmbiguousPath),
+        (Matched::Ambiguous, _) => return question.deny(DenialReason::AmbiguousPath),
     };
-    let Checked { opened, holder } = question.check_key(api);
-    let catalog = question.catalog;
-    let reason = match opened {
+    let reason = match question.check_key(api) {
         // Rule 1: the key grants access.
-        Ok((grant, digest)) => {
-            let holder = holder.map(|(holder, _)| (holder, digest));
-            return Decision::Allow(Access::new(catalog, grant, holder));
+        Ok(key) => {
+            return Decision::Allow(Access {
+                catalog: question.catalog,
+                api,
+                product: match key.scope {
+                    Target::Product(product) => Some(product),
+                    _ => None,
+                },
+                owner: question.owner,
+                key: Some(key),
+            });
         }
         Err(reason) => reason,
     };
-    let must_deny = reason == DenialReason::StoreUnavailable
-        || key_presented && policy.inapplicable_key == InapplicableKey::Deny;
+    let must_deny =
+        question.presented.is_present() && policy.inapplicable_key == InapplicableKey::Deny;
     if !must_deny {
-        let definitions = catalog.definitions();
+        let definitions = question.catalog.definitions();
         let product = definitions.open_product(api);
         // Rule 2: an open product contains the API. Rule 3: the API requires no
         // subscription.
         if product.is_some() || !definitions.api(api).subscription_required() {
-            let key = None;
-            return Decision::Allow(Access::new(catalog, Grant { api, product, key }, None));
+            return Decision::Allow(Access {
+                catalog: question.catalog,
+                api,
+                product,
+                owner: None,
+                key: None,
+            });
         }
     }
     // Rule 4: deny.
-    Decision::Deny(Denial {
-        catalog: Some(catalog),
-        api: Some(api),
-        holder,
-        reason,
-        key_presented,
-        hint: None,
-    })
-}
-
-/// What allows a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Grant {
-    pub(crate) api: ApiIndex,
-    pub(crate) product: Option<ProductIndex>,
-    /// The slot of the key and the scope that contains the API. `None` for an anonymous
-    /// caller.
-    pub(crate) key: Option<(KeySlot, Target)>,
-}
-
-/// The result of checking the presented key, and the subscription that owns it.
-struct Checked {
-    opened: Result<(Grant, KeyDigest), DenialReason>,
-    holder: Option<(Holder, KeySlot)>,
+    question.deny(reason)
 }
 
 impl Question {
-    fn deny_path(self, reason: DenialReason) -> Decision {
+    /// Denies the request because the store could not look up its key: nothing can be
+    /// decided without knowing the caller.
+    pub(crate) fn deny_without_owner(self) -> Decision {
+        self.deny(DenialReason::StoreUnavailable)
+    }
+
+    fn deny(self, reason: DenialReason) -> Decision {
         Decision::Deny(Denial {
             catalog: Some(self.catalog),
-            api: None,
-            holder: None,
+            api: self.api.api(),
+            owner: self.owner,
             reason,
             key_presented: self.presented.is_present(),
             hint: None,
         })
     }
 
-    fn check_key(&mut self, api: ApiIndex) -> Checked {
-        let unowned = |reason| Checked {
-            opened: Err(reason),
-            holder: None,
-        };
+    /// Checks that the owner of the key is active, that both are valid, and that a scope
+    /// contains the API. Returns the key and the scope.
+    fn check_key(&self, api: ApiIndex) -> Result<UsedKey, DenialReason> {
         let digest = match self.presented {
             Presented::Key(digest) => digest,
-            Presented::Missing => return unowned(DenialReason::MissingKey),
-            Presented::Empty => return unowned(DenialReason::EmptyKey),
-            Presented::Ambiguous => return unowned(DenialReason::AmbiguousKey),
-            Presented::Malformed => return unowned(DenialReason::MalformedKey),
+            Presented::Missing => return Err(DenialReason::MissingKey),
+            Presented::Empty => return Err(DenialReason::EmptyKey),
+            Presented::Ambiguous => return Err(DenialReason::AmbiguousKey),
+            Presented::Malformed => return Err(DenialReason::MalformedKey),
         };
-        match mem::replace(&mut self.owner, Owner::None) {
-            Owner::None => unowned(DenialReason::UnknownKey),
-            Owner::Unavailable => unowned(DenialReason::StoreUnavailable),
-            Owner::InCatalog => match self.catalog.find(&digest) {
-                None => unowned(DenialReason::UnknownKey),
-                Some(Found { claim, holder }) => Checked {
-                    opened: self.check_claim(api, &claim).map(|grant| (grant, digest)),
-                    holder: Some((holder, claim.slot)),
-                },
-            },
-            Owner::Found(owner) => {
-                let slot = owner.slot();
-                let opened = self.check_claim(api, &owner.claim());
-                let holder = Holder::Shared(owner.subscription);
-                Checked {
-                    opened: opened.map(|grant| (grant, digest)),
-                    holder: Some((holder, slot)),
-                }
-            }
-        }
-    }
-
-    /// Grants access if the subscription is active, the subscription and the key are
-    /// valid, and a scope contains the API.
-    fn check_claim(&self, api: ApiIndex, claim: &Claim<'_>) -> Result<Grant, DenialReason> {
+        let owner = self.owner.as_ref().ok_or(DenialReason::UnknownKey)?;
+        let claim = self.catalog.claim(owner);
         if claim.state != State::Active {
             return Err(DenialReason::Inactive(claim.state));
         }
@@ -285,14 +240,9 @@ impl Question {
                 return Err(DenialReason::KeyExpired);
             }
         }
-        let target = fitting_scope(claim.scopes, api, self.catalog.definitions())
+        let scope = fitting_scope(claim.scopes, api, self.catalog.definitions())
             .ok_or(DenialReason::OutOfScope)?;
-        let product = match target {
-            Target::Product(product) => Some(product),
-            _ => None,
-        };
-        let key = Some((claim.slot, target));
-        Ok(Grant { api, product, key })
+        Ok(UsedKey { digest, scope })
     }
 }
 
@@ -303,7 +253,7 @@ fn fitting_scope(scopes: Scopes<'_>, api: ApiIndex, definitions: &Definitions) -
         let rank = match target {
             Target::Api(other) if other == api => (0, 0),
             Target::Api(_) => return None,
-            Target::Product(product) => (1, definitions.rank_as_holder(product, api)?),
+            Target::Product(product) => (1, definitions.rank(product, api)?),
             Target::AllApis => (2, 0),
             Target::Service => (3, 0),
         };

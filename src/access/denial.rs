@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::catalog::{Api, ApiIndex, Catalog, Holder, KeySlot, Product, State, SubscriptionView};
+use crate::catalog::{Api, ApiIndex, Catalog, KeySlot, Owner, Product, State, SubscriptionView};
 
 /// Why a request was denied. For the operator only: the client learns whether its
 /// key is missing or invalid, and nothing else.
@@ -73,7 +73,8 @@ pub struct Denial {
     /// `None` if nothing could be decided.
     pub(super) catalog: Option<Arc<Catalog>>,
     pub(super) api: Option<ApiIndex>,
-    pub(super) holder: Option<(Holder, KeySlot)>,
+    /// The owner of the key.
+    pub(super) owner: Option<Owner>,
     pub(super) reason: DenialReason,
     pub(super) key_presented: bool,
     pub(super) hint: Option<Hint>,
@@ -94,7 +95,7 @@ impl Denial {
         Self {
             catalog: None,
             api: None,
-            holder: None,
+            owner: None,
             reason,
             key_presented: false,
             hint: None,
@@ -127,24 +128,22 @@ impl Denial {
     /// The products that contain the API: a subscription to one of them would fit.
     pub fn products(&self) -> impl Iterator<Item = &Product> {
         let found = self.catalog.as_deref().zip(self.api);
-        found.into_iter().flat_map(|(catalog, api)| {
-            let definitions = catalog.definitions();
-            let holders = definitions.holders(api).into_iter();
-            holders.map(|product| definitions.product(product))
-        })
+        found
+            .into_iter()
+            .flat_map(|(catalog, api)| catalog.definitions().products_with(api))
     }
 
     /// The subscription that owns the key.
     #[must_use]
     pub fn subscription(&self) -> Option<SubscriptionView<'_>> {
-        let (holder, _) = self.holder.as_ref()?;
-        Some(SubscriptionView::new(self.catalog.as_ref()?, holder))
+        let owner = self.owner.as_ref()?;
+        Some(SubscriptionView::new(self.catalog.as_ref()?, owner))
     }
 
     /// The slot of the key in that subscription.
     #[must_use]
     pub fn key_slot(&self) -> Option<KeySlot> {
-        self.holder.as_ref().map(|(_, slot)| *slot)
+        self.owner.as_ref().map(Owner::slot)
     }
 
     /// Whether the path is the reason.

@@ -1,8 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::access::{Decision, Denial, DenialReason, Grant, Question, decide};
-use crate::catalog::{Api, Catalog, Holder, KeySlot, Product, Scope, SubscriptionView, Target};
+use crate::access::{Decision, Denial, DenialReason, Question, decide};
+use crate::catalog::{
+    Api, ApiIndex, Catalog, KeySlot, Owner, Product, ProductIndex, Scope, SubscriptionView, Target,
+};
 use crate::key::{KeyDigest, Presented};
 
 /// How a request was let in: through which API, product and subscription.
@@ -26,26 +28,22 @@ use crate::key::{KeyDigest, Presented};
 /// ```
 #[derive(Clone)]
 pub struct Access {
-    catalog: Arc<Catalog>,
-    grant: Grant,
-    /// The subscription that owns the key, and the digest of the key. `None` for an
-    /// anonymous caller.
-    holder: Option<(Holder, KeyDigest)>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) api: ApiIndex,
+    pub(super) product: Option<ProductIndex>,
+    /// The owner of the key. `None` for an anonymous caller, as `key`.
+    pub(super) owner: Option<Owner>,
+    pub(super) key: Option<UsedKey>,
+}
+
+/// The key that let a request in, and the scope of its owner that contains the API.
+#[derive(Clone, Copy)]
+pub(super) struct UsedKey {
+    pub(super) digest: KeyDigest,
+    pub(super) scope: Target,
 }
 
 impl Access {
-    pub(super) fn new(
-        catalog: Arc<Catalog>,
-        grant: Grant,
-        holder: Option<(Holder, KeyDigest)>,
-    ) -> Self {
-        Self {
-            catalog,
-            grant,
-            holder,
-        }
-    }
-
     /// The access that a request for an API gets with the given key, or without one:
     /// for tests of handlers and layers.
     ///
@@ -87,35 +85,33 @@ impl Access {
     /// The API that the request is for.
     #[must_use]
     pub fn api(&self) -> &Api {
-        self.catalog.definitions().api(self.grant.api)
+        self.catalog.definitions().api(self.api)
     }
 
     /// The product that let the request in: that of the scope that fits, or the open
     /// product that contains the API.
     #[must_use]
     pub fn product(&self) -> Option<&Product> {
-        let product = self.grant.product?;
-        Some(self.catalog.definitions().product(product))
+        Some(self.catalog.definitions().product(self.product?))
     }
 
     /// The subscription that let the request in. `None` for an anonymous caller.
     #[must_use]
     pub fn subscription(&self) -> Option<SubscriptionView<'_>> {
-        let (holder, _) = self.holder.as_ref()?;
-        Some(SubscriptionView::new(&self.catalog, holder))
+        let owner = self.owner.as_ref()?;
+        Some(SubscriptionView::new(&self.catalog, owner))
     }
 
     /// Which of the subscription's keys was used.
     #[must_use]
     pub fn key_slot(&self) -> Option<KeySlot> {
-        self.grant.key.map(|(slot, _)| slot)
+        self.owner.as_ref().map(Owner::slot)
     }
 
     /// The scope of the subscription that fits.
     #[must_use]
     pub fn scope(&self) -> Option<Scope> {
-        let (_, target) = self.grant.key?;
-        Some(self.catalog.definitions().scope(target))
+        Some(self.catalog.definitions().scope(self.key?.scope))
     }
 
     /// The owner of the subscription. Also `None` for a standalone subscription.
@@ -126,12 +122,12 @@ impl Access {
 
     /// The digest of the key that fits, for asking again later.
     pub(crate) fn digest(&self) -> Option<KeyDigest> {
-        self.holder.as_ref().map(|(_, digest)| *digest)
+        self.key.map(|key| key.digest)
     }
 
     /// Whether the all-access subscription that every database has was used.
     pub(crate) fn is_by_all_access(&self) -> bool {
-        matches!(self.grant.key, Some((_, Target::Service)))
+        self.key.is_some_and(|key| key.scope == Target::Service)
             && self.subscription().is_some_and(|s| s.id() == "master")
     }
 }

@@ -8,7 +8,7 @@ use crate::catalog::places::{Edited, Places};
 use crate::catalog::validate::{self, Findings, Unread};
 use crate::catalog::{
     Api, ApiIndex, Catalog, CatalogError, Definitions, Entity, EntityKind, Field, Issue, IssueKind,
-    Product, ProductIndex, Subscription, Target,
+    Product, ProductIndex, Subscription, SubscriptionView, Target,
 };
 
 /// A change to a [`Catalog`], made by [`Catalog::apply`].
@@ -152,9 +152,9 @@ impl Catalog {
             }
         }
         for (held, key) in subscription.held_keys() {
-            if let Some(found) = self.find(key.digest()) {
-                let other = self.holder_id(&found.holder).to_owned();
-                let slot = found.claim.slot;
+            if let Some(owner) = self.find(key.digest()) {
+                let other = SubscriptionView::new(self, &owner).id().to_owned();
+                let slot = owner.slot();
                 conflicts.push((held.into(), IssueKind::DuplicateKey { other, slot }));
             }
         }

@@ -43,7 +43,7 @@ struct ApiEntry {
     api: Arc<Api>,
     /// The products that contain it and their ranks in the catalog, sorted by
     /// place: a subscription to many products looks up each of them.
-    holders: Vec<(ProductIndex, u32)>,
+    products: Vec<(ProductIndex, u32)>,
     /// The open product that contains it.
     open: Option<ProductIndex>,
 }
@@ -62,7 +62,7 @@ impl Definitions {
     ) -> Self {
         let entry = |api| ApiEntry {
             api,
-            holders: Vec::new(),
+            products: Vec::new(),
             open: None,
         };
         let mut definitions = Self {
@@ -78,7 +78,7 @@ impl Definitions {
             definitions.enter_product(index, unread, issues);
         }
         for entry in &mut definitions.apis {
-            entry.holders.sort_unstable();
+            entry.products.sort_unstable();
         }
         definitions
     }
@@ -144,11 +144,11 @@ impl Definitions {
                 continue;
             };
             let entry = &mut self.apis[api.0 as usize];
-            let holder = (place, index as u32);
-            if entry.holders.last() == Some(&holder) {
+            let ranked = (place, index as u32);
+            if entry.products.last() == Some(&ranked) {
                 continue;
             }
-            entry.holders.push(holder);
+            entry.products.push(ranked);
             if !product.is_open() {
                 continue;
             }
@@ -233,18 +233,20 @@ impl Definitions {
     }
 
     /// The products that contain the API, in the order of the catalog.
-    pub(crate) fn holders(&self, api: ApiIndex) -> Vec<ProductIndex> {
-        let mut holders = self.apis[api.0 as usize].holders.clone();
-        holders.sort_unstable_by_key(|(_, rank)| *rank);
-        holders.into_iter().map(|(product, _)| product).collect()
+    pub(crate) fn products_with(&self, api: ApiIndex) -> impl Iterator<Item = &Product> {
+        let mut products = self.apis[api.0 as usize].products.clone();
+        products.sort_unstable_by_key(|(_, rank)| *rank);
+        products
+            .into_iter()
+            .map(|(product, _)| self.product(product))
     }
 
     /// The rank of the product in the catalog, if it contains the API.
     #[inline]
-    pub(crate) fn rank_as_holder(&self, product: ProductIndex, api: ApiIndex) -> Option<u32> {
-        let holders = &self.apis[api.0 as usize].holders;
-        let at = holders.binary_search_by_key(&product, |(product, _)| *product);
-        Some(holders[at.ok()?].1)
+    pub(crate) fn rank(&self, product: ProductIndex, api: ApiIndex) -> Option<u32> {
+        let products = &self.apis[api.0 as usize].products;
+        let at = products.binary_search_by_key(&product, |(product, _)| *product);
+        Some(products[at.ok()?].1)
     }
 
     /// The open product that contains the API.

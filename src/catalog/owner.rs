@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use crate::catalog::packed::PackedKey;
 use crate::catalog::{Definitions, KeySlot, Scope, State, Subscription, Target, Validity};
 use crate::key::KeyDigest;
 
@@ -8,6 +9,25 @@ use crate::key::KeyDigest;
 pub struct KeyOwner {
     pub(crate) subscription: Arc<Subscription>,
     held: HeldKey,
+}
+
+/// The owner of a key, as a version of the catalog holds it.
+#[derive(Debug, Clone)]
+pub(crate) enum Owner {
+    /// One of the packed subscriptions of that version.
+    Packed(PackedKey),
+    /// A subscription that is not packed.
+    Shared(KeyOwner),
+}
+
+impl Owner {
+    /// The slot of the key. A retired key counts as its slot's key.
+    pub(crate) fn slot(&self) -> KeySlot {
+        match self {
+            Self::Packed(key) => key.held().slot,
+            Self::Shared(owner) => owner.slot(),
+        }
+    }
 }
 
 /// Which of a subscription's keys: the one in a slot, or the one that it replaced.
@@ -83,7 +103,6 @@ impl KeyOwner {
         let subscription = &*self.subscription;
         let key = subscription.held_key(self.held);
         Claim {
-            slot: self.held.slot,
             state: subscription.state(),
             validity: Validity::new(subscription.not_before(), subscription.expires_at()),
             key_validity: Validity::until(key.and_then(|key| key.expires_at())),
@@ -95,7 +114,6 @@ impl KeyOwner {
 /// What the owner of a key brings to a decision.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Claim<'a> {
-    pub(crate) slot: KeySlot,
     pub(crate) state: State,
     pub(crate) validity: Validity,
     pub(crate) key_validity: Validity,

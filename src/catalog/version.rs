@@ -6,7 +6,7 @@ use crate::catalog::overlay::{Overlaid, Overlay};
 use crate::catalog::packed::{Packer, Subscriptions};
 use crate::catalog::validate::Unread;
 use crate::catalog::{
-    Api, CatalogBuilder, Claim, Definitions, Holder, KeyOwner, Product, Subscription,
+    Api, CatalogBuilder, Claim, Definitions, KeyOwner, Owner, Product, Subscription,
 };
 use crate::key::KeyDigest;
 
@@ -38,13 +38,6 @@ pub struct Catalog {
     pub(super) len: usize,
     /// Whether a version without any API is valid.
     pub(super) allows_no_apis: bool,
-}
-
-/// A known key.
-#[derive(Debug)]
-pub(crate) struct Found<'a> {
-    pub(crate) claim: Claim<'a>,
-    pub(crate) holder: Holder,
 }
 
 impl Catalog {
@@ -148,20 +141,22 @@ impl Catalog {
         &self.packed
     }
 
-    /// Looks up a key.
+    /// The owner of the key.
     #[inline]
-    pub(crate) fn find(&self, digest: &KeyDigest) -> Option<Found<'_>> {
+    pub(crate) fn find(&self, digest: &KeyDigest) -> Option<Owner> {
         match self.overlay.by_key(digest) {
-            Overlaid::Put(owner) => Some(Found {
-                claim: owner.claim(),
-                holder: Holder::Shared(Arc::clone(&owner.subscription)),
-            }),
+            Overlaid::Put(owner) => Some(Owner::Shared(owner.clone())),
             Overlaid::Gone => None,
-            Overlaid::Unchanged => {
-                let (at, claim) = self.packed.by_key(digest)?;
-                let holder = Holder::Packed(at);
-                Some(Found { claim, holder })
-            }
+            Overlaid::Unchanged => self.packed.by_key(digest).map(Owner::Packed),
+        }
+    }
+
+    /// What an owner found in this version, or by a store, brings to a decision.
+    #[inline]
+    pub(crate) fn claim<'a>(&'a self, owner: &'a Owner) -> Claim<'a> {
+        match owner {
+            Owner::Packed(key) => self.packed.claim(*key),
+            Owner::Shared(owner) => owner.claim(),
         }
     }
 
@@ -188,15 +183,13 @@ impl Catalog {
 
     /// The owner of the key, unpacked.
     pub(crate) fn owner(&self, digest: &KeyDigest) -> Option<KeyOwner> {
-        match self.overlay.by_key(digest) {
-            Overlaid::Put(owner) => Some(owner.clone()),
-            Overlaid::Gone => None,
-            Overlaid::Unchanged => {
-                let (at, held) = self.packed.holder(digest)?;
-                let subscription = self.packed.unpack(at, &self.definitions);
-                Some(KeyOwner::held(Arc::new(subscription), held))
+        Some(match self.find(digest)? {
+            Owner::Shared(owner) => owner,
+            Owner::Packed(key) => {
+                let subscription = self.packed.unpack(key.subscription(), &self.definitions);
+                KeyOwner::held(Arc::new(subscription), key.held())
             }
-        }
+        })
     }
 
     pub(crate) fn has_subscription(&self, id: &str) -> bool {
@@ -204,13 +197,6 @@ impl Catalog {
             Overlaid::Put(_) => true,
             Overlaid::Gone => false,
             Overlaid::Unchanged => self.packed.by_id(id).is_some(),
-        }
-    }
-
-    pub(super) fn holder_id<'a>(&'a self, holder: &'a Holder) -> &'a str {
-        match holder {
-            Holder::Packed(at) => self.packed.id(*at),
-            Holder::Shared(subscription) => subscription.id(),
         }
     }
 }

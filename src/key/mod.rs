@@ -20,10 +20,8 @@ pub use generate::{GeneratedKey, PrefixError, generate, generate_prefixed, has_v
 pub(crate) use names::quoted;
 pub use names::{KeyHeader, KeyNameError, KeyQuery};
 pub use source::KeySource;
-pub(crate) use source::{Names, Place, default_names, default_sources, is_token};
-pub(crate) use strip::strip;
+pub(crate) use source::{KeyPlaces, Names, Place, default_names, default_sources, is_token};
 pub use take::Presented;
-pub(crate) use take::{TakeSettings, mark_all, take};
 
 /// The length of the longest key that can be valid, in bytes.
 pub const MAX_KEY_BYTES: usize = 256;

@@ -2,14 +2,12 @@
 //! and naive writing of the rules.
 #![allow(clippy::unwrap_used)]
 
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{KeyDigest, KeySource, Presented, TakeSettings, default_names, default_sources};
-use crate::key;
+use super::{KeyDigest, KeyPlaces, KeySource, Presented, default_names, default_sources};
 
 const QUERY: &str = "subscription-key";
 
@@ -126,36 +124,37 @@ fn naive_take(query: &str) -> Presented {
     }
 }
 
-fn by(sources: &[KeySource]) -> TakeSettings<'_> {
-    TakeSettings {
+fn by(sources: &[KeySource]) -> KeyPlaces<'_> {
+    KeyPlaces {
         sources,
+        names: default_names(),
         generated_keys_only: false,
     }
 }
 
-fn head(headers: &HeaderMap, uri: &Uri) -> Parts {
-    let (mut head, ()) = Request::new(()).into_parts();
-    head.headers = headers.clone();
-    head.uri = uri.clone();
-    head
+fn request(headers: &HeaderMap, uri: &Uri) -> Request<()> {
+    let mut request = Request::new(());
+    *request.headers_mut() = headers.clone();
+    *request.uri_mut() = uri.clone();
+    request
 }
 
 fn take(sources: &[KeySource], headers: &HeaderMap, uri: &Uri) -> Presented {
-    key::take(by(sources), &default_names(), &mut head(headers, uri))
+    by(sources).take(&mut request(headers, uri))
 }
 
 /// The headers as taking leaves them: those that carry a key marked.
 fn marked(headers: &HeaderMap) -> HeaderMap {
-    let mut head = head(headers, &Uri::default());
-    key::take(by(&every_source()), &default_names(), &mut head);
-    head.headers
+    let mut request = request(headers, &Uri::default());
+    by(&every_source()).take(&mut request);
+    request.headers().clone()
 }
 
 fn strip(sources: &[KeySource], headers: &mut HeaderMap, uri: &mut Uri) {
-    let mut head = head(headers, uri);
-    key::strip(sources, &default_names(), &mut head);
-    *headers = head.headers;
-    *uri = head.uri;
+    let mut request = request(headers, uri);
+    by(sources).strip(&mut request);
+    *headers = request.headers().clone();
+    *uri = request.uri().clone();
 }
 
 proptest! {

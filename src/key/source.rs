@@ -1,7 +1,6 @@
 use std::sync::LazyLock;
 
-use http::HeaderName;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{self, HeaderName};
 
 use super::names::PlaceName;
 use super::{KeyHeader, KeyNameError, KeyQuery, wire};
@@ -120,6 +119,9 @@ pub(crate) enum Place<'a> {
     Authorization(&'a str),
 }
 
+static COOKIE: HeaderName = header::COOKIE;
+static AUTHORIZATION: HeaderName = header::AUTHORIZATION;
+
 impl<'a> Place<'a> {
     /// The default scheme of a challenge that asks for a key here.
     pub(crate) fn scheme(self) -> &'a str {
@@ -139,18 +141,33 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Whether a header line carries a key from here, perhaps an empty one.
-    pub(super) fn is_in(self, name: &HeaderName, line: &[u8]) -> bool {
+    /// The header whose lines carry the key. `None` for the query.
+    pub(super) fn header(self) -> Option<&'a HeaderName> {
         match self {
-            Self::Header(own) => name == own.name(),
-            Self::Query(_) => false,
-            Self::Cookie(own) => {
-                name == COOKIE && wire::cookie_values(line, &own.name).next().is_some()
-            }
+            Self::Header(own) => Some(own.name()),
+            Self::Query(_) => None,
+            Self::Cookie(_) => Some(&COOKIE),
+            Self::Authorization(_) => Some(&AUTHORIZATION),
+        }
+    }
+
+    /// Reads every key, perhaps an empty one, that a line of the header carries.
+    pub(super) fn keys(self, line: &[u8], mut read: impl FnMut(&[u8])) {
+        match self {
+            Self::Header(_) => read(line.trim_ascii()),
+            Self::Query(_) => {}
+            Self::Cookie(cookie) => wire::cookie_values(line, &cookie.name).for_each(read),
             Self::Authorization(scheme) => {
-                name == AUTHORIZATION && wire::credentials(line, scheme).is_some()
+                wire::credentials(line, scheme).into_iter().for_each(read);
             }
         }
+    }
+
+    /// Whether a line of the header carries a key, perhaps an empty one.
+    pub(super) fn is_in(self, line: &[u8]) -> bool {
+        let mut is_in = false;
+        self.keys(line, |_| is_in = true);
+        is_in
     }
 }
 
@@ -177,6 +194,30 @@ pub(crate) fn default_names() -> Names<'static> {
     Names {
         header: &HEADER,
         query: &QUERY,
+    }
+}
+
+/// The places of a request that can carry its key, in the order in which they decide.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyPlaces<'a> {
+    pub(crate) sources: &'a [KeySource],
+    pub(crate) names: Names<'a>,
+    /// Whether keys without a valid checksum are malformed.
+    pub(crate) generated_keys_only: bool,
+}
+
+impl<'a> KeyPlaces<'a> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = Place<'a>> + Clone {
+        let sources = self.sources.iter();
+        sources.map(move |source| source.place(&self.names))
+    }
+
+    /// Where clients should put their key: in the first header, also if the key came
+    /// by query (as Azure says), or in the first place if no header is one.
+    pub(crate) fn preferred(self) -> Place<'a> {
+        let is_header = |place: &Place<'_>| matches!(place, Place::Header(_));
+        let first = self.iter().find(is_header).or_else(|| self.iter().next());
+        first.unwrap_or(Place::Header(self.names.header))
     }
 }
 

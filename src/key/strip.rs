@@ -1,26 +1,37 @@
+use std::{iter, mem};
+
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE};
-use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
-use super::source::{Names, Place};
-use super::{KeySource, wire};
+use super::source::{KeyPlaces, Place};
+use super::wire;
 
-/// Removes the key of every source from its own place, however often it occurs
-/// there. Everything else keeps its bytes and its order.
-pub(crate) fn strip(sources: &[KeySource], names: &Names<'_>, head: &mut Parts) {
-    for source in sources {
-        match source.place(names) {
-            Place::Query(query) => strip_queries(head, query.name()),
-            place => strip_headers(&mut head.headers, place),
+impl KeyPlaces<'_> {
+    /// Removes every key from its own place, however often it occurs there. Everything
+    /// else keeps its bytes and its order.
+    pub(crate) fn strip<B>(self, request: &mut Request<B>) {
+        for place in self.iter() {
+            let Place::Query(query) = place else {
+                strip_headers(request.headers_mut(), place);
+                continue;
+            };
+            // A router of axum keeps another copy of the URI.
+            #[cfg(feature = "axum")]
+            if let Some(axum::extract::OriginalUri(uri)) = request.extensions_mut().get_mut() {
+                strip_query(uri, query.name());
+            }
+            strip_query(request.uri_mut(), query.name());
         }
     }
 }
 
 fn strip_headers(headers: &mut HeaderMap, place: Place<'_>) {
     // Most requests lack most sources, and looking costs less than removing.
-    let is_in = |(name, line): (&HeaderName, &HeaderValue)| place.is_in(name, line.as_bytes());
+    let is_in = |(name, line): (&HeaderName, &HeaderValue)| {
+        place.header() == Some(name) && place.is_in(line.as_bytes())
+    };
     if !headers.iter().any(is_in) {
         return;
     }
@@ -72,52 +83,32 @@ fn without_cookie(line: &HeaderValue, name: &str) -> Option<HeaderValue> {
     Some(rest)
 }
 
-/// A router of axum keeps another copy of the URI.
-fn strip_queries(head: &mut Parts, name: &str) {
-    #[cfg(feature = "axum")]
-    if let Some(axum::extract::OriginalUri(uri)) = head.extensions.get_mut() {
-        strip_query(uri, name);
-    }
-    strip_query(&mut head.uri, name);
-}
-
 fn strip_query(uri: &mut Uri, name: &str) {
     let Some(query) = uri.query() else {
         return;
     };
     let is_other = |segment: &&str| wire::query_value(segment.as_bytes(), name).is_none();
-    if query.split('&').all(|segment| is_other(&segment)) {
+    let others = || query.split('&').filter(is_other);
+    let length: usize = others().map(|segment| 1 + segment.len()).sum();
+    if length == 1 + query.len() {
         return;
     }
-    let stripped = target(uri, query.split('&').filter(is_other));
-    // Neither can fail: what is left of a valid target is valid. If it did, losing the
-    // query, or the whole target, is better than exposing the key.
-    *uri = with_target(uri, stripped)
-        .or_else(|_| with_target(uri, uri.path().to_owned()))
-        .unwrap_or_default();
+    let mut target = String::with_capacity(uri.path().len() + length);
+    target.push_str(uri.path());
+    if length > 1 {
+        let separators = iter::once('?').chain(iter::repeat('&'));
+        for (separator, segment) in separators.zip(others()) {
+            target.push(separator);
+            target.push_str(segment);
+        }
+    }
+    // Cannot fail: what is left of a valid target is valid. If it did, losing the target
+    // is better than exposing the key.
+    *uri = with_target(mem::take(uri), target).unwrap_or_default();
 }
 
-/// The path of `uri`, and the given segments as its query, if there are any.
-fn target<'q>(uri: &Uri, segments: impl Iterator<Item = &'q str>) -> String {
-    let path = uri.path();
-    let longest = path.len() + 1 + uri.query().map_or(0, str::len);
-    let mut target = String::with_capacity(longest);
-    target.push_str(path);
-    let mut separator = '?';
-    for segment in segments {
-        target.push(separator);
-        target.push_str(segment);
-        separator = '&';
-    }
-    if target.len() == path.len() + 1 {
-        // Only one empty segment is left.
-        target.truncate(path.len());
-    }
-    target
-}
-
-fn with_target(uri: &Uri, target: String) -> Result<Uri, http::Error> {
-    let mut parts = uri.clone().into_parts();
+fn with_target(uri: Uri, target: String) -> Result<Uri, http::Error> {
+    let mut parts = uri.into_parts();
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(target))?);
     Ok(Uri::from_parts(parts)?)
 }
@@ -126,7 +117,7 @@ fn with_target(uri: &Uri, target: String) -> Result<Uri, http::Error> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::key::{default_names, default_sources};
+    use crate::key::{KeySource, default_names, default_sources};
 
     const KEY: &str = "Ocp-Apim-Subscription-Key";
 
@@ -140,19 +131,28 @@ mod tests {
             .collect()
     }
 
+    fn strip(sources: &[KeySource], request: &mut Request<()>) {
+        let places = KeyPlaces {
+            sources,
+            names: default_names(),
+            generated_keys_only: false,
+        };
+        places.strip(request);
+    }
+
     fn stripped_uri(sources: &[KeySource], uri: &str) -> Uri {
-        let (mut head, ()) = http::Request::get(uri).body(()).unwrap().into_parts();
-        strip(sources, &default_names(), &mut head);
-        head.uri
+        let mut request = Request::get(uri).body(()).unwrap();
+        strip(sources, &mut request);
+        request.uri().clone()
     }
 
     /// Maps are equal if each name has the same lines in the same order.
     fn check_headers(sources: &[KeySource], lines: &[(&str, &str)], left: &[(&str, &str)]) {
-        let (mut head, ()) = http::Request::new(()).into_parts();
-        head.headers = headers(lines);
-        strip(sources, &default_names(), &mut head);
-        assert_eq!(head.headers, headers(left), "{lines:?}");
-        assert_eq!(head.uri, Uri::default());
+        let mut request = Request::new(());
+        *request.headers_mut() = headers(lines);
+        strip(sources, &mut request);
+        assert_eq!(request.headers(), &headers(left), "{lines:?}");
+        assert_eq!(request.uri(), &Uri::default());
     }
 
     #[test]

@@ -1,19 +1,18 @@
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::request::Parts;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::{Span, debug};
 
 use crate::access::Question;
-use crate::key::KeyDigest;
 use crate::layer::error::LookupError;
 use crate::layer::gate::{Gate, Step};
 use crate::response::ResponseBody;
@@ -35,8 +34,7 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<F, L: ?Sized> {
         Rejected { response: Option<Response<Bytes>> },
-        Passed { #[pin] future: F },
-        InSpan { #[pin] future: F, span: Span },
+        Passed { #[pin] future: F, span: Span },
         Preflight { #[pin] future: F, rejection: Option<Response<Bytes>> },
         Waiting { lookup: Pin<Box<L>> },
     }
@@ -56,8 +54,7 @@ struct Held<Inner, S, B> {
     /// The service that was polled ready.
     inner: Inner,
     gate: Arc<Gate<S>>,
-    head: Parts,
-    body: B,
+    request: Request<B>,
     question: Question,
     /// How many lookups there were, including the one under way.
     lookups: u32,
@@ -69,58 +66,57 @@ type LookupResult<S> = Result<Answer, LookupError<<S as SubscriptionStore>::Erro
 
 impl<Inner, S, B> ResponseFuture<Inner, S, B>
 where
-    Inner: Service<Request<B>>,
+    Inner: Service<Request<B>> + Clone,
     S: SubscriptionStore,
 {
-    pub(super) fn rejected(response: Response<Bytes>) -> Self {
-        let response = Some(response);
-        let kind = Kind::Rejected { response };
-        Self { kind }
-    }
-
-    pub(super) fn passed(inner: &mut Inner, request: Request<B>, span: Span) -> Self {
-        let kind = if span.is_none() {
-            let future = inner.call(request);
-            Kind::Passed { future }
-        } else {
-            let future = span.in_scope(|| inner.call(request));
-            Kind::InSpan { future, span }
-        };
-        Self { kind }
-    }
-
-    pub(super) fn preflight(
+    /// Carries out a step, after the given number of lookups.
+    #[inline]
+    pub(super) fn after(
+        step: Step,
         inner: &mut Inner,
+        gate: &Arc<Gate<S>>,
         request: Request<B>,
-        rejection: Response<Bytes>,
+        lookups: u32,
     ) -> Self {
-        let future = inner.call(request);
-        let rejection = Some(rejection);
-        let kind = Kind::Preflight { future, rejection };
-        Self { kind }
-    }
-
-    pub(super) fn waiting(
-        inner: Inner,
-        gate: Arc<Gate<S>>,
-        (head, body): (Parts, B),
-        (digest, question): (KeyDigest, Question),
-    ) -> Self {
-        let held = Held {
-            inner,
-            gate,
-            head,
-            body,
-            question,
-            lookups: 1,
+        let kind = match step {
+            Step::Pass(span) => {
+                let entered = span.enter();
+                let future = inner.call(request);
+                drop(entered);
+                Kind::Passed { future, span }
+            }
+            Step::PassPreflight(rejection) => Kind::Preflight {
+                future: inner.call(request),
+                rejection: Some(rejection),
+            },
+            Step::Reject(response) => Kind::Rejected {
+                response: Some(response),
+            },
+            Step::Lookup(digest, question) => {
+                // The clone may not be ready: the service that is goes with the request.
+                let fresh = inner.clone();
+                let held = Held {
+                    inner: mem::replace(inner, fresh),
+                    gate: Arc::clone(gate),
+                    request,
+                    question,
+                    lookups: lookups + 1,
+                };
+                let gate = Arc::clone(gate);
+                let lookup: Pin<Box<Lookup<Inner, S, B>>> = Box::pin(WaitingFor {
+                    held: Some(held),
+                    answer: async move { gate.lookup(&digest).await },
+                });
+                Kind::Waiting { lookup }
+            }
         };
-        held.wait(digest)
+        Self { kind }
     }
 }
 
 impl<Inner, S, B, R> Future for ResponseFuture<Inner, S, B>
 where
-    Inner: Service<Request<B>, Response = Response<R>>,
+    Inner: Service<Request<B>, Response = Response<R>> + Clone,
     S: SubscriptionStore,
 {
     type Output = Result<Response<ResponseBody<R>>, Inner::Error>;
@@ -129,11 +125,7 @@ where
         let mut this = self.project();
         loop {
             let next = match this.kind.as_mut().project() {
-                KindProjection::Passed { future } => {
-                    let response = ready!(future.poll(cx))?;
-                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
-                }
-                KindProjection::InSpan { future, span } => {
+                KindProjection::Passed { future, span } => {
                     let _entered = span.enter();
                     let response = ready!(future.poll(cx))?;
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
@@ -152,56 +144,23 @@ where
                 KindProjection::Waiting { lookup } => {
                     let lookup = lookup.as_mut().project();
                     let answer = ready!(lookup.answer.poll(cx));
-                    match lookup.held.take() {
-                        Some(held) => held.resume(answer),
-                        // Polled again after it was ready.
-                        None => return Poll::Pending,
-                    }
+                    // Polled again after it was ready.
+                    let Some(mut held) = lookup.held.take() else {
+                        return Poll::Pending;
+                    };
+                    let step =
+                        held.gate
+                            .resume(&mut held.request, held.question, answer, held.lookups);
+                    Self::after(
+                        step,
+                        &mut held.inner,
+                        &held.gate,
+                        held.request,
+                        held.lookups,
+                    )
                 }
             };
             this.kind.set(next.kind);
-        }
-    }
-}
-
-impl<Inner, S, B> Held<Inner, S, B>
-where
-    Inner: Service<Request<B>>,
-    S: SubscriptionStore,
-{
-    fn wait(self, digest: KeyDigest) -> ResponseFuture<Inner, S, B> {
-        let gate = Arc::clone(&self.gate);
-        let lookup: Pin<Box<Lookup<Inner, S, B>>> = Box::pin(WaitingFor {
-            held: Some(self),
-            answer: async move { gate.lookup(&digest).await },
-        });
-        let kind = Kind::Waiting { lookup };
-        ResponseFuture { kind }
-    }
-
-    fn resume(mut self, answer: LookupResult<S>) -> ResponseFuture<Inner, S, B> {
-        let step = self
-            .gate
-            .resume(&mut self.head, self.question, answer, self.lookups);
-        match step {
-            Step::Pass(span) => {
-                let request = Request::from_parts(self.head, self.body);
-                ResponseFuture::passed(&mut self.inner, request, span)
-            }
-            Step::PassPreflight(rejection) => {
-                let request = Request::from_parts(self.head, self.body);
-                ResponseFuture::preflight(&mut self.inner, request, rejection)
-            }
-            Step::Reject(response) => ResponseFuture::rejected(response),
-            Step::Lookup(digest, question) => {
-                let lookups = self.lookups + 1;
-                let held = Self {
-                    question,
-                    lookups,
-                    ..self
-                };
-                held.wait(digest)
-            }
         }
     }
 }

@@ -1,20 +1,18 @@
 use std::error::Error;
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderMap, Response, Uri};
+use http::{HeaderMap, Request, Response, Uri};
 use tracing::Span;
 use tracing::level_filters::LevelFilter;
 
-use crate::access::{
-    Access, Decision, Denial, DenialReason, Hint, Matched, Owner, Question, decide,
-};
-use crate::catalog::{Api, Catalog};
-use crate::key::{KeyDigest, Presented, mark_all, strip, take};
+use crate::access::{Access, Decision, Denial, DenialReason, Hint, Matched, Question, decide};
+use crate::catalog::{Api, Catalog, Owner};
+use crate::key::{KeyDigest, Presented};
 use crate::layer::ConfigError;
 use crate::layer::error::{ChangedTooOften, LookupError};
-use crate::layer::request::{is_preflight, path};
+use crate::layer::request::RequestInfo;
 use crate::layer::settings::Settings;
 #[cfg(feature = "metrics")]
 use crate::metrics::LookupResult;
@@ -65,36 +63,36 @@ impl<S: SubscriptionStore> Gate<S> {
     }
 
     /// Decides a request if that needs no waiting. Otherwise returns [`Step::Lookup`].
-    pub(super) fn begin(&self, head: &mut Parts) -> Step {
+    pub(super) fn begin<B>(&self, request: &mut Request<B>) -> Step {
         if let Some(error) = &self.error {
-            return self.misconfigured(head, error);
+            return self.misconfigured(request, error);
         }
         let holdings = match self.store.holdings() {
             Ok(holdings) => holdings,
             Err(error) => {
                 let denial = Denial::undecided(DenialReason::StoreUnavailable);
-                return self.finish(head, Decision::Deny(denial), Some(&error));
+                return self.finish(request, Decision::Deny(denial), Some(&error));
             }
         };
         let has_all_keys = matches!(holdings, Holdings::Everything(_));
-        let mut question = match self.read(head, holdings) {
+        let mut question = match self.read(request, holdings) {
             Ok(question) => question,
-            Err(error) => return self.misconfigured(head, &error),
+            Err(error) => return self.misconfigured(request, &error),
         };
-        if self.settings.pass_preflights && is_preflight(head) {
-            return self.preflight(head, question);
+        if self.settings.pass_preflights && RequestInfo::new(request).is_preflight() {
+            return self.preflight(request, question);
         }
+        let Some(digest) = question.digest() else {
+            return self.finish(request, decide(question), None);
+        };
         if has_all_keys {
-            question.owner = Owner::InCatalog;
-            return self.finish(head, decide(question), None);
+            question.owner = question.catalog.find(&digest);
+            return self.finish(request, decide(question), None);
         }
-        let Some(digest) = to_look_up(&question) else {
-            return self.finish(head, decide(question), None);
-        };
         match self.store.lookup_cached(&digest) {
             Some(answer) if self.belongs_to(&answer, &question.catalog) => {
-                question.owner = answer.into_owner().into();
-                self.finish(head, decide(question), None)
+                question.owner = answer.into_owner().map(Owner::Shared);
+                self.finish(request, decide(question), None)
             }
             _ => Step::Lookup(digest, question),
         }
@@ -131,9 +129,9 @@ impl<S: SubscriptionStore> Gate<S> {
     ///
     /// An answer is used only with the definitions that it belongs to. If the request
     /// was read with other definitions, it is read again.
-    pub(super) fn resume(
+    pub(super) fn resume<B>(
         &self,
-        head: &mut Parts,
+        request: &mut Request<B>,
         mut question: Question,
         answer: Result<Answer, LookupError<S::Error>>,
         lookups: u32,
@@ -141,58 +139,54 @@ impl<S: SubscriptionStore> Gate<S> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                question.owner = Owner::Unavailable;
-                return self.finish(head, decide(question), Some(&error));
+                return self.finish(request, question.deny_without_owner(), Some(&error));
             }
         };
         if self.belongs_to(&answer, &question.catalog) {
-            question.owner = answer.into_owner().into();
-            return self.finish(head, decide(question), None);
+            question.owner = answer.into_owner().map(Owner::Shared);
+            return self.finish(request, decide(question), None);
         }
         let (owner, definitions) = answer.into_parts();
         let Some(definitions) = definitions else {
             if lookups < MAX_LOOKUPS {
-                return self.begin(head);
+                return self.begin(request);
             }
-            return self.changed_too_often(head, question, lookups);
+            return self.changed_too_often(request, question, lookups);
         };
         let looked_up = question.presented;
-        question = match self.read(head, Holdings::Definitions(definitions)) {
+        question = match self.read(request, Holdings::Definitions(definitions)) {
             Ok(question) => question,
-            Err(error) => return self.misconfigured(head, &error),
+            Err(error) => return self.misconfigured(request, &error),
         };
-        match to_look_up(&question) {
+        match question.digest() {
             // The new definitions have other key names, and these give another key.
             Some(digest) if question.presented != looked_up => {
                 if lookups < MAX_LOOKUPS {
                     return Step::Lookup(digest, question);
                 }
-                self.changed_too_often(head, question, lookups)
+                self.changed_too_often(request, question, lookups)
             }
             _ => {
-                question.owner = owner.into();
-                self.finish(head, decide(question), None)
+                question.owner = owner.map(Owner::Shared);
+                self.finish(request, decide(question), None)
             }
         }
     }
 
     /// Reads the API and the key of a request. The API comes first: it can have its
     /// own key names.
-    fn read(&self, head: &mut Parts, holdings: Holdings) -> Result<Question, ConfigError> {
+    fn read<B>(
+        &self,
+        request: &mut Request<B>,
+        holdings: Holdings,
+    ) -> Result<Question, ConfigError> {
         let catalog = self.settings.definitions(holdings)?;
-        let api = self.settings.api(&catalog, head)?;
-        let names = self
-            .settings
-            .names(api.api().map(|api| catalog.definitions().api(api)));
-        let presented = take(self.settings.take(), &names, head);
-        Ok(Question {
-            catalog,
-            api,
-            presented,
-            owner: Owner::None,
-            policy: self.settings.policy,
-            time: None,
-        })
+        let matched = self.settings.api(&catalog, request)?;
+        let api = matched.api().map(|api| catalog.definitions().api(api));
+        let presented = self.settings.places(api).take(request);
+        let mut question = Question::new(catalog, matched).with_policy(self.settings.policy);
+        question.presented = presented;
+        Ok(question)
     }
 
     /// Whether an answer belongs to the definitions of `catalog`.
@@ -209,60 +203,72 @@ impl<S: SubscriptionStore> Gate<S> {
         matches!(now, Ok(Ok(now)) if now.has_definitions_of(catalog))
     }
 
-    fn changed_too_often(&self, head: &mut Parts, mut question: Question, lookups: u32) -> Step {
-        question.owner = Owner::Unavailable;
-        self.finish(head, decide(question), Some(&ChangedTooOften { lookups }))
+    fn changed_too_often<B>(
+        &self,
+        request: &mut Request<B>,
+        question: Question,
+        lookups: u32,
+    ) -> Step {
+        let cause = ChangedTooOften { lookups };
+        self.finish(request, question.deny_without_owner(), Some(&cause))
     }
 
-    fn misconfigured(&self, head: &mut Parts, error: &ConfigError) -> Step {
+    fn misconfigured<B>(&self, request: &mut Request<B>, error: &ConfigError) -> Step {
         let denial = Denial::undecided(DenialReason::Misconfigured);
-        self.finish(head, Decision::Deny(denial), Some(error))
+        self.finish(request, Decision::Deny(denial), Some(error))
     }
 
     /// Passes a preflight that would be denied because it has no key.
-    fn preflight(&self, head: &mut Parts, mut question: Question) -> Step {
+    fn preflight<B>(&self, request: &mut Request<B>, mut question: Question) -> Step {
         question.presented = Presented::Missing;
         let is_ambiguous = question.api == Matched::Ambiguous;
         match decide(question) {
             Decision::Deny(denial) if !is_ambiguous => {
-                observe::preflight(path(head));
+                observe::preflight(RequestInfo::new(request).path());
                 let api = denial.api();
-                let rejection = self.reject(&mut head.headers.clone(), &head.uri, &denial);
-                self.let_through(head, api);
+                let headers = &mut request.headers().clone();
+                let rejection = self.reject(headers, request.uri(), &denial);
+                self.let_through(request, api);
                 Step::PassPreflight(rejection)
             }
-            decision => self.finish(head, decision, None),
+            decision => self.finish(request, decision, None),
         }
     }
 
     /// Reports a decision and carries it out.
-    fn finish(&self, head: &mut Parts, mut decision: Decision, cause: Cause<'_>) -> Step {
+    fn finish<B>(
+        &self,
+        request: &mut Request<B>,
+        mut decision: Decision,
+        cause: Cause<'_>,
+    ) -> Step {
         if let Decision::Deny(denial) = &mut decision {
-            self.add_hint(head, denial);
+            self.add_hint(request, denial);
         }
         let observed = Observed {
             levels: self.settings.levels,
-            path: path(head),
+            path: RequestInfo::new(request).path(),
             cause,
         };
         observe::decided(&decision, &observed);
         match decision {
             Decision::Allow(access) => {
                 self.store.record_use(&access);
-                self.strip(head, Some(access.api()));
+                self.strip(request, Some(access.api()));
                 let span = match self.settings.request_span {
                     true => observe::span(&access),
                     false => Span::none(),
                 };
-                head.extensions.insert(access);
+                request.extensions_mut().insert(access);
                 Step::Pass(span)
             }
             Decision::Unmatched => {
-                self.let_through(head, None);
+                self.let_through(request, None);
                 Step::Pass(Span::none())
             }
             Decision::Deny(denial) => {
-                let mut response = self.reject(&mut head.headers, &head.uri, &denial);
+                let uri = mem::take(request.uri_mut());
+                let mut response = self.reject(request.headers_mut(), &uri, &denial);
                 if self.settings.denial_extension {
                     response.extensions_mut().insert(denial);
                 }
@@ -271,27 +277,27 @@ impl<S: SubscriptionStore> Gate<S> {
         }
     }
 
-    fn strip(&self, head: &mut Parts, api: Option<&Api>) {
+    fn strip<B>(&self, request: &mut Request<B>, api: Option<&Api>) {
         if self.settings.strip {
-            strip(&self.settings.sources, &self.settings.names(api), head);
+            self.settings.places(api).strip(request);
         }
     }
 
     /// Prepares a request that passes without an [`Access`]: removes also the one that
     /// an outer layer inserted.
-    fn let_through(&self, head: &mut Parts, api: Option<&Api>) {
-        self.strip(head, api);
-        head.extensions.remove::<Access>();
+    fn let_through<B>(&self, request: &mut Request<B>, api: Option<&Api>) {
+        self.strip(request, api);
+        request.extensions_mut().remove::<Access>();
         #[cfg(feature = "axum")]
-        head.extensions.insert(crate::access::LetThrough);
+        request.extensions_mut().insert(crate::access::LetThrough);
     }
 
     fn reject(&self, headers: &mut HeaderMap, uri: &Uri, denial: &Denial) -> Response<Bytes> {
         let api = denial.api();
-        let names = self.settings.names(api);
+        let places = self.settings.places(api);
         if api.is_none() {
             // If the store or the settings failed, `take` has not marked the headers.
-            mark_all(&self.settings.sources, &names, headers);
+            places.mark(headers);
         }
         render(RejectionContext {
             rejection: match denial.reason() {
@@ -305,36 +311,28 @@ impl<S: SubscriptionStore> Gate<S> {
             headers,
             uri,
             api,
-            key_place: self.settings.key_place(&names),
+            key_place: places.preferred(),
         })
     }
 
     /// Adds a hint about the cause of a denial, if a log or an extension will show it.
-    fn add_hint(&self, head: &Parts, denial: &mut Denial) {
+    fn add_hint<B>(&self, request: &Request<B>, denial: &mut Denial) {
         // Only denials that any client can cause have hints.
         let is_logged = self.settings.levels.unknown <= LevelFilter::current();
         if !is_logged && !self.settings.denial_extension {
             return;
         }
         denial.set_hint(match denial.reason() {
-            DenialReason::MissingKey if head.extensions.get::<Access>().is_some() => {
+            DenialReason::MissingKey if request.extensions().get::<Access>().is_some() => {
                 Some(Hint::OuterLayer)
             }
             DenialReason::UnknownKey | DenialReason::MalformedKey => {
-                let name = self.settings.names(denial.api()).header.name();
-                let mut values = head.headers.iter().filter(|(found, _)| *found == name);
+                let name = self.settings.places(denial.api()).names.header.name();
+                let mut values = request.headers().iter().filter(|(found, _)| *found == name);
                 let has_comma = values.any(|(_, value)| value.as_bytes().contains(&b','));
                 has_comma.then_some(Hint::Comma)
             }
             _ => None,
         });
-    }
-}
-
-/// The digest to look up, if the decision depends on a key.
-fn to_look_up(question: &Question) -> Option<KeyDigest> {
-    match (question.api, question.presented) {
-        (Matched::Api(_), Presented::Key(digest)) => Some(digest),
-        _ => None,
     }
 }

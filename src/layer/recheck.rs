@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
-use crate::access::{
-    Access, Decision, Denial, DenialReason, InapplicableKey, Owner, Question, decide,
-};
-use crate::catalog::Catalog;
+use crate::access::{Access, Decision, Denial, DenialReason, InapplicableKey, Question, decide};
+use crate::catalog::{Catalog, Owner};
 use crate::key::Presented;
 use crate::layer::gate::{Gate, MAX_LOOKUPS};
 use crate::store::{Holdings, SubscriptionStore};
@@ -31,7 +29,7 @@ impl<S: SubscriptionStore> Gate<S> {
                             None => continue,
                         }
                     }
-                    question.owner = answer.into_owner().into();
+                    question.owner = answer.into_owner().map(Owner::Shared);
                 }
                 _ => {}
             }
@@ -45,8 +43,8 @@ impl<S: SubscriptionStore> Gate<S> {
         // A key that no longer fits must not make an anonymous caller of a known one.
         policy.inapplicable_key = InapplicableKey::Deny;
         let key = access.digest().map_or(Presented::Missing, Presented::Key);
-        let mut question = Question::for_api(catalog, access.api().id());
-        question.owner = Owner::InCatalog;
-        question.with_key(key).with_policy(policy)
+        Question::for_api(catalog, access.api().id())
+            .with_policy(policy)
+            .with_key(key)
     }
 }

@@ -3,39 +3,9 @@ use std::fmt;
 use http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, HeaderName, ORIGIN, TRANSFER_ENCODING,
 };
-use http::request::Parts;
-use http::{Extensions, HeaderMap, Method, Uri};
+use http::{Extensions, HeaderMap, Method, Request, Uri};
 
 use crate::key::is_token;
-
-/// The path that the client sent: also inside nested axum routers, which shorten the
-/// path that a service sees.
-pub(super) fn path(head: &Parts) -> &str {
-    #[cfg(feature = "axum")]
-    if let Some(axum::extract::OriginalUri(uri)) = head.extensions.get() {
-        return uri.path();
-    }
-    head.uri.path()
-}
-
-/// Whether a request is a CORS preflight as browsers send it: `OPTIONS` with one
-/// origin, one method that is asked for, and no body.
-pub(super) fn is_preflight(head: &Parts) -> bool {
-    head.method == Method::OPTIONS
-        && sole(&head.headers, &ORIGIN).is_some()
-        && sole(&head.headers, &ACCESS_CONTROL_REQUEST_METHOD).is_some_and(is_token)
-        && !head.headers.contains_key(TRANSFER_ENCODING)
-        && head
-            .headers
-            .get(CONTENT_LENGTH)
-            .is_none_or(|length| length == "0")
-}
-
-fn sole<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
-    values.next().is_none().then_some(value)
-}
 
 /// A request, as the closure of
 /// [`api_by`](crate::SubscriptionKeyLayer::api_by) sees it.
@@ -43,43 +13,68 @@ fn sole<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 /// It may contain the key: do not log it.
 #[derive(Clone, Copy)]
 pub struct RequestInfo<'a> {
-    head: &'a Parts,
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    extensions: &'a Extensions,
 }
 
 impl<'a> RequestInfo<'a> {
-    pub(super) fn new(head: &'a Parts) -> Self {
-        Self { head }
+    pub(super) fn new<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+
+    /// Whether the request is a CORS preflight as browsers send it: `OPTIONS` with one
+    /// origin, one method that is asked for, and no body.
+    pub(super) fn is_preflight(self) -> bool {
+        self.method == Method::OPTIONS
+            && sole(self.headers, &ORIGIN).is_some()
+            && sole(self.headers, &ACCESS_CONTROL_REQUEST_METHOD).is_some_and(is_token)
+            && !self.headers.contains_key(TRANSFER_ENCODING)
+            && self
+                .headers
+                .get(CONTENT_LENGTH)
+                .is_none_or(|length| length == "0")
     }
 
     /// The method.
     #[must_use]
     pub fn method(&self) -> &'a Method {
-        &self.head.method
+        self.method
     }
 
     /// The URI, as this service received it.
     #[must_use]
     pub fn uri(&self) -> &'a Uri {
-        &self.head.uri
+        self.uri
     }
 
     /// The path that the client sent. Inside nested axum routers (feature `axum`) it
     /// is longer than that of [`uri`](Self::uri).
     #[must_use]
     pub fn path(&self) -> &'a str {
-        path(self.head)
+        #[cfg(feature = "axum")]
+        if let Some(axum::extract::OriginalUri(uri)) = self.extensions.get() {
+            return uri.path();
+        }
+        self.uri.path()
     }
 
     /// The headers.
     #[must_use]
     pub fn headers(&self) -> &'a HeaderMap {
-        &self.head.headers
+        self.headers
     }
 
     /// The extensions, as outer layers left them.
     #[must_use]
     pub fn extensions(&self) -> &'a Extensions {
-        &self.head.extensions
+        self.extensions
     }
 }
 
@@ -91,4 +86,10 @@ impl fmt::Debug for RequestInfo<'_> {
             .field("path", &self.path())
             .finish_non_exhaustive()
     }
+}
+
+fn sole<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
 }

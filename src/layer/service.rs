@@ -1,5 +1,4 @@
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -7,7 +6,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::layer::future::ResponseFuture;
-use crate::layer::gate::{Gate, Step};
+use crate::layer::gate::Gate;
 use crate::response::ResponseBody;
 use crate::store::SubscriptionStore;
 
@@ -55,26 +54,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (mut head, body) = request.into_parts();
-        match self.gate.begin(&mut head) {
-            Step::Pass(span) => {
-                let request = Request::from_parts(head, body);
-                ResponseFuture::passed(&mut self.inner, request, span)
-            }
-            Step::PassPreflight(rejection) => {
-                let request = Request::from_parts(head, body);
-                ResponseFuture::preflight(&mut self.inner, request, rejection)
-            }
-            Step::Reject(response) => ResponseFuture::rejected(response),
-            Step::Lookup(digest, question) => {
-                // The clone may not be ready: the service that is goes with the request.
-                let fresh = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, fresh);
-                let gate = Arc::clone(&self.gate);
-                ResponseFuture::waiting(ready, gate, (head, body), (digest, question))
-            }
-        }
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let step = self.gate.begin(&mut request);
+        ResponseFuture::after(step, &mut self.inner, &self.gate, request, 0)
     }
 }
 

@@ -4,15 +4,15 @@ use std::sync::Arc;
 #[cfg(feature = "timeout")]
 use std::time::Duration;
 
-use http::request::Parts;
+use http::Request;
 
 use crate::access::{Matched, Policy};
 use crate::catalog::{Api, Catalog, Live};
 use crate::key::{
-    KeyHeader, KeyQuery, KeySource, Names, Place, TakeSettings, default_names, default_sources,
+    KeyHeader, KeyPlaces, KeyQuery, KeySource, Names, default_names, default_sources,
 };
 use crate::layer::ConfigError;
-use crate::layer::request::{RequestInfo, path};
+use crate::layer::request::RequestInfo;
 use crate::observe::LogLevels;
 use crate::response::ResponseSettings;
 use crate::store::Holdings;
@@ -110,49 +110,39 @@ impl Settings {
     /// # Errors
     ///
     /// If the layer is set to an API that the catalog does not have.
-    pub(super) fn api(&self, catalog: &Catalog, head: &Parts) -> Result<Matched, ConfigError> {
-        let definitions = catalog.definitions();
+    pub(super) fn api<B>(
+        &self,
+        catalog: &Catalog,
+        request: &Request<B>,
+    ) -> Result<Matched, ConfigError> {
+        let (definitions, request) = (catalog.definitions(), RequestInfo::new(request));
         match &self.select {
-            Select::Path => Ok(definitions.match_path(path(head)).into()),
+            Select::Path => Ok(definitions.match_path(request.path()).into()),
             Select::Fixed(id) => match definitions.api_by_id(id) {
                 Some(api) => Ok(Matched::Api(api)),
                 None => Err(ConfigError::UnknownApi { id: id.to_string() }),
             },
             Select::By(select) => {
-                let id = select(&RequestInfo::new(head));
+                let id = select(&request);
                 Ok(id.and_then(|id| definitions.api_by_id(&id)).into())
             }
         }
     }
 
-    pub(super) fn take(&self) -> TakeSettings<'_> {
-        TakeSettings {
+    /// The places of the key in a request for the given API. Their names are the layer's,
+    /// else the API's, else the default.
+    pub(super) fn places<'a>(&'a self, api: Option<&'a Api>) -> KeyPlaces<'a> {
+        let default = default_names();
+        let header = self.header.as_ref().or_else(|| api?.key_header());
+        let query = self.query.as_ref().or_else(|| api?.key_query());
+        KeyPlaces {
             sources: &self.sources,
+            names: Names {
+                header: header.unwrap_or(default.header),
+                query: query.unwrap_or(default.query),
+            },
             generated_keys_only: self.generated_keys_only,
         }
-    }
-
-    /// The key names that apply to a request for the given API: the layer's, else the
-    /// API's, else the default.
-    pub(super) fn names<'a>(&'a self, api: Option<&'a Api>) -> Names<'a> {
-        let default = default_names();
-        let header = self.header.as_ref();
-        let query = self.query.as_ref();
-        Names {
-            header: header
-                .or_else(|| api?.key_header())
-                .unwrap_or(default.header),
-            query: query.or_else(|| api?.key_query()).unwrap_or(default.query),
-        }
-    }
-
-    /// Where clients should put their key: in the first header, also if the key came
-    /// by query (as Azure says), or in the first source if no header is one.
-    pub(super) fn key_place<'a>(&'a self, names: &Names<'a>) -> Place<'a> {
-        let mut places = self.sources.iter().map(|source| source.place(names));
-        let header = { places.clone() }.find(|place| matches!(place, Place::Header(_)));
-        let first = header.or_else(|| places.next());
-        first.unwrap_or(Place::Header(names.header))
     }
 }
 

@@ -15,10 +15,9 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use crate::access::{
-    Access, Decision, Denial, DenialReason, InapplicableKey, Matched, Owner, Policy, Question,
-    decide,
+    Access, Decision, Denial, DenialReason, InapplicableKey, Matched, Policy, Question, decide,
 };
-use crate::catalog::{Api, Catalog, KeyOwner, KeySlot, Product, State, Timestamp};
+use crate::catalog::{Api, Catalog, KeyOwner, KeySlot, Owner, Product, State, Timestamp};
 use crate::key::Presented;
 
 pub use command::command_line;
@@ -209,19 +208,14 @@ struct Case<'p> {
 }
 
 impl Case<'_> {
-    fn question(&self, owner: Owner, policy: Policy) -> Question {
-        Question {
-            catalog: Arc::clone(&self.catalog),
-            api: self.api,
-            presented: self.presented,
-            owner,
-            policy,
-            time: Some(self.time),
-        }
+    fn question(&self, policy: Policy) -> Question {
+        let mut question = Question::new(Arc::clone(&self.catalog), self.api);
+        question.time = Some(self.time);
+        question.with_policy(policy).with_key(self.presented)
     }
 
     fn explain(&self) -> Explanation {
-        let decision = decide(self.question(Owner::InCatalog, self.policy));
+        let decision = decide(self.question(self.policy));
         // A path that passes unmatched: its key is not looked at.
         let owner = match (&decision, self.presented) {
             (Decision::Unmatched, _) => None,
@@ -277,13 +271,16 @@ impl Case<'_> {
         if !self.presented.is_present() {
             return None;
         }
-        self.denied_by_key(Owner::InCatalog)
+        self.denied_by_key(None)
     }
 
-    fn denied_by_key(&self, owner: Owner) -> Option<Denial> {
+    /// The denial if wrong keys are denied, perhaps with another owner of the key.
+    fn denied_by_key(&self, other: Option<KeyOwner>) -> Option<Denial> {
         let mut policy = self.policy;
         policy.inapplicable_key = InapplicableKey::Deny;
-        match decide(self.question(owner, policy)) {
+        let mut question = self.question(policy);
+        question.owner = other.map(Owner::Shared).or(question.owner);
+        match decide(question) {
             Decision::Deny(denial) => Some(denial),
             _ => None,
         }
@@ -310,7 +307,7 @@ impl Case<'_> {
             (_, Presented::Key(digest)) => KeyOwner::of_key(subscription, &digest)?,
             _ => return None,
         };
-        self.denied_by_key(Owner::Found(owner))
+        self.denied_by_key(Some(owner))
     }
 }
 
@@ -336,12 +333,8 @@ impl Facts<'_> {
     /// The products that contain the API.
     fn products(&self) -> Vec<&Product> {
         let definitions = self.case.catalog.definitions();
-        let Some(api) = self.case.api.api() else {
-            return Vec::new();
-        };
-        let holders = definitions.holders(api).into_iter();
-        holders
-            .map(|product| definitions.product(product))
-            .collect()
+        let api = self.case.api.api();
+        let products = |api| definitions.products_with(api);
+        api.into_iter().flat_map(products).collect()
     }
 }

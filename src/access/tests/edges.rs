@@ -5,11 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::naive::{Seen, ask, seen};
 use super::table::{NOW, at, catalog, key, product, to_sold};
-use crate::access::{
-    Decision, DenialReason, InapplicableKey, Owner, Policy, Question, Unmatched, decide,
-};
+use crate::access::{Decision, DenialReason, InapplicableKey, Policy, Question, Unmatched, decide};
 use crate::catalog::{
-    Api, Catalog, KeyOwner, KeySlot, Product, Scope, Subscription, SubscriptionKey,
+    Api, Catalog, KeyOwner, KeySlot, Owner, Product, Scope, Subscription, SubscriptionKey,
 };
 use crate::key::Presented;
 
@@ -204,7 +202,7 @@ fn explanation_with_ids_from_outside_stays_on_one_line() {
         .with_scope(Scope::Api("y\r\nERROR forged".into()))
         .with_primary_key("K");
     let mut question = Question::for_api(catalog(), "guarded").with_key(key("K"));
-    question.owner = Owner::Found(KeyOwner::new(forged, KeySlot::Primary));
+    question.owner = Some(Owner::Shared(KeyOwner::new(forged, KeySlot::Primary)));
     match decide(question) {
         Decision::Deny(denial) => {
             assert_eq!(denial.reason(), DenialReason::OutOfScope);

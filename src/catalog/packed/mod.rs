@@ -13,9 +13,10 @@ use crate::catalog::{
 use crate::key::KeyDigest;
 
 pub(crate) use packer::Packer;
+pub(crate) use table::PackedKey;
 
 use ids::IdTable;
-use table::{KeyTable, Slot};
+use table::KeyTable;
 
 /// Many subscriptions, immutable and packed: a slot for each key, a few words for
 /// each subscription, and a detail only for those that need one.
@@ -117,47 +118,31 @@ impl Subscriptions {
         self.records.len()
     }
 
-    /// The position of the subscription with the key, and its claim.
     #[inline]
-    pub(crate) fn by_key(&self, digest: &KeyDigest) -> Option<(u32, Claim<'_>)> {
-        let slot = self.table.get(digest)?;
-        Some((slot.subscription, self.claim(slot)))
+    pub(crate) fn by_key(&self, digest: &KeyDigest) -> Option<PackedKey> {
+        self.table.get(digest).map(|slot| slot.key)
     }
 
-    /// The subscription that holds the key, and which of its keys it is.
-    pub(crate) fn holder(&self, digest: &KeyDigest) -> Option<(u32, HeldKey)> {
-        let slot = self.table.get(digest)?;
-        Some((slot.subscription, word::held(slot.word)))
-    }
-
+    /// What the owner of the key brings to a decision.
     #[inline]
-    fn claim(&self, key: &Slot) -> Claim<'_> {
-        let held = word::held(key.word);
-        let slot = held.slot;
-        let claim = Claim {
-            slot,
+    pub(crate) fn claim(&self, key: PackedKey) -> Claim<'_> {
+        let mut claim = Claim {
             state: State::Active,
             validity: Validity::ALWAYS,
             key_validity: Validity::ALWAYS,
             scopes: Scopes::One(word::target(key.word)),
         };
-        if word::is_settled(key.word) {
-            return claim;
+        if !word::is_settled(key.word)
+            && let Some(detail) = self.detail(key.subscription)
+        {
+            claim.state = detail.state;
+            claim.validity = detail.validity;
+            claim.key_validity = detail.key_validity(key.held());
+            if !detail.scopes.is_empty() {
+                claim.scopes = Scopes::Resolved(&detail.scopes);
+            }
         }
-        let Some(detail) = self.detail(key.subscription) else {
-            return claim;
-        };
-        Claim {
-            slot,
-            state: detail.state,
-            validity: detail.validity,
-            key_validity: detail.key_validity(held),
-            scopes: if detail.scopes.is_empty() {
-                claim.scopes
-            } else {
-                Scopes::Resolved(&detail.scopes)
-            },
-        }
+        claim
     }
 
     pub(crate) fn by_id(&self, id: &str) -> Option<u32> {
@@ -255,6 +240,18 @@ impl Subscriptions {
             subscription.expires_at = detail.validity.end();
         }
         subscription
+    }
+}
+
+impl PackedKey {
+    pub(crate) fn subscription(self) -> u32 {
+        self.subscription
+    }
+
+    /// Which of the subscription's keys it is.
+    #[inline]
+    pub(crate) fn held(self) -> HeldKey {
+        word::held(self.word)
     }
 }
 

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use crate::catalog::error::Issues;
 use crate::catalog::packed::ids::IdTable;
-use crate::catalog::packed::table::{KeyTable, Slot};
+use crate::catalog::packed::table::{KeyTable, PackedKey, Slot};
 use crate::catalog::packed::{Detail, NONE, Record, Subscriptions, id_of, word};
 use crate::catalog::validate::{Unread, clipped};
 use crate::catalog::{
@@ -43,8 +43,10 @@ impl Packer {
         for (held, key) in subscription.held_keys() {
             self.keys.push(Slot {
                 digest: *key.digest(),
-                subscription: at as u32,
-                word: word::key(held),
+                key: PackedKey {
+                    subscription: at as u32,
+                    word: word::key(held),
+                },
             });
         }
     }
@@ -110,9 +112,9 @@ impl Packer {
             let scopes = scopes.iter().map(|count| counts[*count as usize]);
             self.detail_scopes.push((at + first, scopes.collect()));
         }
-        self.keys.extend(other.keys.into_iter().map(|mut key| {
-            key.subscription += first;
-            key
+        self.keys.extend(other.keys.into_iter().map(|mut slot| {
+            slot.key.subscription += first;
+            slot
         }));
     }
 
@@ -165,10 +167,10 @@ impl Packer {
             }
         }
         for collision in collisions {
-            self.refuse_collision(collision.first, collision.second, issues);
+            self.refuse_collision(collision.first.key, collision.second.key, issues);
         }
-        for (position, key) in table.positions() {
-            let held = word::held(key.word);
+        for (position, Slot { key, .. }) in table.positions() {
+            let held = key.held();
             let slot = held.slot as usize;
             let record = &mut self.records[key.subscription as usize];
             if !held.retired {
@@ -235,7 +237,7 @@ impl Packer {
     /// All keys, with the scopes of their subscriptions in their words.
     fn settled_keys(&mut self) -> Vec<Slot> {
         let mut keys = mem::take(&mut self.keys);
-        for key in &mut keys {
+        for Slot { key, .. } in &mut keys {
             let record = self.records[key.subscription as usize];
             let detail = self.details.get(record.detail as usize);
             let settled = detail.is_none_or(Detail::is_settled);
@@ -248,7 +250,7 @@ impl Packer {
         keys
     }
 
-    fn refuse_collision(&self, first: Slot, second: Slot, issues: &mut Issues) {
+    fn refuse_collision(&self, first: PackedKey, second: PackedKey, issues: &mut Issues) {
         // Equal keys of one subscription were reported with it.
         if first.subscription == second.subscription {
             return;
@@ -257,9 +259,9 @@ impl Packer {
             let other = id_of(&self.records, &self.ids, first.subscription);
             let kind = IssueKind::DuplicateKey {
                 other: clipped(other),
-                slot: word::held(first.word).slot,
+                slot: first.held().slot,
             };
-            let field = word::held(second.word).into();
+            let field = second.held().into();
             Issue::new(self.entity(second.subscription), field, kind)
         });
     }

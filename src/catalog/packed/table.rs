@@ -4,11 +4,18 @@ use hashbrown::DefaultHashBuilder;
 
 use crate::key::KeyDigest;
 
-/// One key in the [`KeyTable`]: its digest, its subscription, and a word that
-/// decides the usual request without a second look into memory.
+/// One key in the [`KeyTable`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
     pub(super) digest: KeyDigest,
+    pub(super) key: PackedKey,
+}
+
+/// A key of a packed subscription: the subscription's position, and a
+/// [`word`](super::word) that decides the usual request without a second look into
+/// memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PackedKey {
     pub(super) subscription: u32,
     pub(super) word: u32,
 }
@@ -18,8 +25,10 @@ const VACANT: u32 = u32::MAX;
 
 const EMPTY: Slot = Slot {
     digest: KeyDigest::from_bytes([0; 32]),
-    subscription: VACANT,
-    word: 0,
+    key: PackedKey {
+        subscription: VACANT,
+        word: 0,
+    },
 };
 
 /// The tag of a place without a key.
@@ -128,20 +137,14 @@ impl KeyTable {
 
     /// All keys with their positions, which never change.
     pub(super) fn positions(&self) -> impl Iterator<Item = (u32, &Slot)> {
-        let occupied = |(_, slot): &(u32, &Slot)| !slot.is_vacant();
-        (0..).zip(&self.slots).filter(occupied)
+        let slots = (0..).zip(&self.slots);
+        slots.filter(|(_, slot)| slot.key.subscription != VACANT)
     }
 }
 
 /// The low bits of a hash, which its place does not depend on. Never [`NO_TAG`].
 fn tag(hash: u64) -> u8 {
     (hash as u8).max(1)
-}
-
-impl Slot {
-    fn is_vacant(&self) -> bool {
-        self.subscription == VACANT
-    }
 }
 
 #[cfg(test)]
@@ -151,8 +154,10 @@ mod tests {
     fn key(n: u32) -> Slot {
         Slot {
             digest: KeyDigest::of(n.to_le_bytes()),
-            subscription: n,
-            word: !n,
+            key: PackedKey {
+                subscription: n,
+                word: !n,
+            },
         }
     }
 
@@ -165,7 +170,7 @@ mod tests {
             for n in 0..size {
                 let found = table
                     .get(&KeyDigest::of(n.to_le_bytes()))
-                    .map(|slot| (slot.subscription, slot.word));
+                    .map(|slot| (slot.key.subscription, slot.key.word));
                 assert_eq!(found, Some((n, !n)));
             }
             for n in size..size + 1_000 {
@@ -188,8 +193,10 @@ mod tests {
         for at in [0, 7, 8, 16, 28] {
             let slots = (0..KEYS).map(|n| Slot {
                 digest: crafted(n, at),
-                subscription: n,
-                word: 0,
+                key: PackedKey {
+                    subscription: n,
+                    word: 0,
+                },
             });
             let (table, collisions) = KeyTable::build(slots.collect());
             assert!(collisions.is_empty());
@@ -204,7 +211,7 @@ mod tests {
             assert!(steps < 3 * u64::from(KEYS), "{steps} steps, bytes {at}..");
             for n in [0, 1, KEYS - 1] {
                 let found = table.get(&crafted(n, at));
-                assert_eq!(found.map(|slot| slot.subscription), Some(n));
+                assert_eq!(found.map(|slot| slot.key.subscription), Some(n));
             }
             assert!(table.get(&crafted(KEYS, at)).is_none());
         }
@@ -215,7 +222,7 @@ mod tests {
         let (table, collisions) = KeyTable::build(vec![key(1), key(2), key(1)]);
         let pairs: Vec<_> = collisions
             .iter()
-            .map(|c| (c.first.subscription, c.second.subscription))
+            .map(|c| (c.first.key.subscription, c.second.key.subscription))
             .collect();
         assert_eq!(pairs, [(1, 1)]);
         assert_eq!(table.positions().count(), 2);
