@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tower_subscription_key::store::FileStore;
+use tower_subscription_key::FileStore;
 
 use super::catalog;
 use crate::log::Log;
