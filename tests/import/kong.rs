@@ -224,3 +224,135 @@ fn route_that_is_not_enabled_or_guarded_by_host_is_not_open() {
     assert!(!imported.lets_in("/on", None));
     assert!(imported.reason("off").contains("not enabled"));
 }
+
+/// Who gets in, as Kong decides for routes with plain paths: by the longest prefix.
+fn kong_lets_in(routes: &[(&str, &str)], path: &str, key: Option<&str>) -> bool {
+    let taking = routes.iter().filter(|(prefix, _)| path.starts_with(prefix));
+    match taking.max_by_key(|(prefix, _)| prefix.len()) {
+        Some((_, "open")) => true,
+        Some((_, "keys")) => key.is_some(),
+        Some((_, "admins")) => key == Some("key-of-admin"),
+        _ => false,
+    }
+}
+
+#[test]
+fn request_that_kong_refuses_is_refused_or_reported() {
+    let paths = ["/", "/a", "/a/", "/a/b", "/ab", "/b"];
+    let plugins = |access: &str| match access {
+        "open" => "[]",
+        "keys" => "[{name: key-auth}]",
+        "admins" => "[{name: key-auth}, {name: acl, config: {allow: [admins]}}]",
+        _ => "[{name: basic-auth}]",
+    };
+    let accesses = ["open", "keys", "admins", "guarded"];
+    let mut wider = 0;
+    for one in paths {
+        for other in paths.iter().filter(|other| **other != one) {
+            for (first, second) in accesses.iter().flat_map(|a| accesses.map(|b| (*a, b))) {
+                let routes = [(one, first), (*other, second)];
+                let mut text = "consumers:
+- {username: admin, acls: [{group: admins}], keyauth_credentials: [{key: key-of-admin}]}
+- {username: user, keyauth_credentials: [{key: key-of-user}]}
+services:
+"
+                .to_owned();
+                for (n, (path, access)) in routes.iter().enumerate() {
+                    let plugins = plugins(access);
+                    text += &format!(
+                        "- {{name: s{n}, plugins: {plugins}, routes: [{{name: r{n}, paths: [{path}]}}]}}\n"
+                    );
+                }
+                let imported = import(&text);
+                let opening = imported.left_out.iter().any(|out| out.kind == "openings");
+                for key in [None, Some("key-of-user"), Some("key-of-admin")] {
+                    for path in [
+                        "/", "/a", "/a/", "/a/b", "/a/b2", "/a/c", "/ab", "/ab/c", "/a2", "/b",
+                        "/b2", "/c",
+                    ] {
+                        let there = kong_lets_in(&routes, path, key);
+                        let here = imported.lets_in(path, key);
+                        assert!(there || !here || opening, "{routes:?} {path} {key:?}");
+                        wider += usize::from(here && !there);
+                        // On its own paths the catalog decides alike, but for one that
+                        // two routes share here.
+                        let is_own = routes.iter().any(|(own, _)| *own == path);
+                        let shared = one.trim_end_matches('/') == other.trim_end_matches('/');
+                        if is_own && !shared {
+                            assert_eq!(here, there, "{routes:?} {path} {key:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(wider > 0, "the borders of segments are tested");
+}
+
+#[test]
+fn opening_at_the_border_of_a_segment_is_reported_once_with_its_api() {
+    let imported = import(
+        "services:
+- {name: site, routes: [{name: home, paths: [/]}]}
+- {name: orders, plugins: [{name: key-auth}], routes: [{name: orders, paths: [/orders]}]}
+",
+    );
+    assert_eq!(imported.left_out("openings"), [(Some("home"), 1)]);
+    assert!(imported.reason("home").contains("\"/orders2\""));
+    assert!(imported.lets_in("/", None) && !imported.lets_in("/orders", None));
+}
+
+#[test]
+fn route_whose_conditions_do_not_hold_is_decided_by_the_shorter_path() {
+    let imported = import(
+        "consumers:
+- {username: admin, acls: [{group: admins}], keyauth_credentials: [{key: key-of-admin}]}
+- {username: user, keyauth_credentials: [{key: key-of-user}]}
+services:
+- {name: all, plugins: [{name: key-auth}, {name: acl, config: {allow: [admins]}}], routes: [{name: all, paths: [/]}]}
+- {name: form, plugins: [{name: key-auth}], routes: [{name: form, paths: [/form], methods: [GET]}]}
+",
+    );
+    // Kong would ask `POST /form` for an admin.
+    assert!(!imported.lets_in("/form", Some("key-of-user")));
+    assert!(imported.lets_in("/", Some("key-of-admin")));
+    assert!(imported.left_out("openings").contains(&(Some("form"), 1)));
+}
+
+#[test]
+fn guarded_route_by_expression_or_without_a_path_leaves_nothing_open() {
+    for route in [
+        "{name: r, expression: 'http.path ^= \"/x\"'}",
+        "{name: r, protocols: [https], snis: [a.example]}",
+    ] {
+        let imported = import(&format!(
+            "services:
+- {{name: site, routes: [{{name: home, paths: [/]}}]}}
+- {{name: guarded, plugins: [{{name: jwt}}], routes: [{route}]}}
+"
+        ));
+        assert!(!imported.lets_in("/x", None), "{route}");
+        assert!(!imported.reason("r").is_empty(), "{route}");
+    }
+}
+
+#[test]
+fn setting_of_a_plugin_that_lets_in_fewer_is_reported_or_closes() {
+    let imported = import(
+        "consumers: [{username: a, keyauth_credentials: [{key: key-of-a}]}]
+services:
+- {name: s, plugins: [{name: key-auth, config: {key_in_query: false}}], routes: [{name: r, paths: [/r], protocols: [https]}]}
+- {name: t, plugins: [{name: key-auth}, {name: acl, config: {deny: [bad], include_consumer_groups: true}}], routes: [{name: t, paths: [/t]}]}
+- {name: u, plugins: [{name: post-function}], routes: [{name: u, paths: [/u]}]}
+",
+    );
+    let reasons: Vec<&str> = imported.left_out.iter().map(|out| &*out.reason).collect();
+    for part in ["from the query", "TLS only", "groups of consumers"] {
+        assert!(
+            reasons.iter().any(|reason| reason.contains(part)),
+            "{part}: {reasons:?}"
+        );
+    }
+    assert!(imported.lets_in("/r", Some("key-of-a")));
+    assert!(!imported.lets_in("/t", Some("key-of-a")) && !imported.lets_in("/u", None));
+}

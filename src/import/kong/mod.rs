@@ -14,7 +14,8 @@
 //! | path that is a regular expression | left out; what it could touch is not open |
 //!
 //! Paths are prefixes on segment borders here: `/orders` does not take `/orders2`,
-//! as it does in Kong.
+//! as it does in Kong. If an API around it lets more callers in, that is reported as an
+//! opening, and so is every other request that Kong would refuse.
 
 mod access;
 mod consumers;

@@ -5,7 +5,7 @@ use crate::import::source::{list, text};
 use crate::import::{LeftOut, report};
 
 /// Plugins that let everything through that a caller may call.
-const HARMLESS: [&str; 33] = [
+const HARMLESS: [&str; 32] = [
     "correlation-id",
     "cors",
     "datadog",
@@ -16,7 +16,6 @@ const HARMLESS: [&str; 33] = [
     "kafka-log",
     "loggly",
     "opentelemetry",
-    "post-function",
     "prometheus",
     "proxy-cache",
     "proxy-cache-advanced",

@@ -3,7 +3,7 @@ use serde_json::Value;
 use crate::catalog::Api;
 use crate::import::kong::access::{Access, Acl, Keys};
 use crate::import::kong::consumers::Consumer;
-use crate::import::kong::plugins::Plugins;
+use crate::import::kong::plugins::{Plugin, Plugins};
 use crate::import::kong::{free_id, id_of, is_named, reference};
 use crate::import::source::{list, text};
 use crate::import::{LeftOut, report};
@@ -16,7 +16,8 @@ pub(super) struct RouteApi {
 }
 
 /// The conditions of Kong's routes, in addition to the path.
-const CONDITIONS: [&str; 6] = [
+const CONDITIONS: [&str; 7] = [
+    "expression",
     "hosts",
     "methods",
     "headers",
@@ -103,12 +104,13 @@ fn is_plain(path: &str) -> bool {
     path.starts_with('/') && path.bytes().all(is_part)
 }
 
-/// Routes that Kong prefers over an API's path must not let in fewer callers than
-/// the API does: regular expressions, and routes with conditions.
+/// Where Kong prefers another route to the path of an API, the API must not let in
+/// more callers than the route: regular expressions, routes with conditions, and
+/// what takes their requests if the conditions do not hold.
 fn narrow(routes: &[Route<'_>], apis: &mut Vec<RouteApi>, left_out: &mut Vec<LeftOut>) {
     for route in routes.iter().filter(|route| route.access != Access::OPEN) {
         let has_conditions = !route.conditions.is_empty();
-        if has_conditions && route.paths.is_empty() {
+        if route.paths.is_empty() {
             narrow_below("", false, route, apis, left_out);
         }
         for path in &route.paths {
@@ -118,9 +120,81 @@ fn narrow(routes: &[Route<'_>], apis: &mut Vec<RouteApi>, left_out: &mut Vec<Lef
                 narrow_below(prefix, !is_whole, route, apis, left_out);
             } else if has_conditions {
                 narrow_below(path, false, route, apis, left_out);
+                narrow_to_shorter(path, apis, left_out);
             }
         }
     }
+    for route in routes {
+        for path in plain_paths(route) {
+            report_border(path, route, apis, left_out);
+        }
+    }
+}
+
+/// Without its conditions, Kong takes a request for the route with the next shorter
+/// path.
+fn narrow_to_shorter(path: &str, apis: &mut [RouteApi], left_out: &mut Vec<LeftOut>) {
+    let path = path.trim_end_matches('/');
+    let shorter = apis.iter().filter(|known| {
+        let other = known.api.path();
+        other.len() < path.len() && path.starts_with(other)
+    });
+    let shorter = shorter.max_by_key(|known| known.api.path().len());
+    let Some(shorter) = shorter.map(|known| known.access.clone()) else {
+        return;
+    };
+    for known in apis.iter_mut().filter(|known| known.api.path() == path) {
+        let narrowed = known.access.narrowed(&shorter);
+        if narrowed != known.access {
+            known.access = narrowed;
+            let reason = "Kong decides on its requests by a shorter path if its conditions do \
+                          not hold, and that lets fewer callers in";
+            report(left_out, LeftOut::one("openings", known.api.id(), reason));
+        }
+    }
+}
+
+/// Kong's prefixes end anywhere, those of a catalog with a segment. What Kong takes by
+/// `/orders`, like `/orders2`, belongs here to the API around it; and `/orders`, which
+/// Kong does not take by `/orders/`, belongs here to its API.
+fn report_border(path: &str, route: &Route<'_>, apis: &[RouteApi], left_out: &mut Vec<LeftOut>) {
+    let trimmed = path.trim_end_matches('/');
+    let Some(end) = trimmed.rfind('/') else {
+        return;
+    };
+    let folder = &trimmed[..end];
+    let contains = |known: &&RouteApi| {
+        let rest = folder.strip_prefix(known.api.path());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let around = apis.iter().filter(contains);
+    let around = around.max_by_key(|known| known.api.path().len());
+    let is_wider = |here: &Access, there: &Access| here.narrowed(there) != *here;
+    let (wider, reason) = match (path.ends_with('/'), around) {
+        (false, Some(around)) if is_wider(&around.access, &route.access) => {
+            let and_more = format!("{path}2");
+            let what = format!("Kong's {path:?} also takes {and_more:?} and the like");
+            (
+                around,
+                format!("{what}: here it lets more callers in there"),
+            )
+        }
+        (true, around) => {
+            let own = apis.iter().find(|known| known.api.path() == trimmed);
+            let Some(own) = own.filter(|own| {
+                let around = around.map_or(&Access::CLOSED, |around| &around.access);
+                is_wider(&own.access, around)
+            }) else {
+                return;
+            };
+            (
+                own,
+                format!("Kong's {path:?} does not take {trimmed:?}: here it lets callers in there"),
+            )
+        }
+        _ => return,
+    };
+    report(left_out, LeftOut::one("openings", wider.api.id(), reason));
 }
 
 /// Below a prefix of whole segments that only an expression takes, nothing is open.
@@ -209,11 +283,15 @@ fn routes<'c>(
         {
             return leave_out("it takes no HTTP requests".to_owned());
         }
+        if protocols == ["https"] || protocols == ["grpcs"] {
+            leave_out("it takes TLS only, and a catalog does not look at that".to_owned());
+        }
         let conditions = CONDITIONS
             .into_iter()
             .filter(|condition| match route.get(condition) {
                 Some(Value::Array(values)) => !values.is_empty(),
                 Some(Value::Object(values)) => !values.is_empty(),
+                Some(Value::String(text)) => !text.is_empty(),
                 _ => false,
             });
         let conditions: Vec<&str> = conditions.collect();
@@ -282,6 +360,19 @@ fn access(
             "its keys have {more} more names: only {key_name:?} is read here"
         ));
     }
+    let is = |place: &str, value: bool| {
+        key_auth.is_some_and(|plugin| plugin.config.get(place) == Some(&Value::Bool(value)))
+    };
+    for place in ["header", "query"] {
+        if is(&format!("key_in_{place}"), false) {
+            leave_out(format!(
+                "its keys are not read from the {place}: here they are"
+            ));
+        }
+    }
+    if is("key_in_body", true) {
+        leave_out("its keys are read from the body, too: here they are not".to_owned());
+    }
     if !guards.is_empty() {
         leave_out(format!(
             "it is guarded by {}: no key opens it here",
@@ -289,7 +380,15 @@ fn access(
         ));
         return (Access::CLOSED, key_name);
     }
-    let acl = plugins.acting("acl", service, route).map(|plugin| {
+    let acl = plugins.acting("acl", service, route);
+    let takes_groups = |plugin: &&Plugin<'_>| {
+        plugin.config.get("include_consumer_groups") == Some(&Value::Bool(true))
+    };
+    if acl.filter(takes_groups).is_some() {
+        leave_out("groups of consumers decide who gets in: no key opens it here".to_owned());
+        return (Access::CLOSED, key_name);
+    }
+    let acl = acl.map(|plugin| {
         let groups = |new: &str, old: &str| {
             let groups = list(plugin.config, new)
                 .iter()

@@ -19,7 +19,7 @@ use crate::values::When;
 use crate::{keys, names, output, show, undo};
 
 /// How many subscriptions of a database are in memory at a time.
-const PAGE: u32 = 10_000;
+const PAGE: u32 = 2_000;
 
 pub(super) async fn run(
     common: &Common,
