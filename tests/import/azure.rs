@@ -214,3 +214,35 @@ fn bicep_and_other_files_are_refused_with_a_cure() {
         Err(ImportError::Read { .. })
     ));
 }
+
+#[test]
+fn versions_on_one_path_are_one_api_if_they_let_in_the_same_callers() {
+    let import = |second_required: bool, second_is_member: bool| {
+        let member = if second_is_member {
+            r#", { "type": "apis", "name": "v2" }"#
+        } else {
+            ""
+        };
+        let template = format!(
+            r#"{{ "resources": [
+              {{ "type": "Microsoft.ApiManagement/service/apiVersionSets", "name": "svc/set", "properties": {{ "versioningScheme": "Header" }} }},
+              {{ "type": "Microsoft.ApiManagement/service/apis", "name": "svc/v1", "properties": {{ "path": "orders", "apiVersion": "v1", "apiVersionSetId": "/apiVersionSets/set", "subscriptionRequired": false }} }},
+              {{ "type": "Microsoft.ApiManagement/service/apis", "name": "svc/v2", "properties": {{ "path": "orders", "apiVersion": "v2", "apiVersionSetId": "/apiVersionSets/set", "subscriptionRequired": {second_required} }} }},
+              {{ "type": "Microsoft.ApiManagement/service/products", "name": "svc/starter", "properties": {{ "displayName": "Starter" }},
+                "resources": [ {{ "type": "apis", "name": "v1" }}{member} ] }}
+            ] }}"#
+        );
+        let files = Files::new();
+        let path = files.write("template.json", &template);
+        Imported::of(azure::read(&[path], None).unwrap(), false)
+    };
+    let same = import(false, true);
+    assert!(same.lets_in("/orders", None));
+    assert_eq!(same.left_out("apis"), [(Some("v2"), 1)]);
+    for (required, member) in [(true, true), (false, false)] {
+        let other = import(required, member);
+        assert!(!other.lets_in("/orders", None), "{required} {member}");
+        let left_out = other.left_out("apis");
+        assert_eq!(left_out, [(Some("v1"), 1), (Some("v2"), 1)]);
+    }
+}

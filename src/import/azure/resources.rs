@@ -103,6 +103,7 @@ pub(super) fn collect(resources: Vec<Resource>, found: &mut Found) {
         collector.other(&resource);
     }
     collector.add_members();
+    collector.join_versions();
 }
 
 struct Collector<'f> {
@@ -347,6 +348,48 @@ impl Collector<'_> {
         self.found
             .subscriptions
             .push(FoundSubscription { subscription, keys });
+    }
+
+    /// APIs that a header or query parameter tells apart there have one path, and so one
+    /// API here. If they do not let in the same callers, none of them is carried over.
+    fn join_versions(&mut self) {
+        let callers = |found: &Found, api: &Api| {
+            let of_api = |(_, member): &&(String, String)| member == api.id();
+            let products = found.products.iter();
+            let products =
+                products.filter(|product| product.apis().iter().any(|id| id == api.id()));
+            let products = products.map(|product| product.id().to_owned());
+            let others = found.memberships.iter().filter(of_api);
+            let products = products.chain(others.map(|(product, _)| product.clone()));
+            let scope = Scope::Api(api.id().to_owned());
+            let subscriptions = found.subscriptions.iter().map(|found| &found.subscription);
+            let subscriptions = subscriptions.filter(|known| known.scopes().contains(&scope));
+            let subscriptions = subscriptions.map(|known| known.id().to_owned());
+            let required = api.subscription_required();
+            (
+                required,
+                products.collect::<HashSet<_>>(),
+                subscriptions.collect::<HashSet<_>>(),
+            )
+        };
+        let apis = std::mem::take(&mut self.found.apis);
+        for (at, api) in apis.iter().enumerate() {
+            let same = |other: &&Api| other.path() == api.path();
+            let own = callers(self.found, api);
+            let reason = if apis
+                .iter()
+                .filter(same)
+                .any(|other| callers(self.found, other) != own)
+            {
+                "another API has its path and lets in other callers"
+            } else if apis[..at].iter().any(|other| same(&other)) {
+                "another API with its path takes its requests, too"
+            } else {
+                self.found.apis.push(api.clone());
+                continue;
+            };
+            self.leave_out(LeftOut::one("apis", api.id(), reason));
+        }
     }
 
     fn keys(&mut self, resource: &Resource, id: &str) -> Vec<(KeySlot, crate::import::Key)> {
