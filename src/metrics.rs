@@ -1,44 +1,32 @@
 //! Metrics through the `metrics` facade. Their names and labels are listed in
 //! [`guide::operations`](crate::guide::operations).
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::hash::Hash;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::HashMap;
 use metrics::{Key, Label, Level, Metadata, counter, gauge, histogram, with_recorder};
 
 use crate::access::Decision;
 use crate::catalog::{Api, KeySlot, Product};
 
-const DECISIONS: &str = "subscription_key_decisions_total";
-
 /// More labels than this, after many changes of the catalog, are forgotten.
 const MAX_KEYS: usize = 4096;
 
 /// The labels of a decision.
-#[derive(PartialEq, Eq, Hash)]
-struct Labels<T> {
+#[derive(Default, PartialEq, Eq, Hash)]
+struct Labels<'a> {
     outcome: &'static str,
     reason: &'static str,
-    api: T,
-    product: T,
+    api: Cow<'a, str>,
+    product: Cow<'a, str>,
     slot: &'static str,
-}
-
-impl Equivalent<Labels<Box<str>>> for Labels<&str> {
-    fn equivalent(&self, key: &Labels<Box<str>>) -> bool {
-        self.outcome == key.outcome
-            && self.reason == key.reason
-            && self.api == &*key.api
-            && self.product == &*key.product
-            && self.slot == key.slot
-    }
 }
 
 thread_local! {
     /// Making a key allocates, which a request must not.
-    static KEYS: RefCell<HashMap<Labels<Box<str>>, Key>> = RefCell::default();
+    static KEYS: RefCell<HashMap<Labels<'static>, Key>> = RefCell::default();
 }
 
 pub(crate) fn decided(decision: &Decision) {
@@ -47,37 +35,33 @@ pub(crate) fn decided(decision: &Decision) {
         Decision::Allow(access) => Labels {
             outcome: "allowed",
             reason: "",
-            api: access.api().id(),
-            product: access.product().map_or("", Product::id),
+            api: access.api().id().into(),
+            product: access.product().map_or("", Product::id).into(),
             slot: slot(access.key_slot()),
         },
-        Decision::Unmatched => outcome("unmatched"),
+        Decision::Unmatched => Labels {
+            outcome: "unmatched",
+            ..Labels::default()
+        },
         Decision::Deny(denial) => Labels {
             outcome: "denied",
             reason: denial.reason().as_str(),
-            api: denial.api().map_or("", Api::id),
-            product: "",
+            api: denial.api().map_or("", Api::id).into(),
             slot: slot(denial.key_slot()),
+            ..Labels::default()
         },
     });
 }
 
 /// A CORS preflight was let through.
 pub(crate) fn preflight() {
-    count(outcome("preflight"));
+    count(Labels {
+        outcome: "preflight",
+        ..Labels::default()
+    });
 }
 
-fn outcome(outcome: &'static str) -> Labels<&'static str> {
-    Labels {
-        outcome,
-        reason: "",
-        api: "",
-        product: "",
-        slot: "",
-    }
-}
-
-fn count(labels: Labels<&str>) {
+fn count(labels: Labels<'_>) {
     static METADATA: Metadata<'static> =
         Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
     let increment = |key: &Key| {
@@ -85,40 +69,34 @@ fn count(labels: Labels<&str>) {
     };
     // While a thread ends, it counts nothing.
     let _ = KEYS.try_with(|keys| {
-        let mut keys = keys.borrow_mut();
-        if let Some(key) = keys.get(&labels) {
-            return increment(key);
+        {
+            let known: &HashMap<Labels<'_>, Key> = &keys.borrow();
+            if let Some(key) = known.get(&labels) {
+                return increment(key);
+            }
         }
+        let labels = Labels {
+            api: labels.api.into_owned().into(),
+            product: labels.product.into_owned().into(),
+            ..labels
+        };
+        let key = Key::from_parts(
+            "subscription_key_decisions_total",
+            vec![
+                Label::from_static_parts("outcome", labels.outcome),
+                Label::from_static_parts("reason", labels.reason),
+                Label::new("api", labels.api.clone()),
+                Label::new("product", labels.product.clone()),
+                Label::from_static_parts("slot", labels.slot),
+            ],
+        );
+        increment(&key);
+        let mut keys = keys.borrow_mut();
         if keys.len() >= MAX_KEYS {
             keys.clear();
         }
-        let key = labels.key();
-        increment(&key);
-        keys.insert(labels.into_owned(), key);
+        keys.insert(labels, key);
     });
-}
-
-impl Labels<&str> {
-    fn key(&self) -> Key {
-        let labels = vec![
-            Label::from_static_parts("outcome", self.outcome),
-            Label::from_static_parts("reason", self.reason),
-            Label::new("api", self.api.to_owned()),
-            Label::new("product", self.product.to_owned()),
-            Label::from_static_parts("slot", self.slot),
-        ];
-        Key::from_parts(DECISIONS, labels)
-    }
-
-    fn into_owned(self) -> Labels<Box<str>> {
-        Labels {
-            outcome: self.outcome,
-            reason: self.reason,
-            api: self.api.into(),
-            product: self.product.into(),
-            slot: self.slot,
-        }
-    }
 }
 
 /// How a lookup ended.

@@ -44,7 +44,7 @@ pub(crate) fn decided(decision: &Decision, observed: &Observed<'_>) {
     match decision {
         Decision::Allow(access) => allowed(access),
         Decision::Unmatched => debug!(
-            path = %Shown(observed.path),
+            path = %shown(observed.path),
             "let through without access: the path belongs to no API"
         ),
         Decision::Deny(denial) => denied(denial, observed),
@@ -55,7 +55,7 @@ pub(crate) fn decided(decision: &Decision, observed: &Observed<'_>) {
 pub(crate) fn preflight(path: &str) {
     #[cfg(feature = "metrics")]
     crate::metrics::preflight();
-    debug!(path = %Shown(path), "let through without access: a CORS preflight");
+    debug!(path = %shown(path), "let through without access: a CORS preflight");
 }
 
 /// Reports settings that cannot work.
@@ -131,74 +131,51 @@ macro_rules! event_at {
 }
 
 fn denied(denial: &Denial, observed: &Observed<'_>) {
-    let reason = denial.reason();
-    if let Some(error) = observed.cause {
+    let level = match (observed.cause, denial.subscription()) {
         // The service's trouble, not the client's.
-        error!(
-            reason = reason.as_str(),
-            api.id = denial.api().map(Api::id),
-            error,
-            "denied: {denial}: {error}"
-        );
-        return;
-    }
-    if denial.concerns_path() {
-        let nearest = field::display(Nearest(denial, observed.path));
-        event_at!(
-            observed.levels.unknown,
-            reason = reason.as_str(),
-            path = %Shown(observed.path),
-            "denied: {denial}{nearest}"
-        );
-        return;
-    }
-    let level = match denial.subscription() {
-        Some(_) => observed.levels.known,
-        None => observed.levels.unknown,
+        (Some(_), _) => Level::ERROR,
+        (None, Some(_)) => observed.levels.known,
+        (None, None) => observed.levels.unknown,
     };
+    let path = match denial.reason() {
+        DenialReason::NoSuchApi | DenialReason::AmbiguousPath => Some(observed.path),
+        _ => None,
+    };
+    let nearest = fmt::from_fn(|f| match path.and_then(|path| denial.nearest_api(path)) {
+        Some(api) => write!(f, "; the nearest is API {:?} at {:?}", api.id(), api.path()),
+        None => Ok(()),
+    });
+    let cause = fmt::from_fn(|f| match observed.cause {
+        Some(error) => write!(f, ": {error}"),
+        None => Ok(()),
+    });
     event_at!(
         level,
-        reason = reason.as_str(),
+        reason = denial.reason().as_str(),
+        path = path.map(|path| field::display(shown(path))),
         api.id = denial.api().map(Api::id),
         subscription.id = denial.subscription().map(|subscription| subscription.id()),
         key.slot = denial.key_slot().map(|slot| slot.as_str()),
-        "denied: {denial}"
+        error = observed.cause,
+        "denied: {denial}{nearest}{cause}"
     );
 }
 
-/// A path as events show it: escaped, no longer than [`MAX_PATH`] characters, and
-/// only up to a `=`, because a key can follow one in a target that lacks its `?`.
-pub(crate) struct Shown<'a>(pub(crate) &'a str);
-
 const MAX_PATH: usize = 120;
 
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write;
-        let mut characters = self.0.chars();
-        for character in characters.by_ref().take(MAX_PATH) {
-            if character == '=' {
-                return f.write_str("=…");
-            }
-            character.escape_debug().try_for_each(|c| f.write_char(c))?;
-        }
-        match characters.next() {
-            Some(_) => f.write_str("…"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// The API with the path most similar to an unmatched request path.
-struct Nearest<'a>(&'a Denial, &'a str);
-
-impl fmt::Display for Nearest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.nearest_api(self.1) {
-            Some(api) => write!(f, "; the nearest is API {:?} at {:?}", api.id(), api.path()),
-            None => Ok(()),
-        }
-    }
+/// A path as events show it: escaped, no longer than [`MAX_PATH`] characters, and
+/// only up to a `=`, because a key can follow one in a target that lacks its `?`.
+fn shown(path: &str) -> impl fmt::Display {
+    let (path, more) = match path.find('=') {
+        Some(end) => (&path[..end], "=…"),
+        None => (path, ""),
+    };
+    let (path, more) = match path.char_indices().nth(MAX_PATH) {
+        Some((end, _)) => (&path[..end], "…"),
+        None => (path, more),
+    };
+    let path = path.escape_debug();
+    fmt::from_fn(move |f| write!(f, "{path}{more}"))
 }
 
 #[cfg(test)]
@@ -207,13 +184,13 @@ mod tests {
 
     #[test]
     fn shown_path_is_escaped_bounded_and_ends_at_an_equals_sign() {
-        for (path, shown) in [
+        for (path, expected) in [
             ("/orders/1", "/orders/1".to_owned()),
             ("/a\nb\u{1b}[0m", r"/a\nb\u{1b}[0m".to_owned()),
             ("/x&subscription-key=K", "/x&subscription-key=…".to_owned()),
             (&"/é".repeat(100), "/é".repeat(60) + "…"),
         ] {
-            assert_eq!(Shown(path).to_string(), shown);
+            assert_eq!(shown(path).to_string(), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use crate::catalog::{Api, ApiIndex, Catalog, KeySlot, Owner, Product, State, SubscriptionView};
@@ -77,7 +77,7 @@ pub struct Denial {
     pub(super) owner: Option<Owner>,
     pub(super) reason: DenialReason,
     pub(super) key_presented: bool,
-    pub(super) hint: Option<Hint>,
+    pub(crate) hint: Option<Hint>,
 }
 
 /// A likely cause that the request itself shows.
@@ -100,10 +100,6 @@ impl Denial {
             key_presented: false,
             hint: None,
         }
-    }
-
-    pub(crate) fn set_hint(&mut self, hint: Option<Hint>) {
-        self.hint = hint;
     }
 
     /// Why the request was denied.
@@ -146,47 +142,26 @@ impl Denial {
         self.owner.as_ref().map(Owner::slot)
     }
 
-    /// Whether the path is the reason.
-    pub(crate) fn concerns_path(&self) -> bool {
-        matches!(
-            self.reason,
-            DenialReason::NoSuchApi | DenialReason::AmbiguousPath
-        )
-    }
-
     /// The API whose path is most similar to the beginning of `path`, if any is.
     pub(crate) fn nearest_api(&self, path: &str) -> Option<&Api> {
         self.catalog.as_ref()?.definitions().nearest_path(path)
     }
 
-    fn fmt_owned_key(&self, f: &mut fmt::Formatter<'_>, rest: &str) -> fmt::Result {
-        match (self.subscription(), self.key_slot()) {
-            (Some(subscription), Some(slot)) => {
-                write!(f, "the {slot} key of subscription {:?}", subscription.id())?;
-            }
-            _ => f.write_str("the key")?,
-        }
-        f.write_str(rest)
-    }
-
-    fn fmt_out_of_scope(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt_owned_key(f, " opens ")?;
+    fn fmt_scopes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A custom store may not check its ids.
+        let mut f = Escaped(f);
         let scopes = self.subscription().map(|s| s.scopes()).unwrap_or_default();
         for (at, scope) in scopes.iter().take(MAX_LISTED).enumerate() {
             let separator = if at == 0 { "" } else { ", " };
-            write!(f, "{separator}{}", Escaped(&scope.to_string()))?;
+            write!(f, "{separator}{scope}")?;
         }
         if scopes.len() > MAX_LISTED {
             write!(f, " and {} more", scopes.len() - MAX_LISTED)?;
         }
         let api = self.api().map_or("", Api::id);
-        write!(
-            f,
-            "; API {api:?} would need / or /apis or /apis/{}",
-            Escaped(api)
-        )?;
+        write!(f, "; API {api:?} would need / or /apis or /apis/{api}")?;
         for product in self.products().take(MAX_LISTED) {
-            write!(f, " or /products/{}", Escaped(product.id()))?;
+            write!(f, " or /products/{}", product.id())?;
         }
         Ok(())
     }
@@ -195,20 +170,26 @@ impl Denial {
 /// More scopes and products than this are not listed in a sentence.
 const MAX_LISTED: usize = 20;
 
-/// Untrusted text: a custom store may not check its ids.
-struct Escaped<'a>(&'a str);
+/// Writes untrusted text on one line.
+struct Escaped<'a, 'f>(&'a mut fmt::Formatter<'f>);
 
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.contains(char::is_control) {
-            true => write!(f, "{}", self.0.escape_debug()),
-            false => f.write_str(self.0),
+impl fmt::Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        match text.contains(char::is_control) {
+            true => write!(self.0, "{}", text.escape_debug()),
+            false => self.0.write_str(text),
         }
     }
 }
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = fmt::from_fn(|f| match self.subscription().zip(self.key_slot()) {
+            Some((subscription, slot)) => {
+                write!(f, "the {slot} key of subscription {:?}", subscription.id())
+            }
+            None => f.write_str("the key"),
+        });
         match self.reason {
             DenialReason::MissingKey => f.write_str("the request has no key")?,
             DenialReason::EmptyKey => f.write_str("the key is empty")?,
@@ -218,21 +199,23 @@ impl fmt::Display for Denial {
             )?,
             DenialReason::UnknownKey => f.write_str("no subscription has this key")?,
             DenialReason::Inactive(state) => {
-                self.fmt_owned_key(f, " opens nothing: the subscription is ")?;
-                write!(f, "{state}")?;
+                write!(f, "{key} opens nothing: the subscription is {state}")?;
             }
-            DenialReason::NotYetValid => self.fmt_owned_key(
+            DenialReason::NotYetValid => write!(
                 f,
-                " does not work yet: the subscription's not_before is in the future",
+                "{key} does not work yet: the subscription's not_before is in the future"
             )?,
-            DenialReason::SubscriptionExpired => self.fmt_owned_key(
+            DenialReason::SubscriptionExpired => write!(
                 f,
-                " no longer works: the subscription's expires_at has passed",
+                "{key} no longer works: the subscription's expires_at has passed"
             )?,
             DenialReason::KeyExpired => {
-                self.fmt_owned_key(f, " no longer works: the key's expires_at has passed")?;
+                write!(f, "{key} no longer works: the key's expires_at has passed")?;
             }
-            DenialReason::OutOfScope => self.fmt_out_of_scope(f)?,
+            DenialReason::OutOfScope => {
+                write!(f, "{key} opens ")?;
+                self.fmt_scopes(f)?;
+            }
             DenialReason::NoSuchApi => f.write_str("the path belongs to no API")?,
             DenialReason::AmbiguousPath => f.write_str(
                 "the path is ambiguous: decoded and cleaned up, it does not belong to the API \
@@ -241,16 +224,16 @@ impl fmt::Display for Denial {
             DenialReason::StoreUnavailable => f.write_str("the store could not answer")?,
             DenialReason::Misconfigured => f.write_str("the settings of the layer cannot work")?,
         }
-        match self.hint {
-            None => Ok(()),
-            Some(Hint::Comma) => f.write_str(
+        f.write_str(match self.hint {
+            None => "",
+            Some(Hint::Comma) => {
                 " (the value of its header contains a comma, which is part of the key: \
-                 two headers may have been joined)",
-            ),
-            Some(Hint::OuterLayer) => f.write_str(
-                " (an outer subscription key layer has let it in and may have stripped the key)",
-            ),
-        }
+                 two headers may have been joined)"
+            }
+            Some(Hint::OuterLayer) => {
+                " (an outer subscription key layer has let it in and may have stripped the key)"
+            }
+        })
     }
 }
 

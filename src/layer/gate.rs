@@ -322,7 +322,7 @@ impl<S: SubscriptionStore> Gate<S> {
         if !is_logged && !self.settings.denial_extension {
             return;
         }
-        denial.set_hint(match denial.reason() {
+        denial.hint = match denial.reason() {
             DenialReason::MissingKey if request.extensions().get::<Access>().is_some() => {
                 Some(Hint::OuterLayer)
             }
@@ -333,6 +333,6 @@ impl<S: SubscriptionStore> Gate<S> {
                 has_comma.then_some(Hint::Comma)
             }
             _ => None,
-        });
+        };
     }
 }
