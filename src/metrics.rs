@@ -127,6 +127,12 @@ pub(crate) fn reloaded(store: &str, is_ok: bool) {
     counter!("subscription_key_reloads_total", "store" => store, "result" => result).increment(1);
 }
 
+/// A source pushed a change to a store.
+#[allow(dead_code, reason = "only some features have such stores")]
+pub(crate) fn pushed(store: &str) {
+    counter!("subscription_key_pushes_total", "store" => store.to_owned()).increment(1);
+}
+
 /// When the catalog of a store was last known to be the current one.
 #[allow(dead_code, reason = "only some features have such stores")]
 pub(crate) fn confirmed(store: &str, at: SystemTime) {

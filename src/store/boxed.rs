@@ -43,10 +43,6 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The object-safe form of [`SubscriptionStore`].
 trait DynStore: Send + Sync {
-    fn find<'a>(
-        &'a self,
-        key: &'a KeyDigest,
-    ) -> BoxFuture<'a, Result<Option<KeyOwner>, BoxStoreError>>;
     fn lookup<'a>(&'a self, key: &'a KeyDigest) -> BoxFuture<'a, Result<Answer, BoxStoreError>>;
     fn lookup_cached(&self, key: &KeyDigest) -> Option<Answer>;
     fn holdings(&self) -> Result<Holdings, BoxStoreError>;
@@ -58,13 +54,6 @@ fn boxed(error: impl Error + Send + Sync + 'static) -> BoxStoreError {
 }
 
 impl<S: SubscriptionStore> DynStore for S {
-    fn find<'a>(
-        &'a self,
-        key: &'a KeyDigest,
-    ) -> BoxFuture<'a, Result<Option<KeyOwner>, BoxStoreError>> {
-        Box::pin(async move { SubscriptionStore::find(self, key).await.map_err(boxed) })
-    }
-
     fn lookup<'a>(&'a self, key: &'a KeyDigest) -> BoxFuture<'a, Result<Answer, BoxStoreError>> {
         Box::pin(async move { SubscriptionStore::lookup(self, key).await.map_err(boxed) })
     }
@@ -86,7 +75,7 @@ impl SubscriptionStore for BoxStore {
     type Error = BoxStoreError;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, BoxStoreError> {
-        self.0.find(key).await
+        Ok(self.0.lookup(key).await?.into_owner())
     }
 
     async fn lookup(&self, key: &KeyDigest) -> Result<Answer, BoxStoreError> {

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use futures_util::future::{Either, select};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use crate::catalog::Catalog;
 use crate::store::backoff::Backoff;
@@ -38,14 +37,11 @@ struct Confirmed {
 impl Saver {
     /// Starts the task that saves. It ends when this is dropped and the last
     /// version is saved.
-    pub(crate) fn start(
-        file: SnapshotFile,
-        max_staleness: Option<Duration>,
-        replica: Arc<Replica>,
-    ) -> Self {
+    pub(crate) fn start(file: SnapshotFile, replica: Arc<Replica>) -> Self {
         let versions = watch::Sender::new(None);
+        let most = replica.max_staleness();
+        let again = most.map_or(SAVE_AGAIN, |most| SAVE_AGAIN.min(most / 4));
         tokio::spawn(save_all(file, versions.subscribe(), replica));
-        let again = max_staleness.map_or(SAVE_AGAIN, |most| SAVE_AGAIN.min(most / 4));
         Self {
             versions,
             again,
@@ -68,46 +64,41 @@ impl Saver {
     }
 }
 
+/// Saves each version, and again after a pause if that fails.
 async fn save_all(
     file: SnapshotFile,
     mut versions: watch::Receiver<Option<Confirmed>>,
     replica: Arc<Replica>,
 ) {
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-    while versions.changed().await.is_ok() {
-        while let Err(pause) = save(&file, &mut versions, &replica, &mut backoff).await {
-            // A newer version is saved at once. No newer version comes after the store is dropped.
-            let newer = Box::pin(versions.changed());
-            if let Either::Left((Err(_), _)) = select(newer, Box::pin(sleep(pause))).await {
-                return;
+    let mut pause = None;
+    loop {
+        let newer = versions.changed();
+        let next = match pause.take() {
+            // A newer version is saved at once.
+            Some(pause) => timeout(pause, newer).await.unwrap_or(Ok(())),
+            None => newer.await,
+        };
+        // No newer version comes after the store is dropped.
+        if next.is_err() {
+            return;
+        }
+        let Some(Confirmed { catalog, at }) = versions.borrow_and_update().clone() else {
+            continue;
+        };
+        let file = file.clone();
+        match spawn_blocking(move || file.save_as_of(&catalog, at, &Default::default())).await {
+            Ok(Ok(())) => {
+                backoff.reset();
+                replica.saved(at);
             }
+            Ok(Err(error)) => {
+                replica.save_failed(&error);
+                pause = Some(backoff.pause());
+            }
+            // The runtime is shutting down.
+            Err(_) => return,
         }
-    }
-}
-
-/// Saves the newest version, or returns the pause before the next attempt.
-async fn save(
-    file: &SnapshotFile,
-    versions: &mut watch::Receiver<Option<Confirmed>>,
-    replica: &Replica,
-    backoff: &mut Backoff,
-) -> Result<(), Duration> {
-    let Some(Confirmed { catalog, at }) = versions.borrow_and_update().clone() else {
-        return Ok(());
-    };
-    let file = file.clone();
-    match spawn_blocking(move || file.save_as_of(&catalog, at, &Default::default())).await {
-        Ok(Ok(())) => {
-            backoff.reset();
-            replica.saved(at);
-            Ok(())
-        }
-        Ok(Err(error)) => {
-            replica.save_failed(&error);
-            Err(backoff.pause())
-        }
-        // The runtime is shutting down.
-        Err(_) => Ok(()),
     }
 }
 
@@ -123,7 +114,7 @@ pub(crate) async fn use_snapshot(file: SnapshotFile, replica: &Replica) {
                 "the source cannot be read, the snapshot is used"
             );
             let saved_at = snapshot.saved_at();
-            replica.publish_snapshot(snapshot.into_catalog(), None, saved_at);
+            replica.publish_snapshot(snapshot.into_catalog(), saved_at);
         }
         Ok(Ok(None)) => {
             tracing::warn!(

@@ -22,6 +22,7 @@ tests!(
     replaced_key_opens_until_its_grace_ends,
     eight_replicas_accept_no_revoked_key_once_the_change_is_in_force,
     lookup_store_behind_its_cache_follows_changes,
+    replaced_key_is_looked_up_with_the_end_of_its_grace,
     last_use_is_written_and_changes_no_version,
     sql_store_keeps_every_promise,
     lookup_store_keeps_every_promise,
@@ -242,6 +243,28 @@ async fn lookup_store_behind_its_cache_follows_changes(repository: impl Reposito
     assert!(owner(&cached, "key-two").await.is_some());
     put_api(&manage, "orders", "/orders").await;
     until(|| async { store.definitions().unwrap().api("orders").is_some() }).await;
+}
+
+async fn replaced_key_is_looked_up_with_the_end_of_its_grace(repository: impl Repository) {
+    let Some(target) = repository.target() else {
+        return;
+    };
+    let manage = with_starter(&repository).await;
+    let old = subscribe(&manage, "contoso").await.primary_key.unwrap();
+    let rotation = Rotation {
+        grace: Duration::from_secs(3600),
+        ..Rotation::default()
+    };
+    let slot = KeySlot::Primary;
+    let rotated = manage
+        .regenerate(admin(), "contoso", slot, rotation)
+        .await
+        .unwrap();
+    let store = SqlLookupStore::open(&*target).await.unwrap();
+    let replaced = owner(&store, old.expose()).await.unwrap();
+    let current = owner(&store, rotated.value.key.expose()).await.unwrap();
+    assert_eq!((replaced.slot(), current.slot()), (slot, slot));
+    assert!(replaced.is_retired() && !current.is_retired());
 }
 
 /// Waits until a condition holds.

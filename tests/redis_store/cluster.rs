@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_subscription_key::store::redis::{RedisOptions, RedisPublisher};
 
-use crate::server::{Cluster, Port};
+use crate::server::{Cluster, Port, Server};
 use crate::support::*;
 
 fn options(cluster: &Cluster) -> RedisOptions {
@@ -99,4 +99,43 @@ async fn cluster_node_that_hangs_leaves_time_for_the_others() {
     };
     assert_eq!(status(&store, KEY).await, 200);
     assert_eq!(status(&store, WRONG).await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publish_waits_until_the_slot_of_the_catalog_has_moved() {
+    let cluster = Cluster::start();
+    let publisher = RedisPublisher::new(options(&cluster)).unwrap();
+    publisher.publish(&catalog()).await.unwrap();
+    let store = builder(options(&cluster)).open().await.unwrap();
+    let slot: u16 = cluster.nodes[0].run(&["CLUSTER", "KEYSLOT", "{tsk}:catalog"]);
+    let from = match slot {
+        ..=5460 => 0,
+        ..=10922 => 1,
+        _ => 2,
+    };
+    let (from, to) = (&cluster.nodes[from], &cluster.nodes[(from + 1) % 3]);
+    let id_of = |node: &Server| node.run::<String>(&["CLUSTER", "MYID"]);
+    let (slot, source, target) = (slot.to_string(), id_of(from), id_of(to));
+    let _: () = to.run(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source]);
+    let _: () = from.run(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target]);
+    // What is new is written at the target, while the live catalog is still at the source.
+    let publishing = tokio::spawn(async move {
+        let suspended = catalog_of([suspended()]);
+        publisher.publish(&suspended).await
+    });
+    eventually("the staged catalog is at the target", async || {
+        let keys: Vec<String> = to.run(&["CLUSTER", "GETKEYSINSLOT", &slot, "10"]);
+        keys.iter().any(|key| key.contains("staged"))
+    })
+    .await;
+    assert!(!publishing.is_finished());
+    assert_eq!(status(&store, KEY).await, 200);
+    let port = to.port().to_string();
+    let migrate = ["MIGRATE", "127.0.0.1", &port, "{tsk}:catalog", "0", "5000"];
+    let _: () = from.run(&migrate);
+    for node in [to, from] {
+        let _: () = node.run(&["CLUSTER", "SETSLOT", &slot, "NODE", &target]);
+    }
+    publishing.await.unwrap().unwrap();
+    comes_to(&store, KEY, 401).await;
 }

@@ -1,8 +1,11 @@
-use tower_subscription_key::KeyDigest;
-use tower_subscription_key::RedisPublisher;
-use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
+use std::time::{Duration, SystemTime};
+
+use tower_subscription_key::catalog::{
+    Api, Catalog, KeySlot, Product, Scope, Subscription, SubscriptionKey,
+};
 use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::redis::{RedisOptions, RedisPublishError, RedisStoreError};
+use tower_subscription_key::{KeyDigest, RedisPublisher};
 
 use crate::server::Server;
 use crate::support::*;
@@ -170,4 +173,25 @@ async fn password_is_required_and_never_shown() {
     let store = builder(options).open().await.unwrap();
     assert_eq!(status(&store, KEY).await, 200);
     assert!(!format!("{store:?}{publisher:?}").contains("s3cret"));
+}
+
+#[tokio::test]
+async fn replaced_key_opens_until_the_end_of_its_grace() {
+    let (_server, publisher, store) = served().await;
+    let rotated = |end: SystemTime| {
+        let replaced = SubscriptionKey::new(KEY).with_expiry(end);
+        Subscription::new("contoso")
+            .with_scope(Scope::Product("starter".into()))
+            .with_primary_key(OTHER)
+            .with_retired_key(KeySlot::Primary, replaced)
+    };
+    let hour = Duration::from_secs(3600);
+    for (end, expected) in [
+        (SystemTime::now() + hour, 200),
+        (SystemTime::now() - hour, 401),
+    ] {
+        publisher.put_subscription(&rotated(end)).await.unwrap();
+        assert_eq!(status(&store, KEY).await, expected);
+        assert_eq!(status(&store, OTHER).await, 200);
+    }
 }

@@ -1,8 +1,10 @@
 //! Lookups over connections that are reused, closed and mixed up.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
+use tower_subscription_key::catalog::{
+    Api, Catalog, KeySlot, Product, Scope, Subscription, SubscriptionKey,
+};
 use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::http::{HttpClient, HttpError, HttpLookupError};
 use tower_subscription_key::{HttpLookupStore, HttpStore};
@@ -49,6 +51,27 @@ fn store(wire: &Wire) -> HttpLookupStore<HttpClient> {
 async fn is_found(store: &HttpLookupStore<HttpClient>, key: &str) -> Result<bool, HttpLookupError> {
     let owner = store.find(&KeyDigest::of(key)).await?;
     Ok(owner.is_some())
+}
+
+#[tokio::test]
+async fn replaced_key_is_found_as_such_and_another_key_of_its_owner_is_not() {
+    let wire = Wire::start(|asked| {
+        let replaced = SubscriptionKey::new(GOOD).with_expiry(SystemTime::now());
+        let contoso = Subscription::new("contoso")
+            .with_scope(Scope::AllApis)
+            .with_primary_key(WRONG)
+            .with_retired_key(KeySlot::Primary, replaced);
+        let body = document::owner_to_json(Some((&contoso, KeySlot::Primary)));
+        let named = format!("key-digest: {}\r\n", digest_in(&asked.head));
+        kept(&named, &body)
+    })
+    .await;
+    let store = store(&wire);
+    for (key, is_retired) in [(GOOD, true), (WRONG, false)] {
+        let owner = store.find(&KeyDigest::of(key)).await.unwrap().unwrap();
+        assert_eq!(owner.is_retired(), is_retired, "{key}");
+    }
+    assert!(is_found(&store, "another").await.is_err());
 }
 
 #[tokio::test]

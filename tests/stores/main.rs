@@ -1,6 +1,7 @@
-//! The stores that follow a source: catalog files, and remote servers over HTTP.
+//! Stores: the cache, catalog files, and remote servers over HTTP.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cached;
 mod conformance;
 mod faults;
 mod file;

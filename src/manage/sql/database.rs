@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use sqlx::ConnectOptions;
 #[cfg(feature = "postgres")]
+use sqlx::Connection;
+#[cfg(feature = "postgres")]
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 #[cfg(feature = "sqlite")]
 use sqlx::sqlite::{
@@ -14,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::manage::RepositoryError;
 use crate::manage::sql::schema::{MIGRATIONS, migrate};
-use crate::manage::sql::session::{Dialect, Session, SqlResult};
+use crate::manage::sql::session::{Dialect, Row, Session, SqlError, SqlResult, Value};
 
 /// For how long a call waits for a connection, and an opening for another process that
 /// makes the file.
@@ -23,6 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// For how long a transaction waits for that of another process to end.
 #[cfg(feature = "sqlite")]
 const BUSY: Duration = Duration::from_secs(5);
+
+/// A connection to PostgreSQL that was used this short a time ago is used untested.
+#[cfg(feature = "postgres")]
+const TRUSTED: Duration = Duration::from_millis(100);
 
 /// A SQLite file or a PostgreSQL database. A clone is another handle.
 #[derive(Clone)]
@@ -143,6 +149,17 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(5))
+            // A connection is tested before use only if it was idle: the test is a
+            // round trip of its own.
+            .test_before_acquire(false)
+            .before_acquire(|connection, use_of_it| {
+                Box::pin(async move {
+                    if use_of_it.idle_for > TRUSTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options.disable_statement_logging());
         Ok((Pools::Postgres(pool), name))
     }
@@ -203,6 +220,34 @@ impl Database {
                     .await?,
             ),
         })
+    }
+
+    /// The first row of one statement, which sees one version of everything. A
+    /// connection that the server has closed is replaced.
+    pub(crate) async fn row(
+        &self,
+        sql: &'static str,
+        values: Vec<Value>,
+    ) -> SqlResult<Option<Row>> {
+        match self.try_row(sql, values.clone()).await {
+            Err(SqlError(sqlx::Error::Io(_))) => self.try_row(sql, values).await,
+            row => row,
+        }
+    }
+
+    async fn try_row(&self, sql: &'static str, values: Vec<Value>) -> SqlResult<Option<Row>> {
+        match &self.pools {
+            #[cfg(feature = "sqlite")]
+            Pools::Sqlite { readers, .. } => {
+                let mut connection = readers.acquire().await?;
+                Session::Sqlite(&mut connection).row(sql, values).await
+            }
+            #[cfg(feature = "postgres")]
+            Pools::Postgres(pool) => {
+                let mut connection = pool.acquire().await?;
+                Session::Postgres(&mut connection).row(sql, values).await
+            }
+        }
     }
 
     /// Counts changes that this process makes, for those that wait for one.

@@ -14,4 +14,4 @@ pub(crate) use database::{Database, SqlTransaction};
 pub(crate) use lists::in_list;
 pub(crate) use repository::SqlRepository;
 pub(crate) use rows::{api, broken, product, read_digest};
-pub(crate) use session::{Row, SqlError, SqlResult, Value};
+pub(crate) use session::{Dialect, Row, SqlError, SqlResult, Value};

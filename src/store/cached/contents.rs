@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::clock::Moment;
-use super::entries::Kept;
-use crate::catalog::{Catalog, Change, KeySlot, Subscription, SubscriptionKey};
+use super::entries::Entry;
+use crate::catalog::{
+    Catalog, CatalogError, Change, KeyOwner, KeySlot, Subscription, SubscriptionKey,
+};
+use crate::key::KeyDigest;
 
 /// What goes into the file.
 pub(super) struct Contents {
     pub(super) catalog: Catalog,
-    /// When the contents were current.
-    pub(super) as_of: SystemTime,
-    /// The subscriptions that were last known to be current before that.
+    /// The subscriptions that were last known to be current before the rest.
     pub(super) confirmed: HashMap<String, SystemTime>,
     /// The number of subscriptions that do not fit into a catalog.
     pub(super) left_out: usize,
@@ -25,18 +26,18 @@ impl Contents {
     /// of day of a moment.
     pub(super) fn gather(
         definitions: &Catalog,
-        found: Vec<Kept>,
+        found: Vec<(KeyDigest, Entry)>,
         as_of: SystemTime,
         wall: impl Fn(Moment) -> SystemTime,
-    ) -> Option<Self> {
+    ) -> Result<Self, CatalogError> {
         let mut contents = Self {
             catalog: definitions_of(definitions)?,
-            as_of,
             confirmed: HashMap::new(),
             left_out: 0,
         };
-        let mut by_subscription: HashMap<_, Vec<Kept>> = HashMap::new();
+        let mut by_subscription: HashMap<_, Vec<Found>> = HashMap::new();
         let mut last = None;
+        // Entries share few handles.
         let mut is_same = |bound: &Arc<Catalog>| match &last {
             Some((compared, is_same)) if Arc::ptr_eq(compared, bound) => *is_same,
             _ => {
@@ -45,18 +46,20 @@ impl Contents {
                 is_same
             }
         };
-        for kept in found {
-            if kept.found.definitions.as_ref().is_some_and(&mut is_same) {
-                let id = kept.found.owner.subscription().id().to_owned();
-                by_subscription.entry(id).or_default().push(kept);
+        for (key, entry) in found {
+            let (owner, bound) = entry.kept.answer.clone().into_parts();
+            if let Some(owner) = owner
+                && bound.as_ref().is_some_and(&mut is_same)
+            {
+                let id = owner.subscription().id().to_owned();
+                let found = Found { key, owner, entry };
+                by_subscription.entry(id).or_default().push(found);
             }
         }
         for (id, found) in by_subscription {
             let added = merge(found).and_then(|(subscription, fresh_until)| {
-                let catalog = contents
-                    .catalog
-                    .apply([Change::PutSubscription(subscription)])
-                    .ok()?;
+                let change = Change::PutSubscription(subscription);
+                let catalog = contents.catalog.apply([change]).ok()?;
                 Some((catalog, wall(fresh_until)))
             });
             let Some((catalog, confirmed_at)) = added else {
@@ -68,8 +71,15 @@ impl Contents {
                 contents.confirmed.insert(id, confirmed_at);
             }
         }
-        Some(contents)
+        Ok(contents)
     }
+}
+
+/// A found key.
+struct Found {
+    key: KeyDigest,
+    owner: KeyOwner,
+    entry: Entry,
 }
 
 fn has_equal_definitions(one: &Catalog, other: &Catalog) -> bool {
@@ -78,13 +88,13 @@ fn has_equal_definitions(one: &Catalog, other: &Catalog) -> bool {
 }
 
 /// The APIs and products of a catalog, without its subscriptions.
-pub(super) fn definitions_of(catalog: &Catalog) -> Option<Catalog> {
+pub(crate) fn definitions_of(catalog: &Catalog) -> Result<Catalog, CatalogError> {
     let mut builder = Catalog::builder();
     catalog.apis().for_each(|api| builder.push_api(api.clone()));
     catalog
         .products()
         .for_each(|product| builder.push_product(product.clone()));
-    builder.build().ok()
+    builder.build()
 }
 
 /// One subscription from all that is known about its keys, as the last lookup found
@@ -92,25 +102,25 @@ pub(super) fn definitions_of(catalog: &Catalog) -> Option<Catalog> {
 ///
 /// It has only keys that are in the cache, because the others may have been
 /// invalidated, and none that the last lookup did not name.
-fn merge(mut found: Vec<Kept>) -> Option<(Subscription, Moment)> {
-    found.sort_by_key(|kept| Reverse(kept.found.found_at));
+fn merge(mut found: Vec<Found>) -> Option<(Subscription, Moment)> {
+    found.sort_by_key(|found| Reverse(found.entry.kept.found_at));
     let newest = found.first()?;
-    let last = newest.found.owner.subscription();
+    let last = newest.owner.subscription();
     let names_its_keys = last.keys().next().is_some();
     let mut merged = Subscription {
         primary_key: None,
         secondary_key: None,
         ..Subscription::clone(last)
     };
-    let mut fresh_until = newest.fresh_until;
-    for kept in &found {
-        let slot = kept.found.owner.slot();
+    let mut fresh_until = newest.entry.fresh_until;
+    for Found { key, owner, entry } in &found {
+        let slot = owner.slot();
         let key = match last.key(slot) {
-            Some(key) if *key.digest() == kept.key => key.clone(),
+            Some(named) if named.digest() == key => named.clone(),
             // The last lookup named no keys at all.
             None if !names_its_keys && merged.key(slot).is_none() => {
-                fresh_until = fresh_until.min(kept.fresh_until);
-                SubscriptionKey::from_digest(kept.key)
+                fresh_until = fresh_until.min(entry.fresh_until);
+                SubscriptionKey::from_digest(*key)
             }
             _ => continue,
         };

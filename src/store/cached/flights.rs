@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -6,8 +7,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::CachedStoreError;
+use super::admission::Dues;
 use super::entries::Tick;
-use super::lookup::Dues;
 use crate::key::KeyDigest;
 use crate::store::Answer;
 
@@ -17,7 +18,7 @@ use crate::store::Answer;
 /// its holder sees either a lookup under way or the result of it.
 pub(super) struct Flights<E>([Mutex<ByKey<E>>; SHARDS]);
 
-pub(super) type ByKey<E> = HashMap<KeyDigest, Flight<E>>;
+pub(super) type ByKey<E> = HashMap<KeyDigest, Arc<Flight<E>>>;
 
 const SHARDS: usize = 64;
 
@@ -35,13 +36,11 @@ pub(super) enum Ending<E> {
 
 /// One lookup that joiners wait for. Its own task ends it, or a joiner that has
 /// waited too long because the task no longer runs.
-pub(super) struct Flight<E>(Arc<Inner<E>>);
-
-struct Inner<E> {
-    ending: watch::Sender<Option<Ending<E>>>,
-    /// Taken by the one that ends it.
-    dues: Mutex<Option<Dues>>,
-    begun_at: Tick,
+pub(super) struct Flight<E> {
+    ending: watch::Sender<Option<Arc<Ending<E>>>>,
+    is_over: AtomicBool,
+    dues: Dues,
+    pub(super) begun_at: Tick,
     deadline: Instant,
 }
 
@@ -72,65 +71,40 @@ impl<E> Default for Flights<E> {
 
 impl<E> Flight<E> {
     pub(super) fn new(dues: Dues, begun_at: Tick, timeout: Duration) -> Self {
-        Self(Arc::new(Inner {
+        Self {
             ending: watch::Sender::new(None),
-            dues: Mutex::new(Some(dues)),
+            is_over: AtomicBool::new(false),
+            dues,
             begun_at,
             deadline: Instant::now() + timeout + SLACK,
-        }))
-    }
-
-    pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    pub(super) fn begun_at(&self) -> Tick {
-        self.0.begun_at
+        }
     }
 
     /// Whether it should have ended long ago.
     pub(super) fn is_overdue(&self) -> bool {
-        Instant::now() > self.0.deadline
+        Instant::now() > self.deadline
     }
 
-    /// What the lookup owes. `None` if it has ended.
+    /// What the lookup owes, for the one that ends it. `None` if it has ended.
     pub(super) fn take_dues(&self) -> Option<Dues> {
-        lock(&self.0.dues).take()
+        (!self.is_over.swap(true, Ordering::AcqRel)).then_some(self.dues)
     }
 
     pub(super) fn end(&self, ending: Ending<E>) {
-        self.0.ending.send_replace(Some(ending));
+        self.ending.send_replace(Some(Arc::new(ending)));
     }
 
     /// Waits for the end. Returns whether it came in time.
     pub(super) async fn ended_in_time(&self) -> bool {
-        let mut ending = self.0.ending.subscribe();
-        let waited = timeout_at(self.0.deadline, ending.wait_for(Option::is_some)).await;
-        waited.is_ok()
+        timeout_at(self.deadline, self.ending()).await.is_ok()
     }
 
-    pub(super) async fn ending(&self) -> Ending<E> {
-        let mut ending = self.0.ending.subscribe();
-        // The sender is in the flight itself, which outlives this.
+    pub(super) async fn ending(&self) -> Arc<Ending<E>> {
+        let mut ending = self.ending.subscribe();
+        // The sender is here, so that waiting for it does not fail.
         match ending.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(ending)) => ending.clone(),
-            _ => Ending::Failed(CachedStoreError::Lost),
-        }
-    }
-}
-
-impl<E> Clone for Flight<E> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<E> Clone for Ending<E> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Fresh(answer) => Self::Fresh(answer.clone()),
-            Self::Stale(answer) => Self::Stale(answer.clone()),
-            Self::Failed(error) => Self::Failed(error.clone()),
+            Ok(Some(ending)) => Arc::clone(ending),
+            _ => Arc::new(Ending::Failed(CachedStoreError::Lost)),
         }
     }
 }

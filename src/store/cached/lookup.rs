@@ -2,13 +2,12 @@ use std::sync::{Arc, MutexGuard};
 
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-use tracing::{Instrument, Span, debug, info, warn};
+use tracing::{Instrument, Span};
 
-use super::breaker::{Breaker, Change, Permit};
+use super::admission::{Admission, Dues};
 use super::clock::{Clock, Moment};
-use super::entries::{Entries, Found, Known};
+use super::entries::{Entries, Kept, Known};
 use super::flights::{ByKey, Ending, Flight, Flights};
-use super::rate::Rate;
 use super::settings::Settings;
 #[cfg(feature = "document")]
 use super::snapshot::Snapshots;
@@ -22,12 +21,9 @@ use crate::store::{Answer, Holdings, SubscriptionStore};
 pub(super) struct CacheCore<S: SubscriptionStore> {
     pub(super) store: S,
     pub(super) settings: Settings,
-    /// Which errors are about a single key.
-    pub(super) is_about_one_key: fn(&S::Error) -> bool,
     pub(super) entries: Entries,
-    flights: Flights<S::Error>,
-    breaker: Breaker,
-    rate: Option<Rate>,
+    pub(super) flights: Flights<S::Error>,
+    pub(super) admission: Admission<S::Error>,
     counters: Counters,
     pub(super) clock: Clock,
     #[cfg(feature = "document")]
@@ -37,15 +33,7 @@ pub(super) struct CacheCore<S: SubscriptionStore> {
 /// How a request goes on that was not answered at once.
 enum Asked<E> {
     Answered(LookupResult<E>),
-    Waiting(Flight<E>),
-}
-
-/// What a lookup owes when it ends.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Dues {
-    permit: Permit,
-    /// Whether it took a token of the rate.
-    has_token: bool,
+    Waiting(Arc<Flight<E>>),
 }
 
 impl<S: SubscriptionStore> CacheCore<S> {
@@ -56,13 +44,9 @@ impl<S: SubscriptionStore> CacheCore<S> {
     ) -> Self {
         Self {
             store,
-            is_about_one_key,
             entries: Entries::new(&settings),
             flights: Flights::default(),
-            breaker: Breaker::new(settings.breaker, settings.jitter, settings.timeout),
-            rate: settings
-                .unknown_rate
-                .map(|(per_second, burst)| Rate::new(per_second, burst)),
+            admission: Admission::new(&settings, is_about_one_key),
             counters: Counters::default(),
             clock: Clock::start(),
             #[cfg(feature = "document")]
@@ -95,35 +79,30 @@ impl<S: SubscriptionStore> CacheCore<S> {
     pub(super) fn lookup_cached(self: &Arc<Self>, key: &KeyDigest) -> Option<Answer> {
         let now = self.clock.now();
         match self.entries.get(key, now) {
-            Known::Fresh(found) => self.hit(self.current(&found)?),
-            Known::Aging(found) => {
-                let answer = self.current(&found)?;
+            Known::Fresh(kept) => self.hit(&kept),
+            Known::Aging(kept) => {
+                let answer = self.hit(&kept)?;
                 self.refresh(key, now);
-                self.hit(answer)
+                Some(answer)
             }
-            Known::Unknown(definitions) => {
-                self.hit(self.if_current(Answer::new(None), definitions.as_ref())?)
-            }
-            Known::Held(found) => Some(self.stale(&found)),
-            Known::Stale(found) if self.breaker.is_open(now) => Some(self.stale(&found)),
+            Known::Held(kept) => Some(self.stale(&kept)),
+            Known::Stale(kept) if self.admission.breaker.is_open(now) => Some(self.stale(&kept)),
             Known::Stale(_) | Known::Expired | Known::Nothing => None,
         }
     }
 
-    fn hit(&self, answer: Answer) -> Option<Answer> {
+    /// The answer, if it is current.
+    fn hit(&self, kept: &Kept) -> Option<Answer> {
+        let answer = self.current(kept)?;
         self.counters.hits.count();
         Some(answer)
     }
 
     /// The answer, if it belongs to the definitions in use. If not, they have
     /// changed since the lookup, and the answer is to be confirmed.
-    fn current(&self, found: &Found) -> Option<Answer> {
-        let answer = Answer::new(Some(found.owner.clone()));
-        self.if_current(answer, found.definitions.as_ref())
-    }
-
-    fn if_current(&self, answer: Answer, bound: Option<&Arc<Catalog>>) -> Option<Answer> {
-        let Some(bound) = bound else {
+    fn current(&self, kept: &Kept) -> Option<Answer> {
+        let answer = Answer::new(kept.answer.owner().cloned());
+        let Some(bound) = kept.answer.definitions() else {
             return Some(answer);
         };
         let now = self.definitions()?;
@@ -132,9 +111,9 @@ impl<S: SubscriptionStore> CacheCore<S> {
     }
 
     /// An answer past its lifetime, with the definitions that it belongs to.
-    fn stale(&self, found: &Found) -> Answer {
+    fn stale(&self, kept: &Kept) -> Answer {
         self.counters.stale_served.count();
-        stale(found)
+        kept.answer.clone()
     }
 
     pub(super) async fn lookup(self: &Arc<Self>, key: &KeyDigest) -> LookupResult<S::Error> {
@@ -147,23 +126,17 @@ impl<S: SubscriptionStore> CacheCore<S> {
             if !flight.ended_in_time().await {
                 self.give_up(key, &flight);
             }
-            match flight.ending().await {
-                Ending::Fresh(answer) => return Ok(answer),
+            match &*flight.ending().await {
+                Ending::Fresh(answer) => return Ok(answer.clone()),
                 Ending::Stale(answer) => {
                     self.counters.stale_served.count();
-                    return Ok(answer);
+                    return Ok(answer.clone());
                 }
                 // Another runtime ran the lookup and was shut down.
                 Ending::Failed(CachedStoreError::Lost) if is_first => is_first = false,
-                Ending::Failed(error) => return Err(error),
+                Ending::Failed(error) => return Err(error.clone()),
             }
         }
-    }
-
-    /// Ends a lookup if its task no longer runs.
-    fn give_up(&self, key: &KeyDigest, flight: &Flight<S::Error>) {
-        let after = self.settings.timeout;
-        self.end(key, flight, Err(CachedStoreError::TimedOut { after }));
     }
 
     /// Joins the lookup of the key that is under way, or begins one.
@@ -174,43 +147,43 @@ impl<S: SubscriptionStore> CacheCore<S> {
         let now = self.clock.now();
         let flights = self.flights.around(key);
         if let Some(flight) = flights.get(key)
-            && !self.is_fenced(flight)
+            && !self.entries.is_fenced(flight.begun_at)
             && !flight.is_overdue()
         {
             self.counters.waits.count();
-            return Asked::Waiting(flight.clone());
+            return Asked::Waiting(Arc::clone(flight));
         }
         // A lookup may have ended since the cache was asked without waiting.
         let known = self.entries.get(key, now);
         let is_new = matches!(known, Known::Nothing);
-        let stale = match known {
-            Known::Fresh(found) | Known::Aging(found) => match self.current(&found) {
-                Some(answer) => {
-                    self.counters.hits.count();
-                    return Asked::Answered(Ok(answer));
-                }
-                None => Some(found),
+        let kept = match known {
+            Known::Fresh(kept) | Known::Aging(kept) => match self.hit(&kept) {
+                Some(answer) => return Asked::Answered(Ok(answer)),
+                None => Some(kept),
             },
-            Known::Unknown(definitions) => {
-                if let Some(answer) = self.if_current(Answer::new(None), definitions.as_ref()) {
-                    self.counters.hits.count();
-                    return Asked::Answered(Ok(answer));
-                }
-                None
-            }
-            Known::Held(found) => return Asked::Answered(Ok(self.stale(&found))),
-            Known::Stale(found) => Some(found),
+            Known::Held(kept) => return Asked::Answered(Ok(self.stale(&kept))),
+            Known::Stale(kept) => Some(kept),
             Known::Expired | Known::Nothing => None,
         };
-        let dues = match self.dues(is_new, now) {
-            Ok(dues) => dues,
-            Err(error) => return Asked::Answered(self.refused(stale.as_deref(), error)),
-        };
-        self.counters.misses.count();
-        let task = self.begin(*key, dues, flights);
-        let flight = task.flight.clone();
-        runtime.spawn(task.run().instrument(Span::current()));
-        Asked::Waiting(flight)
+        match self.admission.admit(is_new, now) {
+            Ok(dues) => {
+                self.counters.misses.count();
+                let task = self.begin(*key, dues, flights);
+                let flight = Arc::clone(&task.flight);
+                runtime.spawn(task.run().instrument(Span::current()));
+                Asked::Waiting(flight)
+            }
+            Err(error) => Asked::Answered(match kept.filter(|kept| kept.has_owner()) {
+                Some(kept) => Ok(self.stale(&kept)),
+                None => {
+                    match error {
+                        CachedStoreError::TooManyUnknown => self.counters.rejected.count(),
+                        _ => self.counters.broken.count(),
+                    }
+                    Err(error)
+                }
+            }),
+        }
     }
 
     /// Begins a lookup. Releases the lock: a runtime that shuts down drops the task,
@@ -222,48 +195,14 @@ impl<S: SubscriptionStore> CacheCore<S> {
         mut flights: MutexGuard<'_, ByKey<S::Error>>,
     ) -> LookupTask<S> {
         let flight = Flight::new(dues, self.entries.tick(), self.settings.timeout);
-        let before = flights.insert(key, flight.clone());
+        let flight = Arc::new(flight);
+        let before = flights.insert(key, Arc::clone(&flight));
         drop(flights);
-        if let Some(overdue) = before.filter(Flight::is_overdue) {
+        if let Some(overdue) = before.filter(|before| before.is_overdue()) {
             self.give_up(&key, &overdue);
         }
         let core = Arc::clone(self);
         LookupTask { core, key, flight }
-    }
-
-    fn is_fenced(&self, flight: &Flight<S::Error>) -> bool {
-        self.entries.is_fenced(flight.begun_at())
-    }
-
-    fn dues(&self, is_new: bool, now: Moment) -> Result<Dues, CachedStoreError<S::Error>> {
-        let rate = self.rate.as_ref().filter(|_| is_new);
-        if self.breaker.is_open(now) {
-            return Err(CachedStoreError::BreakerOpen);
-        }
-        if rate.is_some_and(|rate| !rate.take(now)) {
-            return Err(CachedStoreError::TooManyUnknown);
-        }
-        let Some(permit) = self.breaker.permit(now) else {
-            rate.inspect(|rate| rate.give_back());
-            return Err(CachedStoreError::BreakerOpen);
-        };
-        let has_token = rate.is_some();
-        Ok(Dues { permit, has_token })
-    }
-
-    fn refused(
-        &self,
-        stale: Option<&Found>,
-        error: CachedStoreError<S::Error>,
-    ) -> LookupResult<S::Error> {
-        if let Some(found) = stale {
-            return Ok(self.stale(found));
-        }
-        match error {
-            CachedStoreError::TooManyUnknown => self.counters.rejected.count(),
-            _ => self.counters.broken.count(),
-        }
-        Err(error)
     }
 
     /// Begins a lookup that no request waits for, unless one is already running.
@@ -272,7 +211,7 @@ impl<S: SubscriptionStore> CacheCore<S> {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        if self.breaker.is_open(now) {
+        if self.admission.breaker.is_open(now) {
             return;
         }
         let flights = self.flights.around(key);
@@ -280,12 +219,11 @@ impl<S: SubscriptionStore> CacheCore<S> {
         if is_asked || !matches!(self.entries.get(key, now), Known::Aging(_)) {
             return;
         }
-        let Ok(dues) = self.dues(false, now) else {
-            return;
-        };
-        self.counters.refreshes.count();
-        // It may outlive the request, so it does not run in its span.
-        runtime.spawn(self.begin(*key, dues, flights).run());
+        if let Ok(dues) = self.admission.admit(false, now) {
+            self.counters.refreshes.count();
+            // It may outlive the request, so it does not run in its span.
+            runtime.spawn(self.begin(*key, dues, flights).run());
+        }
     }
 
     /// Asks the store. The answer is bound to definitions: its own, or those that
@@ -298,47 +236,70 @@ impl<S: SubscriptionStore> CacheCore<S> {
             Ok(Err(error)) => return Err(CachedStoreError::Store(Arc::new(error))),
             Err(_) => return Err(CachedStoreError::TimedOut { after }),
         };
-        Ok(match (answer.definitions(), before) {
-            (None, Some(before))
-                if self
-                    .definitions()
-                    .is_some_and(|now| now.has_definitions_of(&before)) =>
-            {
-                answer.with_definitions(before)
-            }
-            _ => answer,
-        })
+        let (None, Some(before)) = (answer.definitions(), before) else {
+            return Ok(answer);
+        };
+        let now = self.definitions();
+        Ok(
+            match now.is_some_and(|now| now.has_definitions_of(&before)) {
+                true => answer.with_definitions(before),
+                false => answer,
+            },
+        )
+    }
+
+    /// Ends a lookup if its task no longer runs.
+    fn give_up(&self, key: &KeyDigest, flight: &Arc<Flight<S::Error>>) {
+        let after = self.settings.timeout;
+        self.end(key, flight, Err(CachedStoreError::TimedOut { after }));
     }
 
     /// Ends a lookup, unless it has ended before.
-    fn end(&self, key: &KeyDigest, flight: &Flight<S::Error>, outcome: LookupResult<S::Error>) {
+    fn end(
+        &self,
+        key: &KeyDigest,
+        flight: &Arc<Flight<S::Error>>,
+        outcome: LookupResult<S::Error>,
+    ) {
         let Some(dues) = flight.take_dues() else {
             return;
         };
+        if let Err(error) = &outcome {
+            self.counters.errors.count();
+            if matches!(error, CachedStoreError::TimedOut { .. }) {
+                self.counters.timeouts.count();
+            }
+        }
         let now = self.clock.now();
-        self.settle(dues, key, &outcome, now);
+        self.admission.settle(dues, key, &outcome, now);
         flight.end(self.keep(key, flight, outcome, now));
     }
 
     /// Keeps the outcome in the cache, unless an invalidation that removes keys came
-    /// after the lookup began.
+    /// after the lookup began, or another lookup of the key did. The key then costs one
+    /// more lookup: this one cannot tell whether its answer is among what was removed.
     fn keep(
         &self,
         key: &KeyDigest,
-        flight: &Flight<S::Error>,
+        flight: &Arc<Flight<S::Error>>,
         outcome: LookupResult<S::Error>,
         now: Moment,
     ) -> Ending<S::Error> {
         let mut flights = self.flights.around(key);
-        let is_last = flights.get(key).is_some_and(|other| other.is(flight));
+        let is_last = flights
+            .get(key)
+            .is_some_and(|last| Arc::ptr_eq(last, flight));
         if is_last {
             flights.remove(key);
         }
-        let is_kept = is_last && !self.entries.is_discarded(flight.begun_at());
         let error = match outcome {
             Ok(answer) => {
-                if is_kept {
-                    self.put(key, &answer, flight, now);
+                // Without definitions if those of the store changed during the lookup.
+                if is_last
+                    && !self.entries.is_discarded(flight.begun_at)
+                    && (answer.definitions().is_some() || self.definitions().is_none())
+                {
+                    self.entries.put(*key, &answer, flight.begun_at, now);
                 }
                 return Ending::Fresh(answer);
             }
@@ -348,129 +309,30 @@ impl<S: SubscriptionStore> CacheCore<S> {
             true => self.entries.put_failed(key, now),
             false => self.entries.get(key, now),
         };
-        match known {
-            Known::Fresh(found) | Known::Aging(found) => match self.current(&found) {
-                Some(answer) => Ending::Fresh(answer),
-                None => Ending::Stale(stale(&found)),
+        let kept = match known {
+            Known::Fresh(kept) | Known::Aging(kept) => match self.current(&kept) {
+                Some(answer) => return Ending::Fresh(answer),
+                None => kept,
             },
-            Known::Held(found) | Known::Stale(found) => Ending::Stale(stale(&found)),
-            Known::Expired | Known::Unknown(_) | Known::Nothing => Ending::Failed(error),
-        }
-    }
-
-    fn put(&self, key: &KeyDigest, answer: &Answer, flight: &Flight<S::Error>, now: Moment) {
-        let definitions = answer.definitions().cloned();
-        // The store has definitions, but they changed during the lookup.
-        if definitions.is_none() && self.definitions().is_some() {
-            return;
-        }
-        let begun_at = flight.begun_at();
-        match answer.owner().cloned() {
-            Some(owner) => self
-                .entries
-                .put_found(*key, owner, definitions, begun_at, now),
-            None => self.entries.put_unknown(*key, definitions, begun_at, now),
-        }
-    }
-
-    fn settle(&self, dues: Dues, key: &KeyDigest, outcome: &LookupResult<S::Error>, now: Moment) {
-        let error = match outcome {
-            Ok(answer) => {
-                if let (Some(_), true, Some(rate)) = (answer.owner(), dues.has_token, &self.rate) {
-                    rate.give_back();
-                }
-                return self.note(self.breaker.succeeded(dues.permit));
-            }
-            Err(error) => error,
+            Known::Held(kept) | Known::Stale(kept) => kept,
+            Known::Expired | Known::Nothing => return Ending::Failed(error),
         };
-        self.counters.errors.count();
-        if matches!(error, CachedStoreError::TimedOut { .. }) {
-            self.counters.timeouts.count();
-        }
-        let change = match error {
-            CachedStoreError::Store(error) if (self.is_about_one_key)(error) => {
-                self.breaker.succeeded(dues.permit)
-            }
-            CachedStoreError::Store(_) => self.breaker.failed(dues.permit, Some(key), now),
-            _ => self.breaker.failed(dues.permit, None, now),
-        };
-        let error: &dyn std::error::Error = error;
-        match change {
-            Change::Opened(pause) => warn!(
-                error,
-                ?pause,
-                "lookups are paused: the store behind the cache keeps failing"
-            ),
-            change => {
-                debug!(error, "a lookup failed");
-                self.note(change);
-            }
-        }
-    }
-
-    fn note(&self, change: Change) {
-        if change == Change::Closed {
-            info!("lookups go on: the store behind the cache answers again");
-        }
-    }
-
-    pub(super) fn invalidate_key(&self, key: &KeyDigest) {
-        {
-            let mut flights = self.flights.around(key);
-            flights.remove(key);
-            self.entries.remove(key);
-        }
-        self.save_soon();
-    }
-
-    pub(super) fn invalidate_subscription(&self, id: &str) {
-        self.entries.discard_lookups();
-        self.flights.wait_for_writers();
-        self.entries.remove_subscription(id);
-        self.save_soon();
-    }
-
-    pub(super) fn invalidate_all(&self) {
-        self.entries.forget_all();
-        self.save_soon();
-    }
-
-    pub(super) fn confirm_all(&self) {
-        self.entries.confirm_all();
-    }
-
-    /// Closes the breaker, because the store is known to answer again.
-    pub(super) fn resume(&self) {
-        self.note(self.breaker.close());
-    }
-
-    /// Invalidated keys leave the snapshot as soon as it can be written.
-    fn save_soon(&self) {
-        #[cfg(feature = "document")]
-        if let Some(snapshots) = &self.snapshots
-            && self.entries.has_changed()
-        {
-            snapshots.save_soon();
+        match kept.has_owner() {
+            true => Ending::Stale(kept.answer.clone()),
+            false => Ending::Failed(error),
         }
     }
 
     pub(super) fn stats(&self) -> CacheStats {
         let (found, unknown) = self.entries.counts();
+        let breaker = &self.admission.breaker;
         CacheStats {
-            breaker_openings: self.breaker.openings(),
-            breaker_open: self.breaker.is_open(self.clock.now()),
+            breaker_openings: breaker.openings(),
+            breaker_open: breaker.is_open(self.clock.now()),
             entries_found: found as u64,
             entries_unknown: unknown as u64,
             ..self.counters.stats()
         }
-    }
-}
-
-fn stale(found: &Found) -> Answer {
-    let answer = Answer::new(Some(found.owner.clone()));
-    match &found.definitions {
-        Some(definitions) => answer.with_definitions(Arc::clone(definitions)),
-        None => answer,
     }
 }
 
@@ -479,7 +341,7 @@ fn stale(found: &Found) -> Answer {
 struct LookupTask<S: SubscriptionStore> {
     core: Arc<CacheCore<S>>,
     key: KeyDigest,
-    flight: Flight<S::Error>,
+    flight: Arc<Flight<S::Error>>,
 }
 
 impl<S: SubscriptionStore> LookupTask<S> {

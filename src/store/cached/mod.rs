@@ -1,6 +1,7 @@
 //! [`CachedStore`]: a bounded cache around a slow store. It never serves a wrong
 //! answer while the store is down.
 
+mod admission;
 mod breaker;
 mod builder;
 mod clock;
@@ -17,8 +18,6 @@ mod settings;
 #[cfg(feature = "document")]
 mod snapshot;
 mod stats;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,9 +25,13 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
+#[cfg(any(feature = "redis", feature = "sql"))]
+use crate::store::invalidation::{Invalidation, Watchers};
 use crate::store::{Answer, Holdings, SubscriptionStore};
 
 pub use builder::CachedStoreBuilder;
+#[cfg(feature = "redis")]
+pub(crate) use contents::definitions_of;
 pub use error::{CacheConfigError, CachedStoreError};
 pub use stats::CacheStats;
 
@@ -121,37 +124,74 @@ impl<S: SubscriptionStore> CachedStore<S> {
 
     /// Removes a key. The next request looks it up.
     pub fn invalidate_key(&self, key: &KeyDigest) {
-        self.core.invalidate_key(key);
+        {
+            let mut flights = self.core.flights.around(key);
+            flights.remove(key);
+            self.core.entries.remove(key);
+        }
+        self.save_soon();
     }
 
     /// Removes the keys of a subscription, and all unknown keys, because one of them
     /// may be its new key. Iterates over all found keys; requests continue meanwhile.
     pub fn invalidate_subscription(&self, id: &str) {
-        self.core.invalidate_subscription(id);
+        self.discard_lookups();
+        self.core.entries.remove_subscription(id);
+        self.save_soon();
     }
 
     /// Removes all keys. If the store cannot be asked, requests then get an error;
     /// [`confirm_all`](Self::confirm_all) is milder.
     pub fn invalidate_all(&self) {
-        self.core.invalidate_all();
+        self.discard_lookups();
+        self.core.entries.clear();
+        self.save_soon();
     }
 
     /// Has every key looked up before it is served again: for when changes may have
     /// been missed. A key that cannot be looked up is served stale, for as long as
     /// without this call.
     pub fn confirm_all(&self) {
-        self.core.confirm_all();
+        self.core.entries.confirm_all();
     }
 
     /// Ends a pause of lookups, because the store is known to answer again.
     pub fn resume(&self) {
-        self.core.resume();
+        self.core.admission.resume();
     }
 
-    /// A handle that does not keep the cache alive.
+    /// Returns when no answer of a lookup that is under way will be kept.
+    fn discard_lookups(&self) {
+        self.core.entries.discard_lookups();
+        self.core.flights.wait_for_writers();
+    }
+
+    /// Invalidated keys leave the snapshot as soon as it can be written.
+    fn save_soon(&self) {
+        #[cfg(feature = "document")]
+        if let Some(snapshots) = &self.core.snapshots
+            && self.core.entries.has_changed()
+        {
+            snapshots.wake.notify_one();
+        }
+    }
+
+    /// Follows the changes that the watchers of the store get. After
+    /// [`Invalidation::All`] the store is known to answer.
     #[cfg(any(feature = "redis", feature = "sql"))]
-    pub(crate) fn downgrade(&self) -> WeakCachedStore<S> {
-        WeakCachedStore(Arc::downgrade(&self.core))
+    pub(crate) fn follow(&self, watchers: &Watchers) {
+        // The cache holds the store: if the store held the cache, neither would ever
+        // end.
+        let core = Arc::downgrade(&self.core);
+        watchers.add(move |invalidation| {
+            if let Some(core) = core.upgrade() {
+                let cache = Self { core };
+                cache.invalidate(invalidation);
+                if *invalidation == Invalidation::All {
+                    cache.resume();
+                }
+            }
+        });
     }
 
     /// When the contents of the snapshot were current: the one saved last, or the one
@@ -162,7 +202,7 @@ impl<S: SubscriptionStore> CachedStore<S> {
     #[cfg(feature = "document")]
     #[must_use]
     pub fn snapshot_saved_at(&self) -> Option<std::time::SystemTime> {
-        self.core.snapshots.as_ref()?.saved_at()
+        self.core.snapshots.as_ref()?.saved().at
     }
 
     /// The time since [`snapshot_saved_at`](Self::snapshot_saved_at).
@@ -178,24 +218,13 @@ impl<S: SubscriptionStore> CachedStore<S> {
     #[cfg(feature = "document")]
     #[must_use]
     pub fn snapshot_error(&self) -> Option<String> {
-        self.core.snapshots.as_ref()?.error()
+        self.core.snapshots.as_ref()?.saved().error.clone()
     }
 
     /// Counters and sizes.
     #[must_use]
     pub fn stats(&self) -> CacheStats {
         self.core.stats()
-    }
-}
-
-#[cfg(any(feature = "redis", feature = "sql"))]
-pub(crate) struct WeakCachedStore<S: SubscriptionStore>(std::sync::Weak<CacheCore<S>>);
-
-#[cfg(any(feature = "redis", feature = "sql"))]
-impl<S: SubscriptionStore> WeakCachedStore<S> {
-    pub(crate) fn upgrade(&self) -> Option<CachedStore<S>> {
-        let core = self.0.upgrade()?;
-        Some(CachedStore { core })
     }
 }
 

@@ -32,15 +32,14 @@ pub(super) fn start<S: SubscriptionStore>(
     every: Duration,
 ) {
     if let Some(snapshots) = &core.snapshots {
-        let wake = Arc::clone(&snapshots.wake);
+        let (wake, jitter) = (Arc::clone(&snapshots.wake), core.settings.jitter);
         let guard = TaskGuard(Arc::downgrade(core));
-        let saving = save_repeatedly(guard, wake, every);
-        let task = runtime.spawn(saving).abort_handle();
+        let task = runtime.spawn(save_repeatedly(guard, wake, every, jitter));
         let mut slot = snapshots
             .task
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *slot = Some(task);
+        *slot = Some(task.abort_handle());
     }
 }
 
@@ -65,56 +64,66 @@ async fn save_repeatedly<S: SubscriptionStore>(
     guard: TaskGuard<S>,
     wake: Arc<Notify>,
     every: Duration,
+    jitter: f64,
 ) {
     let mut retry = Backoff::new(FIRST_RETRY.min(every), every);
-    let mut has_failed = false;
+    let mut is_saved = true;
     loop {
-        let Some(jitter) = guard.0.upgrade().map(|core| core.settings.jitter) else {
-            return;
-        };
-        if has_failed {
-            // Not on demand either: the next save would fail, too.
-            sleep(retry.pause()).await;
-        } else {
+        if is_saved {
             retry.reset();
             // Whichever comes first.
             let _ = timeout(spread(every, jitter), wake.notified()).await;
+        } else {
+            // Not on demand either: the next save would fail, too.
+            sleep(retry.pause()).await;
         }
         let Some(core) = guard.0.upgrade() else {
             return;
         };
         let begun = Instant::now();
-        match spawn_blocking(move || core.save()).await {
-            Ok(is_saved) => has_failed = !is_saved,
-            Err(error) if error.is_panic() => {
-                has_failed = true;
-                if let Some(core) = guard.0.upgrade() {
-                    core.note_panic();
-                }
-            }
+        is_saved = match spawn_blocking(move || core.save()).await {
+            Ok(is_saved) => is_saved,
             // The runtime is shutting down.
             Err(_) => return,
-        }
+        };
         sleep(begun.elapsed().saturating_mul(REST).min(every)).await;
     }
 }
 
 impl<S: SubscriptionStore> CacheCore<S> {
-    /// Saves what changed. Returns whether the file is up to date. Blocks.
+    /// Saves what changed, and reports whether that works. Returns `false` if it is to
+    /// be tried again. Blocks.
     fn save(&self) -> bool {
         let Some(snapshots) = &self.snapshots else {
             return true;
         };
+        // A store that panics must end neither the task nor, during another panic, the
+        // process.
+        let saved = catch_unwind(AssertUnwindSafe(|| self.save_to(snapshots)));
+        let panicked = |_| Err("the store behind the cache panicked".to_owned());
+        match saved.unwrap_or_else(panicked) {
+            Ok(true) => snapshots.set_error(None),
+            Ok(false) => {}
+            Err(error) => {
+                self.entries.set_changed();
+                snapshots.set_error(Some(error));
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Returns whether the file was written.
+    fn save_to(&self, snapshots: &Snapshots) -> Result<bool, String> {
         let wall = SystemTime::now();
         let now = self.clock.now();
         let (definitions, as_of) = match self.store.holdings() {
             Ok(Holdings::Definitions(definitions)) => (definitions, wall),
             Ok(_) => {
-                snapshots.set_error(Some(
+                return Err(
                     "the store behind the cache does not have APIs and products besides keys"
                         .to_owned(),
-                ));
-                return true;
+                );
             }
             // Invalidated keys still leave the file. The rest of it becomes no younger.
             Err(_) => match &*snapshots.saved() {
@@ -123,59 +132,38 @@ impl<S: SubscriptionStore> CacheCore<S> {
                     definitions: Some(definitions),
                     ..
                 } => (Arc::clone(definitions), *at),
-                _ => return true,
+                _ => return Ok(false),
             },
         };
         // First: what changes from here on is for the next save.
         let changed = self.entries.take_changed();
         let saved = snapshots.saved().definitions.clone();
         if !changed && saved.is_some_and(|saved| saved.has_definitions_of(&definitions)) {
-            return true;
+            return Ok(false);
         }
         let found = self.entries.all_found(now);
         let contents = Contents::gather(&definitions, found, as_of, |fresh_until: Moment| {
             wall.checked_sub(now.since(fresh_until)).unwrap_or(as_of)
         });
-        let is_saved = contents.is_some_and(|contents| write(snapshots, &contents));
-        if is_saved {
-            let mut saved = snapshots.saved();
-            saved.at = Some(as_of);
-            saved.definitions = Some(definitions);
-        } else {
-            self.entries.set_changed();
-        }
-        is_saved
-    }
-
-    fn note_panic(&self) {
-        if let Some(snapshots) = &self.snapshots {
-            snapshots.set_error(Some("the store behind the cache panicked".to_owned()));
-        }
-    }
-}
-
-fn write(snapshots: &Snapshots, contents: &Contents) -> bool {
-    let Contents {
-        catalog,
-        as_of,
-        confirmed,
-        left_out,
-    } = contents;
-    match snapshots.file.save_as_of(catalog, *as_of, confirmed) {
-        Ok(()) => {
-            let subscriptions = catalog.subscription_count();
-            debug!(
-                subscriptions,
-                left_out, "the snapshot of the cache was saved"
-            );
-            snapshots.set_error(None);
-            true
-        }
-        Err(error) => {
-            let cause = error.source().map(|cause| format!(": {cause}"));
-            snapshots.set_error(Some(format!("{error}{}", cause.unwrap_or_default())));
-            false
-        }
+        let Contents {
+            catalog,
+            confirmed,
+            left_out,
+        } = contents.map_err(|error| error.to_string())?;
+        let written = snapshots.file.save_as_of(&catalog, as_of, &confirmed);
+        written.map_err(|error| match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        })?;
+        let subscriptions = catalog.subscription_count();
+        debug!(
+            subscriptions,
+            left_out, "the snapshot of the cache was saved"
+        );
+        let mut saved = snapshots.saved();
+        saved.at = Some(as_of);
+        saved.definitions = Some(definitions);
+        Ok(true)
     }
 }
 
@@ -183,9 +171,6 @@ fn write(snapshots: &Snapshots, contents: &Contents) -> bool {
 /// lost with a process that ends now.
 impl<S: SubscriptionStore> Drop for CacheCore<S> {
     fn drop(&mut self) {
-        // A store that panics must not do so during another panic.
-        if catch_unwind(AssertUnwindSafe(|| self.save())).is_err() {
-            self.note_panic();
-        }
+        self.save();
     }
 }

@@ -58,8 +58,12 @@ impl Settings {
                 return Err(CacheConfigError::NoRoom { setting });
             }
         }
-        for (setting, time) in [("found_for", self.found_for), ("timeout", self.timeout)] {
-            if time.is_zero() {
+        for (setting, time) in [
+            ("found_for", Some(self.found_for)),
+            ("timeout", Some(self.timeout)),
+            ("breaker", self.breaker.map(|breaker| breaker.first_pause)),
+        ] {
+            if time.is_some_and(|time| time.is_zero()) {
                 return Err(CacheConfigError::NoTime { setting });
             }
         }
@@ -81,26 +85,15 @@ impl Settings {
             return Err(CacheConfigError::NoRate);
         }
         if let Some(breaker) = &mut self.breaker {
-            breaker.check()?;
+            if breaker.failures == 0 {
+                return Err(CacheConfigError::NoFailures);
+            }
+            if breaker.first_pause > breaker.longest_pause {
+                return Err(CacheConfigError::Pauses);
+            }
             breaker.failures = breaker.failures.min(MOST_FAILURES);
         }
         self.timeout = self.timeout.min(LONGEST);
         Ok(self)
-    }
-}
-
-impl BreakerSettings {
-    fn check(&self) -> Result<(), CacheConfigError> {
-        if self.failures == 0 {
-            return Err(CacheConfigError::NoFailures);
-        }
-        if self.first_pause.is_zero() {
-            let setting = "breaker";
-            return Err(CacheConfigError::NoTime { setting });
-        }
-        if self.first_pause > self.longest_pause {
-            return Err(CacheConfigError::Pauses);
-        }
-        Ok(())
     }
 }

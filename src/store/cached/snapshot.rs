@@ -12,9 +12,8 @@ use super::clock::Moment;
 use super::contents;
 use super::lookup::CacheCore;
 use crate::catalog::{Catalog, KeyOwner};
-use crate::store::SubscriptionStore;
-use crate::store::snapshot::Snapshot;
-use crate::store::snapshot::SnapshotFile;
+use crate::store::snapshot::{Snapshot, SnapshotFile};
+use crate::store::{Answer, SubscriptionStore};
 
 /// The file, what it held at the start, and what it holds now.
 pub(super) struct Snapshots {
@@ -39,18 +38,10 @@ struct StandIn {
 pub(super) struct Saved {
     pub(super) at: Option<SystemTime>,
     pub(super) definitions: Option<Arc<Catalog>>,
-    error: Option<String>,
+    pub(super) error: Option<String>,
 }
 
 impl Snapshots {
-    pub(super) fn saved_at(&self) -> Option<SystemTime> {
-        self.saved().at
-    }
-
-    pub(super) fn error(&self) -> Option<String> {
-        self.saved().error.clone()
-    }
-
     /// Notes that saving failed or works. Logs each error once.
     pub(super) fn set_error(&self, error: Option<String>) {
         let mut saved = self.saved();
@@ -83,11 +74,6 @@ impl Snapshots {
         (now() < stand_in.until).then(|| Arc::clone(&stand_in.definitions))
     }
 
-    /// Saves what changed at once. Several calls before that share one save.
-    pub(super) fn save_soon(&self) {
-        self.wake.notify_one();
-    }
-
     pub(super) fn saved(&self) -> MutexGuard<'_, Saved> {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -106,43 +92,39 @@ impl<S: SubscriptionStore> CacheCore<S> {
     /// Takes in what the file holds, if it can be used. Blocks.
     pub(super) fn restore(&mut self, file: SnapshotFile) {
         let path = file.path().display().to_string();
-        let stand_in = match file.load() {
-            Ok(Some(snapshot)) => self.take_in(&snapshot, &path),
-            Ok(None) => {
-                info!(path, "there is no snapshot yet: the cache starts empty");
-                None
+        let mut saved = Saved::default();
+        let mut stand_in = None;
+        match file.load() {
+            Ok(Some(snapshot)) => {
+                stand_in = self.take_in(&snapshot, &path);
+                if let Some(StandIn { definitions, .. }) = &stand_in {
+                    saved.at = Some(snapshot.saved_at());
+                    saved.definitions = Some(Arc::clone(definitions));
+                }
             }
+            Ok(None) => info!(path, "there is no snapshot yet: the cache starts empty"),
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 warn!(path, error, "the snapshot is not used");
-                None
             }
-        };
-        let (at, stand_in) = stand_in.unzip();
-        let definitions = stand_in
-            .as_ref()
-            .map(|stand_in| Arc::clone(&stand_in.definitions));
+        }
         self.snapshots = Some(Snapshots {
             file,
             stand_in,
             has_answered: AtomicBool::new(false),
-            saved: Mutex::new(Saved {
-                at,
-                definitions,
-                error: None,
-            }),
+            saved: Mutex::new(saved),
             wake: Arc::default(),
             task: Mutex::default(),
         });
     }
 
-    fn take_in(&self, snapshot: &Snapshot, path: &str) -> Option<(SystemTime, StandIn)> {
+    fn take_in(&self, snapshot: &Snapshot, path: &str) -> Option<StandIn> {
         let saved_at = snapshot.saved_at();
         let Some(fresh_until) = self.moment_of(saved_at) else {
             warn!(path, ?saved_at, "the snapshot is not used: it is too old");
             return None;
         };
-        let definitions = Arc::new(contents::definitions_of(snapshot.catalog())?);
+        let definitions = Arc::new(contents::definitions_of(snapshot.catalog()).ok()?);
         let mut read = 0;
         for subscription in snapshot.catalog().subscriptions() {
             let confirmed_at = snapshot.confirmed_at(subscription.id());
@@ -152,9 +134,8 @@ impl<S: SubscriptionStore> CacheCore<S> {
             let subscription = Arc::new(subscription);
             for (slot, key) in subscription.keys() {
                 let owner = KeyOwner::new(Arc::clone(&subscription), slot);
-                let definitions = Arc::clone(&definitions);
-                self.entries
-                    .put_stale(*key.digest(), owner, definitions, fresh_until);
+                let answer = Answer::new(Some(owner)).with_definitions(Arc::clone(&definitions));
+                self.entries.put_stale(*key.digest(), answer, fresh_until);
                 read += 1;
             }
         }
@@ -172,7 +153,7 @@ impl<S: SubscriptionStore> CacheCore<S> {
             "the snapshot is used until the store behind the cache answers"
         );
         let until = fresh_until.after(self.settings.stale_for);
-        Some((saved_at, StandIn { definitions, until }))
+        Some(StandIn { definitions, until })
     }
 
     /// The time on the clock of the cache, if it can still be served as stale. A time

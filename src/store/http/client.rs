@@ -2,7 +2,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
-use hyper_util::client::legacy::{Client, Error, ResponseFuture};
+use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use pin_project_lite::pin_project;
 use rustls::pki_types::CertificateDer;
@@ -137,13 +137,13 @@ impl fmt::Debug for HttpClient {
 impl Service<Request<RequestBody>> for HttpClient {
     type Response = Response<ClientBody>;
     type Error = ClientError;
-    type Future = ClientFuture;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ClientError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<RequestBody>) -> ClientFuture {
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let headers = request.headers_mut();
         headers
             .entry(ACCEPT_ENCODING)
@@ -155,58 +155,15 @@ impl Service<Request<RequestBody>> for HttpClient {
             true => self.new_pool(0),
             false => pool,
         });
-        let connection = capture_connection(&mut request);
-        ClientFuture {
-            answer: pool.map(|pool| pool.request(request)),
-            connection: Some(connection),
-        }
-    }
-}
-
-pin_project! {
-    /// The future of [`HttpClient`].
-    pub struct ClientFuture {
-        // `None`: there is no runtime.
-        #[pin]
-        answer: Option<ResponseFuture>,
-        connection: Option<CaptureConnection>,
-    }
-}
-
-impl Future for ClientFuture {
-    type Output = Result<Response<ClientBody>, ClientError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let Some(answer) = this.answer.as_pin_mut() else {
-            return Poll::Ready(Err(ClientError(Failure::NoRuntime)));
-        };
-        let answer = ready!(answer.poll(cx)).map_err(|error| ClientError(Failure::Request(error)));
-        Poll::Ready(answer.map(|response| {
-            let mut response = response.map(|body| ClientBody { body });
-            let connection = this.connection.take().map(AnsweredBy);
-            connection.map(|connection| response.extensions_mut().insert(connection));
-            response
-        }))
-    }
-}
-
-impl fmt::Debug for ClientFuture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientFuture").finish_non_exhaustive()
-    }
-}
-
-/// The connection of an answer, among the answer's extensions.
-#[derive(Clone)]
-pub(super) struct AnsweredBy(CaptureConnection);
-
-impl AnsweredBy {
-    /// Lets no other request use the connection.
-    pub(super) fn discard(&self) {
-        if let Some(connection) = &*self.0.connection_metadata() {
-            connection.poison();
-        }
+        Box::pin(async move {
+            let pool = pool.ok_or(ClientError(Failure::NoRuntime))?;
+            let connection = capture_connection(&mut request);
+            let answer = pool.request(request).await;
+            let answer = answer.map_err(|error| ClientError(Failure::Request(error)))?;
+            let mut answer = answer.map(|body| ClientBody { body });
+            answer.extensions_mut().insert(AnsweredBy(connection));
+            Ok(answer)
+        })
     }
 }
 
@@ -237,6 +194,19 @@ impl Body for ClientBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// The connection of an answer, among the answer's extensions.
+#[derive(Clone)]
+pub(super) struct AnsweredBy(CaptureConnection);
+
+impl AnsweredBy {
+    /// Lets no other request use the connection.
+    pub(super) fn discard(&self) {
+        if let Some(connection) = &*self.0.connection_metadata() {
+            connection.poison();
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::document;
 use crate::key::KeyDigest;
 #[cfg(feature = "http-client")]
 use crate::store::http::HttpClient;
-use crate::store::http::requests::{self, RequestSettings, Requests, Use};
+use crate::store::http::requests::{self, Requests, Use};
 use crate::store::http::{HttpConfigError, HttpError, HttpLookupError, HttpService, HttpStore};
 use crate::store::{Answer, Holdings, SubscriptionStore};
 
@@ -58,7 +58,7 @@ impl HttpLookupStore<()> {
     /// never shown.
     pub fn builder(url: &str) -> HttpLookupStoreBuilder {
         HttpLookupStoreBuilder {
-            requests: RequestSettings::new(url, Duration::from_secs(5), 64 << 10),
+            requests: Requests::new(url, Duration::from_secs(5), 64 << 10),
             definitions: None,
         }
     }
@@ -79,10 +79,14 @@ impl<C: HttpService> HttpLookupStore<C> {
         let looked_up = timeout(after, async {
             let said = self.ask_twice_at_most(key).await?;
             let answer = Answer::new(said.owner);
-            Ok(match self.definitions_of(said.catalog_etag).await? {
-                Some(definitions) => answer.with_definitions(definitions),
-                None => answer,
-            })
+            match (&self.shared.definitions, said.catalog_etag) {
+                (Some(store), Some(etag)) => {
+                    let definitions = definitions(store, &etag).await;
+                    let definitions = definitions.ok_or(HttpError::OtherVersion)?;
+                    Ok(answer.with_definitions(definitions))
+                }
+                _ => Ok(answer),
+            }
         });
         looked_up.await.unwrap_or(Err(HttpError::TimedOut(after)))
     }
@@ -114,55 +118,36 @@ impl<C: HttpService> HttpLookupStore<C> {
         }
         said
     }
+}
 
-    /// The definitions with the given `ETag`, if the answer names one and the
-    /// definitions come from the remote server.
-    async fn definitions_of(
-        &self,
-        etag: Option<HeaderValue>,
-    ) -> Result<Option<Arc<Catalog>>, HttpError> {
-        let (Some(store), Some(etag)) = (&self.shared.definitions, etag) else {
-            return Ok(None);
-        };
-        let etag = etag.to_str().map_err(|_| HttpError::OtherVersion)?;
-        if let Some(definitions) = store.at_revision(etag) {
-            return Ok(Some(definitions));
-        }
-        // Why it fails is in that store's status.
-        let _ = store.reload().await;
-        match store.at_revision(etag) {
-            Some(definitions) => Ok(Some(definitions)),
-            None => Err(HttpError::OtherVersion),
-        }
+/// The definitions with the given `ETag`.
+async fn definitions(store: &HttpStore, etag: &HeaderValue) -> Option<Arc<Catalog>> {
+    let etag = etag.to_str().ok()?;
+    let replica = &store.0.replica;
+    if let Some(definitions) = replica.at_revision(etag) {
+        return Some(definitions);
     }
+    // Why it fails is in that store's status.
+    let _ = store.reload().await;
+    replica.at_revision(etag)
 }
 
 fn read(response: Response<Bytes>, key: &KeyDigest) -> Result<Said, HttpError> {
-    let named = response.headers().get(KEY_DIGEST).cloned();
+    let (named, hex) = (response.headers().get(KEY_DIGEST), key.to_hex());
+    let is_named = named.map(|named| named.as_bytes().eq_ignore_ascii_case(hex.as_bytes()));
+    if is_named == Some(false) {
+        return Err(HttpError::OtherKey);
+    }
     let catalog_etag = response.headers().get(CATALOG_ETAG).cloned();
-    let is_named = match &named {
-        Some(digest)
-            if digest
-                .as_bytes()
-                .eq_ignore_ascii_case(key.to_hex().as_bytes()) =>
-        {
-            true
-        }
-        Some(_) => return Err(HttpError::OtherKey),
-        None => false,
-    };
     let owner = match document::parse_owner(requests::document(response)?)? {
         // Mixed-up answers must not let a caller in as the owner of another key.
-        Some((subscription, slot))
-            if subscription.key(slot).map(|found| found.digest()) != Some(key) =>
-        {
-            return Err(HttpError::OtherKey);
+        Some((subscription, _)) => {
+            Some(KeyOwner::of_key(subscription, key).ok_or(HttpError::OtherKey)?)
         }
-        Some((subscription, slot)) => Some(KeyOwner::new(subscription, slot)),
         None => None,
     };
     Ok(Said {
-        is_proven: is_named || owner.is_some(),
+        is_proven: is_named.is_some() || owner.is_some(),
         owner,
         catalog_etag,
     })
@@ -197,7 +182,7 @@ impl<C: HttpService> SubscriptionStore for HttpLookupStore<C> {
     fn holdings(&self) -> Result<Holdings, HttpLookupError> {
         match &self.shared.definitions {
             None => Ok(Holdings::Keys),
-            Some(store) => Ok(Holdings::Definitions(store.current()?)),
+            Some(store) => Ok(Holdings::Definitions(store.0.current()?)),
         }
     }
 }
@@ -218,13 +203,13 @@ impl<C> fmt::Debug for HttpLookupStore<C> {
 #[derive(Clone)]
 #[must_use = "a builder does nothing until the store is built"]
 pub struct HttpLookupStoreBuilder {
-    requests: RequestSettings,
+    requests: Requests,
     definitions: Option<HttpStore>,
 }
 
 impl HttpLookupStoreBuilder {
-    /// Sets the `Authorization` header of every request, for example `Bearer …`.
-    /// It is never shown. Default: none.
+    /// Sets the `Authorization` header of every request. It is never shown. Default:
+    /// none.
     pub fn authorization(mut self, value: &str) -> Self {
         self.requests.set_authorization(value);
         self
@@ -277,7 +262,7 @@ impl HttpLookupStoreBuilder {
     ) -> Result<HttpLookupStore<C>, HttpConfigError> {
         let shared = Shared {
             client: Mutex::new(client),
-            requests: self.requests.build()?,
+            requests: self.requests.checked()?,
             definitions: self.definitions,
         };
         Ok(HttpLookupStore {

@@ -102,7 +102,7 @@ mod store;
 
 pub use builder::HttpStoreBuilder;
 #[cfg(feature = "http-client")]
-pub use client::{ClientBody, ClientError, ClientFuture, HttpClient, RootsError};
+pub use client::{ClientBody, ClientError, HttpClient, RootsError};
 pub use error::{HttpConfigError, HttpError, HttpLookupError, HttpOpenError};
 pub use exchange::{HttpService, RequestBody};
 pub use lookup::{HttpLookupStore, HttpLookupStoreBuilder};

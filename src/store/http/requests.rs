@@ -9,93 +9,8 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use crate::key::KeyDigest;
-use crate::store::backoff::LONGEST;
 use crate::store::http::exchange::Exchange;
 use crate::store::http::{HttpConfigError, HttpError, RequestBody};
-
-/// The settings of all requests to one URL, as a builder takes them.
-#[derive(Clone)]
-pub(super) struct RequestSettings {
-    url: Result<Uri, HttpConfigError>,
-    authorization: Option<Result<HeaderValue, HttpConfigError>>,
-    pub(super) timeout: Duration,
-    pub(super) max_bytes: usize,
-}
-
-const AGENT: &str = concat!("tower-subscription-key/", env!("CARGO_PKG_VERSION"));
-
-impl RequestSettings {
-    pub(super) fn new(url: &str, timeout: Duration, max_bytes: usize) -> Self {
-        Self {
-            url: parse(url),
-            authorization: None,
-            timeout,
-            max_bytes,
-        }
-    }
-
-    pub(super) fn set_authorization(&mut self, value: &str) {
-        let value = HeaderValue::from_str(value).map(|mut value| {
-            value.set_sensitive(true);
-            value
-        });
-        self.authorization = Some(value.map_err(|_| HttpConfigError::Authorization));
-    }
-
-    /// The requests, if all settings can work.
-    pub(super) fn build(&self) -> Result<Requests, HttpConfigError> {
-        let url = self.url.clone()?;
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        if let Some(authorization) = self.authorization.clone() {
-            headers.insert(AUTHORIZATION, authorization?);
-        }
-        if self.max_bytes == 0 {
-            return Err(HttpConfigError::Zero("max_bytes"));
-        }
-        Ok(Requests {
-            url,
-            headers,
-            timeout: at_least_some("timeout", self.timeout)?,
-            max_bytes: self.max_bytes,
-        })
-    }
-}
-
-/// The duration, if it can be waited for. Endless ones become a year.
-pub(super) fn at_least_some(
-    setting: &'static str,
-    duration: Duration,
-) -> Result<Duration, HttpConfigError> {
-    match duration.is_zero() {
-        true => Err(HttpConfigError::Zero(setting)),
-        false => Ok(duration.min(LONGEST)),
-    }
-}
-
-fn parse(url: &str) -> Result<Uri, HttpConfigError> {
-    let url: Uri = url.parse().map_err(|_| HttpConfigError::Url)?;
-    if !matches!(url.scheme_str(), Some("http" | "https")) {
-        return Err(HttpConfigError::Url);
-    }
-    match url.authority() {
-        None => Err(HttpConfigError::Url),
-        // Clients drop or print them, each in its own way.
-        Some(authority) if authority.as_str().contains('@') => Err(HttpConfigError::Credentials),
-        Some(authority) if authority.host().is_empty() => Err(HttpConfigError::Url),
-        Some(_) => Ok(url),
-    }
-}
-
-/// All requests to one URL.
-#[derive(Clone)]
-pub(super) struct Requests {
-    url: Uri,
-    headers: HeaderMap,
-    pub(super) timeout: Duration,
-    max_bytes: usize,
-}
 
 /// Which connection a request should use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +21,57 @@ pub(super) enum Use {
     New,
 }
 
+/// All requests to one URL.
+#[derive(Clone)]
+pub(super) struct Requests {
+    url: Uri,
+    headers: HeaderMap,
+    pub(super) timeout: Duration,
+    pub(super) max_bytes: usize,
+    /// A setting that cannot work, for [`checked`](Self::checked).
+    fault: Option<HttpConfigError>,
+}
+
+const AGENT: &str = concat!("tower-subscription-key/", env!("CARGO_PKG_VERSION"));
+
 impl Requests {
+    pub(super) fn new(url: &str, timeout: Duration, max_bytes: usize) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        let (url, fault) = match parse(url) {
+            Ok(url) => (url, None),
+            Err(fault) => (Uri::default(), Some(fault)),
+        };
+        Self {
+            url,
+            headers,
+            timeout,
+            max_bytes,
+            fault,
+        }
+    }
+
+    pub(super) fn set_authorization(&mut self, value: &str) {
+        match HeaderValue::from_str(value) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                self.headers.insert(AUTHORIZATION, value);
+            }
+            Err(_) => self.fault = Some(HttpConfigError::Authorization),
+        }
+    }
+
+    /// The same, if all settings can work.
+    pub(super) fn checked(self) -> Result<Self, HttpConfigError> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None if self.max_bytes == 0 => Err(HttpConfigError::Zero("max_bytes")),
+            None if self.timeout.is_zero() => Err(HttpConfigError::Zero("timeout")),
+            None => Ok(self),
+        }
+    }
+
     /// The URL for people: without its query, which may contain a secret.
     pub(super) fn name(&self) -> String {
         let scheme = self.url.scheme_str().unwrap_or_default();
@@ -169,6 +134,19 @@ impl Requests {
     }
 }
 
+fn parse(url: &str) -> Result<Uri, HttpConfigError> {
+    let url: Uri = url.parse().map_err(|_| HttpConfigError::Url)?;
+    if !matches!(url.scheme_str(), Some("http" | "https")) {
+        return Err(HttpConfigError::Url);
+    }
+    match url.authority() {
+        // Clients drop or print them, each in its own way.
+        Some(authority) if authority.as_str().contains('@') => Err(HttpConfigError::Credentials),
+        Some(authority) if !authority.host().is_empty() => Ok(url),
+        _ => Err(HttpConfigError::Url),
+    }
+}
+
 impl fmt::Debug for Requests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name())
@@ -220,8 +198,8 @@ fn may_be_json(content_type: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn settings(url: &str) -> RequestSettings {
-        RequestSettings::new(url, Duration::MAX, 1)
+    fn requests(url: &str) -> Requests {
+        Requests::new(url, Duration::MAX, 1)
     }
 
     #[test]
@@ -231,7 +209,7 @@ mod tests {
             "https://a.example:8443/x/?q=1",
             "http://[::1]:3000/",
         ] {
-            assert!(settings(good).build().is_ok(), "{good}");
+            assert!(requests(good).checked().is_ok(), "{good}");
         }
         for (bad, error) in [
             ("", HttpConfigError::Url),
@@ -240,29 +218,29 @@ mod tests {
             ("ftp://a/catalog", HttpConfigError::Url),
             ("http://u:p@a/catalog", HttpConfigError::Credentials),
         ] {
-            assert_eq!(settings(bad).build().err(), Some(error), "{bad}");
+            assert_eq!(requests(bad).checked().err(), Some(error), "{bad}");
         }
     }
 
     #[test]
     fn debug_output_shows_neither_authorization_nor_query() {
-        let mut settings = settings("http://a/catalog?sig=secret");
-        settings.set_authorization("Bearer secret");
-        let requests = settings.build().unwrap();
+        let mut requests = requests("http://a/catalog?sig=secret");
+        requests.set_authorization("Bearer secret");
         assert_eq!(format!("{requests:?}"), "http://a/catalog");
         assert!(!format!("{:?}", requests.catalog().headers()).contains("secret"));
-        settings.set_authorization("a\nb");
-        assert_eq!(settings.build().err(), Some(HttpConfigError::Authorization));
+        requests.set_authorization("a\nb");
+        let fault = requests.checked().err();
+        assert_eq!(fault, Some(HttpConfigError::Authorization));
     }
 
     #[test]
     fn selection_differs_by_query_and_by_authorization() {
         let selection = |url: &str, authorization: Option<&str>| {
-            let mut settings = settings(url);
+            let mut requests = requests(url);
             if let Some(authorization) = authorization {
-                settings.set_authorization(authorization);
+                requests.set_authorization(authorization);
             }
-            settings.build().unwrap().selection()
+            requests.selection()
         };
         let selections = [
             selection("http://a/catalog", None),
@@ -286,7 +264,7 @@ mod tests {
             ("http://a/keys/", format!("http://a/keys/{hex}")),
             ("http://a/keys?v=1", format!("http://a/keys/{hex}?v=1")),
         ] {
-            let request = settings(base).build().unwrap().key(&digest, Use::Any);
+            let request = requests(base).key(&digest, Use::Any);
             assert_eq!(request.uri().to_string(), expected);
         }
     }

@@ -1,15 +1,12 @@
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::future::{Either, select};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 
 use crate::catalog::{Catalog, KeyOwner};
 use crate::key::KeyDigest;
-use crate::store::http::follow::Reloaded;
 use crate::store::http::{HttpError, HttpStoreBuilder};
-use crate::store::replica::{FollowTask, Replica};
+use crate::store::replica::Following;
 use crate::store::{CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore};
 
 /// A store that fetches a whole catalog over HTTP and follows its changes.
@@ -36,17 +33,7 @@ use crate::store::{CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore}
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct HttpStore {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    /// Dropped first: it says that the task ends on purpose, which it also does when
-    /// `reloads` is gone.
-    task: FollowTask,
-    replica: Arc<Replica>,
-    reloads: mpsc::UnboundedSender<oneshot::Sender<Reloaded>>,
-}
+pub struct HttpStore(pub(super) Arc<Following<HttpError>>);
 
 impl HttpStore {
     /// A builder of a store for the catalog at the given URL. Its query is sent but
@@ -55,38 +42,23 @@ impl HttpStore {
         HttpStoreBuilder::new(url)
     }
 
-    pub(super) fn new(
-        replica: Arc<Replica>,
-        reloads: mpsc::UnboundedSender<oneshot::Sender<Reloaded>>,
-        task: FollowTask,
-    ) -> Self {
-        let shared = Shared {
-            replica,
-            reloads,
-            task,
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
-    }
-
     /// The version in use, however old it is. `None` before the first.
     #[must_use]
     pub fn catalog(&self) -> Option<Arc<Catalog>> {
-        self.shared.replica.catalog()
+        self.0.replica.catalog()
     }
 
     /// The version in use, its age, and the last error.
     #[must_use]
     pub fn status(&self) -> StoreStatus {
-        self.shared.replica.status()
+        self.0.replica.status()
     }
 
     /// Announces every change of the [status](Self::status): a version that is new
     /// or confirmed, an error, a saved snapshot.
     #[must_use]
     pub fn watch_status(&self) -> watch::Receiver<StoreStatus> {
-        self.shared.replica.watch_status()
+        self.0.replica.watch_status()
     }
 
     /// Asks the remote server now and waits for the outcome.
@@ -96,28 +68,7 @@ impl HttpStore {
     /// [`HttpError`] if no version came or was confirmed. The last one stays in
     /// use.
     pub async fn reload(&self) -> Result<StoreStatus, Arc<HttpError>> {
-        let interrupted = || Arc::new(HttpError::Interrupted);
-        self.shared.task.ensure_running();
-        let mut status = self.watch_status();
-        let (sender, answer) = oneshot::channel();
-        let asked = self.shared.reloads.send(sender);
-        asked.map_err(|_| interrupted())?;
-        let ended = pin!(status.wait_for(|status| !status.is_running()));
-        match select(answer, ended).await {
-            Either::Left((Ok(reloaded), _)) => reloaded,
-            Either::Left((Err(_), _)) | Either::Right(_) => Err(interrupted()),
-        }
-    }
-
-    /// The version in use, unless it is too old.
-    pub(super) fn current(&self) -> Result<Arc<Catalog>, CatalogUnavailable> {
-        self.shared.task.ensure_running();
-        self.shared.replica.current()
-    }
-
-    /// The version in use, if the remote server's name for it is the given one.
-    pub(super) fn at_revision(&self, revision: &str) -> Option<Arc<Catalog>> {
-        self.shared.replica.at_revision(revision)
+        self.0.reload().await
     }
 }
 
@@ -125,19 +76,18 @@ impl SubscriptionStore for HttpStore {
     type Error = CatalogUnavailable;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, CatalogUnavailable> {
-        self.shared.task.ensure_running();
-        self.shared.replica.owner(key)
+        Ok(self.0.current()?.owner(key))
     }
 
     fn holdings(&self) -> Result<Holdings, CatalogUnavailable> {
-        self.current().map(Holdings::Everything)
+        self.0.current().map(Holdings::Everything)
     }
 }
 
 impl fmt::Debug for HttpStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpStore")
-            .field("url", &self.shared.replica.source())
+            .field("url", &self.0.replica.source())
             .field("status", &self.status())
             .finish()
     }

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, RedisResult, Value};
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
@@ -43,49 +44,43 @@ const SLACK: Duration = Duration::from_secs(1);
 /// An attempt to connect, and the connection that it made. It goes on if no command
 /// waits for it, and ends when this is dropped.
 pub(super) struct Attempt {
-    outcome: Pending,
+    outcome: Shared<BoxFuture<'static, Outcome>>,
     deadline: Instant,
     task: AbortHandle,
 }
 
-/// The future outcome of an attempt.
-#[derive(Clone)]
-pub(super) struct Pending(watch::Receiver<Option<Outcome>>);
-
 impl Attempt {
     pub(super) fn begin(target: &Target, after: Duration) -> Self {
         let target = target.clone();
-        let (sender, outcome) = watch::channel(None);
-        let task = tokio::spawn(async move {
-            let outcome = match timeout(after, target.connect()).await {
+        let connecting = tokio::spawn(async move {
+            match timeout(after, target.connect()).await {
                 Ok(connected) => connected.map_err(NoConnection::Refused),
                 Err(_) => Err(NoConnection::TimedOut { after }),
-            };
-            // Without the attempt, there is no use for the connection.
-            let _ = sender.send(Some(outcome));
+            }
         });
         Self {
-            outcome: Pending(outcome),
+            task: connecting.abort_handle(),
+            outcome: connecting
+                .map(|ended| ended.unwrap_or(Err(NoConnection::Lost)))
+                .boxed()
+                .shared(),
             deadline: Instant::now() + after + SLACK,
-            task: task.abort_handle(),
         }
     }
 
-    pub(super) fn outcome(&self) -> Pending {
-        self.outcome.clone()
+    pub(super) async fn outcome(&self) -> Outcome {
+        self.outcome.clone().await
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        matches!(*self.outcome.0.borrow(), Some(Ok(_)))
+        matches!(self.outcome().now_or_never(), Some(Ok(_)))
     }
 
     /// Whether it failed, or will never end.
     pub(super) fn is_over(&self) -> bool {
-        // In this order: it has an outcome before it is finished.
-        let is_finished = self.task.is_finished();
-        match &*self.outcome.0.borrow() {
+        match self.outcome().now_or_never() {
             Some(outcome) => outcome.is_err(),
-            None => is_finished || Instant::now() > self.deadline,
+            None => Instant::now() > self.deadline,
         }
     }
 }
@@ -93,15 +88,6 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-impl Pending {
-    pub(super) async fn wait(mut self) -> Outcome {
-        match self.0.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or(Err(NoConnection::Lost)),
-            Err(_) => Err(NoConnection::Lost),
-        }
     }
 }
 

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::RedisError;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::catalog::{CatalogError, KeySlot};
 use crate::document::DocumentError;
@@ -87,6 +87,14 @@ pub enum RedisStoreError {
     /// The queried replica has lost its master.
     #[error("this Redis is a replica that has lost its master: its catalog may be outdated")]
     MasterLost,
+    /// The slot of the catalog is being moved to another node of the cluster, so that a
+    /// staged catalog cannot replace the live one. Publishing waits for it for about 15
+    /// seconds.
+    #[error(
+        "the slot of the catalog is moving to another node of the cluster: publish again when it \
+         has moved"
+    )]
+    SlotMoves,
     /// The catalog was changed each time the key was looked up.
     #[error("the catalog was changed during the lookup")]
     Changed,
@@ -164,6 +172,9 @@ impl RedisStoreError {
     /// An error of Redis can repeat the command, and with it the digest that was asked
     /// for: such a text is left out.
     pub(super) fn of(error: RedisError, digest: Option<&str>) -> Self {
+        if error.kind() == ErrorKind::Server(ServerErrorKind::TryAgain) {
+            return Self::SlotMoves;
+        }
         let text = error.to_string();
         let source: Cause = match digest {
             Some(digest) if text.contains(digest.get(..16).unwrap_or(digest)) => {

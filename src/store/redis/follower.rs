@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::definitions::DefinitionsCache;
 use super::error::RedisStoreError;
 use super::source::Source;
-use crate::catalog::KeyOwner;
 use crate::key::KeyDigest;
 use crate::store::invalidation::Watchers;
 use crate::store::replica::Replica;
@@ -20,10 +19,8 @@ pub(super) struct Follower {
     pub(super) replica: Arc<Replica>,
     definitions: DefinitionsCache,
     pub(super) watchers: Watchers,
-    listening: watch::Sender<bool>,
-    start: Instant,
-    /// In milliseconds from the start.
-    heard_at: AtomicU64,
+    /// While the store listens, when something was heard last.
+    heard_at: watch::Sender<Option<Instant>>,
     /// Without anything heard for this long, changes may be missed.
     heard_within: Duration,
     /// The revision of the last push that was heard, or of the last reading after
@@ -40,9 +37,7 @@ impl Follower {
             definitions: DefinitionsCache::new(Arc::clone(&replica)),
             replica,
             watchers: Watchers::default(),
-            listening: watch::Sender::new(false),
-            start: Instant::now(),
-            heard_at: AtomicU64::new(0),
+            heard_at: watch::Sender::new(None),
             heard_within,
             heard_revision: AtomicU64::new(0),
             suspicion: Notify::new(),
@@ -67,10 +62,11 @@ impl Follower {
 
     /// The owner of the key, with the definitions that it belongs to.
     pub(super) async fn lookup(&self, key: &KeyDigest) -> Result<Answer, RedisStoreError> {
-        let reading = self.source.find(key, &self.definitions.known()).await?;
+        let known = self.definitions.known();
+        let reading = self.source.read(Some(key), &known).await?;
         let (reading, definitions) = match self.definitions.of(&reading) {
             Err(RedisStoreError::Changed) => {
-                let reading = self.source.find(key, &[]).await?;
+                let reading = self.source.read(Some(key), &[]).await?;
                 let definitions = self.definitions.of(&reading)?;
                 (reading, definitions)
             }
@@ -79,15 +75,12 @@ impl Follower {
         if reading.version.revision < self.definitions.revision() {
             self.suspicion.notify_one();
         }
-        let owner = reading
-            .owner
-            .map(|(subscription, slot)| KeyOwner::new(subscription, slot));
-        Ok(Answer::new(owner).with_definitions(definitions))
+        Ok(Answer::new(reading.owner).with_definitions(definitions))
     }
 
     /// Reads the definitions, because they were changed.
     pub(super) async fn refresh(&self) -> Result<(), RedisStoreError> {
-        let reading = self.source.definitions(&self.definitions.known()).await?;
+        let reading = self.source.read(None, &self.definitions.known()).await?;
         self.definitions.of(&reading)?;
         Ok(())
     }
@@ -96,7 +89,7 @@ impl Follower {
     /// revision than before, that is reported, and used: there is nothing better.
     pub(super) async fn resync(&self) -> Result<(), RedisStoreError> {
         let newest = self.definitions.revision();
-        let reading = self.source.definitions(&[]).await?;
+        let reading = self.source.read(None, &[]).await?;
         let revision = reading.version.revision;
         let has_gone_back = revision < newest;
         if has_gone_back {
@@ -124,16 +117,19 @@ impl Follower {
     /// each other, so only a read that begins now is conclusive.
     pub(super) async fn check_revision(&self) -> Result<(), RedisStoreError> {
         let newest = self.definitions.revision();
-        let reading = self.source.definitions(&self.definitions.known()).await?;
+        let reading = self.source.read(None, &self.definitions.known()).await?;
         match reading.version.revision < newest {
             true => self.resync().await,
             false => Ok(()),
         }
     }
 
+    /// Notes that something was heard.
     pub(super) fn heard(&self) {
-        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard_at.store(now, Ordering::Relaxed);
+        self.heard_at.send_if_modified(|heard_at| {
+            *heard_at = heard_at.is_some().then(Instant::now);
+            false
+        });
     }
 
     /// Notes the revision of a push or a heartbeat.
@@ -145,22 +141,19 @@ impl Follower {
         self.heard_revision.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_listening(&self, listening: bool) {
-        self.listening.send_if_modified(|before| {
-            let changed = *before != listening;
-            *before = listening;
-            changed
-        });
+    pub(super) fn set_listening(&self, is_listening: bool) {
+        self.heard_at.send_replace(is_listening.then(Instant::now));
     }
 
     /// Whether something was heard within its time.
     pub(super) fn is_listening(&self) -> bool {
-        let heard_at = Duration::from_millis(self.heard_at.load(Ordering::Relaxed));
-        let silence = self.start.elapsed().saturating_sub(heard_at);
-        *self.listening.borrow() && silence <= self.heard_within
+        let is_recent = |heard_at: Instant| heard_at.elapsed() <= self.heard_within;
+        self.heard_at.borrow().is_some_and(is_recent)
     }
 
-    pub(super) fn watch_listening(&self) -> watch::Receiver<bool> {
-        self.listening.subscribe()
+    /// Waits until the store listens.
+    pub(super) async fn listening(&self) {
+        // The sender is here, so that waiting for it does not fail.
+        drop(self.heard_at.subscribe().wait_for(Option::is_some).await);
     }
 }

@@ -3,6 +3,7 @@
 use crate::catalog::{Catalog, CatalogError, KeySlot, Subscription, SubscriptionKey};
 use crate::document;
 use crate::key::KeyDigest;
+use crate::store::cached::definitions_of;
 
 /// The layout that this version reads and writes.
 pub(super) const FORMAT: &str = "1";
@@ -72,12 +73,7 @@ pub(super) struct DefinitionsDocument {
 
 impl DefinitionsDocument {
     pub(super) fn of(catalog: &Catalog) -> Result<Self, CatalogError> {
-        let mut builder = Catalog::builder();
-        catalog.apis().for_each(|api| builder.push_api(api.clone()));
-        catalog
-            .products()
-            .for_each(|product| builder.push_product(product.clone()));
-        let text = document::to_json(&builder.build()?);
+        let text = document::to_json(&definitions_of(catalog)?);
         let digest = KeyDigest::of(&text).to_hex();
         Ok(Self { text, digest })
     }

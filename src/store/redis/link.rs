@@ -1,11 +1,11 @@
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::{Cmd, RedisError, Value};
 use tokio::time::timeout;
 
-use super::connect::{Attempt, Connection, NoConnection, Pending, Target};
+use super::connect::{Attempt, NoConnection, Target};
 use super::error::RedisStoreError;
 
 /// The connection for commands. It is made when it is first needed, and again after it
@@ -17,7 +17,7 @@ pub(super) struct Link {
     target: Target,
     times: Times,
     is_patient: bool,
-    current: Mutex<Current>,
+    current: Mutex<Option<Arc<Attempt>>>,
 }
 
 /// The timeouts.
@@ -27,24 +27,10 @@ pub(super) struct Times {
     pub(super) connecting: Duration,
 }
 
-/// The number distinguishes a connection that failed from its successor.
-#[derive(Default)]
-struct Current {
-    number: u64,
-    attempt: Option<Attempt>,
-}
-
 /// Why a command failed.
 enum Failure {
     NoConnection(NoConnection),
-    Command(RedisError, Age),
-}
-
-/// Whether a connection was made before the command that failed on it.
-#[derive(Debug, Clone, Copy)]
-enum Age {
-    New,
-    Used,
+    Command(RedisError),
 }
 
 impl Link {
@@ -69,8 +55,7 @@ impl Link {
 
     /// Waits for a connection, for as long as connecting may take.
     pub(super) async fn connected(&self) -> Result<(), RedisStoreError> {
-        let (_, _, pending) = self.join();
-        pending.wait().await?;
+        self.attempt().outcome().await?;
         Ok(())
     }
 
@@ -83,7 +68,7 @@ impl Link {
     ) -> Result<Value, RedisStoreError> {
         let repeated = async {
             match self.run(command).await {
-                Err(Failure::Command(error, Age::Used)) if ended(&error) => self.run(command).await,
+                Err(Failure::Command(error)) if ended(&error) => self.run(command).await,
                 other => other,
             }
         };
@@ -104,19 +89,20 @@ impl Link {
             self.connected().await?;
         }
         let after = self.times.command;
-        let tried = self.ready();
+        let used = self.current().clone();
+        let used = used.filter(|attempt| attempt.is_connected());
         match timeout(after, running).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(Failure::NoConnection(reason))) => Err(reason.into()),
-            Ok(Err(Failure::Command(error, _))) if error.is_timeout() => {
+            Ok(Err(Failure::Command(error))) if error.is_timeout() => {
                 Err(RedisStoreError::TimedOut { after })
             }
-            Ok(Err(Failure::Command(error, _))) => Err(RedisStoreError::of(error, digest)),
+            Ok(Err(Failure::Command(error))) => Err(RedisStoreError::of(error, digest)),
             Err(_) => {
                 // The connection may be dead. An attempt that has not ended yet is
                 // left to later commands.
-                if let Some(number) = tried {
-                    self.forget(number);
+                if let Some(used) = used {
+                    self.forget(&used);
                 }
                 Err(RedisStoreError::TimedOut { after })
             }
@@ -124,65 +110,40 @@ impl Link {
     }
 
     async fn run(&self, command: &Cmd) -> Result<Value, Failure> {
-        let (number, age, mut connection) = self.connection().await?;
+        let attempt = self.attempt();
+        let connected = attempt.outcome().await;
+        let mut connection = connected.map_err(Failure::NoConnection)?;
         let result = connection.run(command).await;
         result.and_then(Value::extract_error).map_err(|error| {
             if ended(&error) || error.is_timeout() {
-                self.forget(number);
+                self.forget(&attempt);
             }
-            Failure::Command(error, age)
+            Failure::Command(error)
         })
     }
 
-    async fn connection(&self) -> Result<(u64, Age, Connection), Failure> {
-        let (number, age, pending) = self.join();
-        let connection = pending.wait().await.map_err(Failure::NoConnection)?;
-        Ok((number, age, connection))
-    }
-
     /// The attempt that is under way or succeeded, or a new one.
-    fn join(&self) -> (u64, Age, Pending) {
+    fn attempt(&self) -> Arc<Attempt> {
         let mut current = self.current();
-        let Current { number, attempt } = &mut *current;
-        let age = match attempt.as_ref().is_some_and(Attempt::is_connected) {
-            true => Age::Used,
-            false => Age::New,
-        };
-        let attempt = match attempt.take().filter(|attempt| !attempt.is_over()) {
-            Some(attempt) => attempt,
-            None => {
-                *number += 1;
-                Attempt::begin(&self.target, self.times.connecting)
-            }
-        };
-        let pending = attempt.outcome();
-        let number = *number;
-        current.attempt = Some(attempt);
-        (number, age, pending)
-    }
-
-    /// The number of the connection, if there is one.
-    fn ready(&self) -> Option<u64> {
-        let current = self.current();
-        let attempt = current.attempt.as_ref();
-        attempt
-            .is_some_and(Attempt::is_connected)
-            .then_some(current.number)
+        if let Some(attempt) = current.as_ref().filter(|attempt| !attempt.is_over()) {
+            return Arc::clone(attempt);
+        }
+        let attempt = Attempt::begin(&self.target, self.times.connecting);
+        Arc::clone(current.insert(Arc::new(attempt)))
     }
 
     /// Has later commands use a new connection.
     pub(super) fn replace_connection(&self) {
-        self.current().attempt = None;
+        *self.current() = None;
     }
 
-    fn forget(&self, number: u64) {
+    /// The same, unless they already do.
+    fn forget(&self, failed: &Arc<Attempt>) {
         let mut current = self.current();
-        if current.number == number {
-            current.attempt = None;
-        }
+        current.take_if(|attempt| Arc::ptr_eq(attempt, failed));
     }
 
-    fn current(&self) -> MutexGuard<'_, Current> {
+    fn current(&self) -> MutexGuard<'_, Option<Arc<Attempt>>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

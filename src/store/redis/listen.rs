@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,14 +47,13 @@ impl Listener {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut forget_at = None;
         loop {
-            let error = match self.subscribe().await {
-                Ok(subscription) => {
-                    forget_at = None;
-                    backoff.reset();
-                    self.listen(subscription).await
-                }
-                Err(error) => error,
+            let listening = async {
+                let subscription = self.subscribe().await?;
+                forget_at = None;
+                backoff.reset();
+                self.listen(subscription).await
             };
+            let Err(error) = listening.await;
             self.follower.replica.fail(&error);
             self.forget(&mut forget_at);
             sleep(backoff.pause()).await;
@@ -100,13 +100,13 @@ impl Listener {
         Ok(pubsub.split())
     }
 
-    /// Processes messages until the connection fails; returns the cause.
-    async fn listen(&self, (mut sink, mut stream): Subscription) -> RedisStoreError {
+    /// Processes messages until the connection fails.
+    async fn listen(
+        &self,
+        (mut sink, mut stream): Subscription,
+    ) -> Result<Infallible, RedisStoreError> {
         let follower = &self.follower;
-        if let Err(error) = self.check_role().await {
-            return error;
-        }
-        follower.heard();
+        self.check_role().await?;
         // Subscribed before: a change during the reading is heard after it.
         let mut is_synced = self.sync().await;
         let _listening = Listening::new(follower);
@@ -122,16 +122,16 @@ impl Listener {
                     follower.heard();
                     is_synced &= self.follow(message).await;
                 }
-                Event::Silence if is_probed => return RedisStoreError::NoPushes,
-                Event::Silence => match self.probe(&mut sink).await {
-                    Ok(is_published) => is_probed = is_published,
-                    Err(error) => return error,
-                },
+                Event::Silence if is_probed => return Err(RedisStoreError::NoPushes),
+                Event::Silence => is_probed = self.probe(&mut sink).await?,
                 Event::Suspicion => {
                     let checked = follower.check_revision().await;
                     is_synced &= self.note(checked);
                 }
-                Event::End => return ended(),
+                Event::End => {
+                    let source = "the listening connection has ended".into();
+                    return Err(RedisStoreError::Redis { source });
+                }
             }
             if !is_synced {
                 is_synced = self.sync().await;
@@ -162,16 +162,11 @@ impl Listener {
         publish
             .arg(&follower.source.names.channel)
             .arg(Message::heartbeat(follower.last_heard_revision()));
-        if follower
-            .source
-            .link
-            .repeatable(&publish, None)
-            .await
-            .is_ok()
-        {
+        let link = &follower.source.link;
+        if link.repeatable(&publish, None).await.is_ok() {
             return Ok(true);
         }
-        let after = follower.source.link.times().command;
+        let after = link.times().command;
         bounded(after, sink.ping::<Value>()).await?;
         follower.heard();
         Ok(false)
@@ -182,14 +177,9 @@ impl Listener {
         if self.nodes.is_cluster() {
             return Ok(());
         }
-        // Without the right to ask, the role is unknown.
-        let Ok(role) = self
-            .follower
-            .source
-            .link
-            .repeatable(&cmd("ROLE"), None)
-            .await
-        else {
+        let link = &self.follower.source.link;
+        let Ok(role) = link.repeatable(&cmd("ROLE"), None).await else {
+            // Without the right to ask, the role is unknown.
             return Ok(());
         };
         match from_redis_value::<(String, String, u16, String, i64)>(role) {
@@ -242,13 +232,10 @@ impl Listener {
     }
 
     fn note(&self, outcome: Result<(), RedisStoreError>) -> bool {
-        match outcome {
-            Ok(()) => true,
-            Err(error) => {
-                self.follower.replica.fail(&error);
-                false
-            }
+        if let Err(error) = &outcome {
+            self.follower.replica.fail(error);
         }
+        outcome.is_ok()
     }
 }
 
@@ -277,9 +264,4 @@ async fn bounded<T>(
         Ok(Err(error)) => Err(RedisStoreError::of(error, None)),
         Err(_) => Err(RedisStoreError::TimedOut { after }),
     }
-}
-
-fn ended() -> RedisStoreError {
-    let source = "the listening connection has ended".into();
-    RedisStoreError::Redis { source }
 }

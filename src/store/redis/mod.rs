@@ -167,17 +167,7 @@ impl RedisStore {
             .errors_about_one_key(RedisStoreError::is_about_one_key)
             .source(follower.replica.source().to_owned());
         let cache = settings(builder).build()?;
-        // The cache holds the store: if the store held the cache, neither would ever
-        // end.
-        let weak = cache.downgrade();
-        follower.watchers.add(move |invalidation| {
-            if let Some(cache) = weak.upgrade() {
-                cache.invalidate(invalidation);
-                if *invalidation == Invalidation::All {
-                    cache.resume();
-                }
-            }
-        });
+        cache.follow(&follower.watchers);
         Ok(cache)
     }
 
@@ -197,9 +187,7 @@ impl RedisStore {
 
     /// Waits until pushes arrive.
     pub async fn listening(&self) {
-        let mut listening = self.handles.follower.watch_listening();
-        // Ends with the store, which lives.
-        drop(listening.wait_for(|listening| *listening).await);
+        self.handles.follower.listening().await;
     }
 
     /// The state of the store: the revision in use, when it was last confirmed by

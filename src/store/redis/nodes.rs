@@ -86,26 +86,18 @@ impl Nodes {
 /// The masters and replicas in an answer to `CLUSTER SLOTS`: a list of ranges, each
 /// with its first slot, its last slot and its nodes.
 fn nodes_of(slots: Value) -> Vec<(String, u16)> {
-    let mut nodes = Vec::new();
     let ranges: Vec<Vec<Value>> = from_redis_value(slots).unwrap_or_default();
-    for node in ranges
+    let nodes = ranges
         .into_iter()
-        .flat_map(|range| range.into_iter().skip(2))
-    {
-        let fields: Vec<Value> = from_redis_value(node).unwrap_or_default();
-        let mut fields = fields.into_iter();
-        let host = fields
-            .next()
-            .and_then(|host| from_redis_value::<String>(host).ok());
-        let port = fields
-            .next()
-            .and_then(|port| from_redis_value::<u16>(port).ok());
-        if let (Some(host), Some(port)) = (host, port)
-            && !host.is_empty()
-            && !nodes.contains(&(host.clone(), port))
-        {
-            nodes.push((host, port));
-        }
-    }
-    nodes
+        .flat_map(|range| range.into_iter().skip(2));
+    let address = |node: Value| {
+        let mut fields = from_redis_value::<Vec<Value>>(node).ok()?.into_iter();
+        let host: String = from_redis_value(fields.next()?).ok()?;
+        let port: u16 = from_redis_value(fields.next()?).ok()?;
+        (!host.is_empty()).then_some((host, port))
+    };
+    let mut addresses: Vec<_> = nodes.filter_map(address).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
 }

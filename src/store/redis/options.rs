@@ -133,14 +133,30 @@ impl RedisOptions {
         let refused = |error: redis::RedisError| RedisConfigError::Client {
             source: error.into(),
         };
-        let clients = self.clients().map_err(refused)?;
-        let target = self.target(&clients).map_err(refused)?;
-        let is_cluster = matches!(target, Target::Cluster(_));
+        let certificates = self.roots.clone().map(|roots| TlsCertificates {
+            client_tls: None,
+            root_cert: Some(roots),
+        });
+        let client = |url: &String| match &certificates {
+            Some(certificates) if is_tls(url) => {
+                Client::build_with_tls(url.as_str(), certificates.clone())
+            }
+            _ => Client::open(url.as_str()),
+        };
+        let clients: RedisResult<Vec<Client>> = self.nodes.iter().map(client).collect();
+        let clients = clients.map_err(refused)?;
+        let target = match &clients[..] {
+            [only] if !self.cluster => Target::Single(Box::new(only.clone())),
+            _ => {
+                let client = self.cluster_client(certificates.clone());
+                Target::Cluster(Box::new(client.map_err(refused)?))
+            }
+        };
         let identity = self.identity(&clients);
-        let nodes = Nodes::new(clients, is_cluster, self.certificates());
+        let is_cluster = matches!(target, Target::Cluster(_));
         Ok(Checked {
             target,
-            nodes,
+            nodes: Nodes::new(clients, is_cluster, certificates),
             names,
             identity,
         })
@@ -148,42 +164,20 @@ impl RedisOptions {
 
     /// Addresses, database and user, and the prefix.
     fn identity(&self, clients: &[Client]) -> String {
-        let mut nodes: Vec<String> = clients
-            .iter()
-            .map(|client| {
-                let info = client.get_connection_info();
-                let settings = info.redis_settings();
-                format!(
-                    "{}@{}/{}",
-                    settings.username().unwrap_or_default(),
-                    info.addr(),
-                    settings.db()
-                )
-            })
-            .collect();
+        let name = |client: &Client| {
+            let info = client.get_connection_info();
+            let settings = info.redis_settings();
+            let user = settings.username().unwrap_or_default();
+            format!("{user}@{}/{}", info.addr(), settings.db())
+        };
+        let mut nodes: Vec<String> = clients.iter().map(name).collect();
         nodes.sort();
         format!("Redis {} prefix {}", nodes.join(","), self.prefix)
     }
 
-    fn clients(&self) -> RedisResult<Vec<Client>> {
-        let client = |url: &String| match self.certificates() {
-            Some(certificates) if is_tls(url) => Client::build_with_tls(url.as_str(), certificates),
-            _ => Client::open(url.as_str()),
-        };
-        self.nodes.iter().map(client).collect()
-    }
-
-    fn target(&self, clients: &[Client]) -> RedisResult<Target> {
-        match clients {
-            [only] if !self.cluster => Ok(Target::Single(Box::new(only.clone()))),
-            _ => Ok(Target::Cluster(Box::new(self.cluster_client()?))),
-        }
-    }
-
-    fn cluster_client(&self) -> RedisResult<ClusterClient> {
-        let nodes: RedisResult<Vec<_>> = self
-            .nodes
-            .iter()
+    fn cluster_client(&self, certificates: Option<TlsCertificates>) -> RedisResult<ClusterClient> {
+        let nodes = self.nodes.iter();
+        let nodes: RedisResult<Vec<_>> = nodes
             .map(|url| url.as_str().into_connection_info())
             .collect();
         // The client waits for all nodes, first the given ones and then those that they
@@ -199,18 +193,10 @@ impl RedisOptions {
             .overall_response_timeout(Some(command))
             .retries(3)
             .max_retry_wait(100);
-        if let Some(certificates) = self.certificates() {
+        if let Some(certificates) = certificates {
             builder = builder.certs(certificates);
         }
         builder.build()
-    }
-
-    fn certificates(&self) -> Option<TlsCertificates> {
-        let root_cert = Some(self.roots.clone()?);
-        Some(TlsCertificates {
-            client_tls: None,
-            root_cert,
-        })
     }
 }
 

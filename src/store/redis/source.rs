@@ -3,7 +3,7 @@ use redis::{Cmd, FromRedisValue, Value, cmd, from_redis_value};
 use super::error::RedisStoreError;
 use super::layout::{FORMAT, Names};
 use super::link::Link;
-use crate::catalog::{Catalog, KeySlot, Subscription};
+use crate::catalog::{Catalog, KeyOwner, Subscription};
 use crate::document;
 use crate::key::KeyDigest;
 
@@ -21,7 +21,7 @@ pub(super) struct Reading {
     pub(super) version: Version,
     /// The document of the definitions, unless the reader has it.
     pub(super) document: Option<Vec<u8>>,
-    pub(super) owner: Option<(Subscription, KeySlot)>,
+    pub(super) owner: Option<KeyOwner>,
 }
 
 /// A version of the catalog.
@@ -45,53 +45,36 @@ pub(super) struct Records {
 }
 
 impl Source {
-    /// Reads the owner of a key, and the definitions that it belongs to unless the
-    /// reader has them.
-    pub(super) async fn find(
+    /// Reads the owner of a key, if there is one to ask for, and the definitions that it
+    /// belongs to unless the reader has them.
+    pub(super) async fn read(
         &self,
-        key: &KeyDigest,
+        key: Option<&KeyDigest>,
         known: &[String],
     ) -> Result<Reading, RedisStoreError> {
-        let hex = key.to_hex();
-        let (version, document, entry) = self.read(&hex, known, Some(&hex)).await?;
-        let owner = match entry {
-            Some(entry) => Some(owner(&entry, key)?),
-            None => None,
+        let asked = key.map_or_else(nonce, KeyDigest::to_hex);
+        let mut command = cmd("EVAL");
+        command
+            .arg(READ)
+            .arg(1)
+            .arg(&self.names.live)
+            .arg(&asked)
+            .arg(known);
+        let digest = key.map(|_| asked.as_str());
+        let values = self.repeatable(&command, &asked, digest).await?;
+        let [_, format, revision, definitions, entry, document] = fixed(values)?;
+        let version = version(format, revision, definitions)?;
+        let owner = match (key, entry) {
+            (Some(key), Some(entry)) => Some(parse_entry(&entry, |subscription| {
+                KeyOwner::of_key(subscription, key)
+            })?),
+            _ => None,
         };
         Ok(Reading {
             version,
             document,
             owner,
         })
-    }
-
-    /// Reads the definitions, unless the reader has them.
-    pub(super) async fn definitions(&self, known: &[String]) -> Result<Reading, RedisStoreError> {
-        let (version, document, _) = self.read(&nonce(), known, None).await?;
-        Ok(Reading {
-            version,
-            document,
-            owner: None,
-        })
-    }
-
-    async fn read(
-        &self,
-        asked: &str,
-        known: &[String],
-        digest: Option<&str>,
-    ) -> Result<(Version, Option<Vec<u8>>, Option<Vec<u8>>), RedisStoreError> {
-        let mut command = cmd("EVAL");
-        command
-            .arg(READ)
-            .arg(1)
-            .arg(&self.names.live)
-            .arg(asked)
-            .arg(known);
-        let values = self.repeatable(&command, asked, digest).await?;
-        let [_, format, revision, definitions, entry, document] = fixed(values)?;
-        let version = version(format, revision, definitions)?;
-        Ok((version, document, entry))
     }
 
     /// Reads the definitions and the subscriptions with the given ids.
@@ -112,12 +95,10 @@ impl Source {
         let [_, format, revision, digest, document] = fixed(values)?;
         let version = version(format, revision, digest)?;
         let document = document.ok_or(RedisStoreError::Definitions { source: None })?;
-        let record = |(entry, id): (Option<Vec<u8>>, &&str)| match entry {
-            Some(entry) => match parse_owner(&entry, |found, _| found.id() == *id) {
-                Ok((subscription, _)) => Ok(Some(subscription)),
-                Err(error) => Err(error),
-            },
-            None => Ok(None),
+        let record = |(entry, id): (Option<Vec<u8>>, &&str)| {
+            let has_id = |found: Subscription| (found.id() == *id).then_some(found);
+            let entry = entry.map(|entry| parse_entry(&entry, has_id));
+            entry.transpose()
         };
         Ok(Records {
             revision: version.revision.to_string(),
@@ -211,23 +192,19 @@ fn version(
     }
 }
 
-fn owner(entry: &[u8], key: &KeyDigest) -> Result<(Subscription, KeySlot), RedisStoreError> {
-    parse_owner(entry, |subscription, slot| {
-        let keys = [subscription.key(slot), subscription.retired_key(slot)];
-        keys.into_iter().flatten().any(|own| own.digest() == key)
-    })
-}
-
-fn parse_owner(
+/// Reads an entry, if what is read from its subscription shows that it is the right one.
+fn parse_entry<T>(
     entry: &[u8],
-    is_right: impl FnOnce(&Subscription, KeySlot) -> bool,
-) -> Result<(Subscription, KeySlot), RedisStoreError> {
-    let owner = document::parse_owner(entry).map_err(|error| RedisStoreError::Owner {
-        source: Some(error),
-    })?;
-    owner
-        .filter(|(subscription, slot)| is_right(subscription, *slot))
-        .ok_or(RedisStoreError::Owner { source: None })
+    read: impl FnOnce(Subscription) -> Option<T>,
+) -> Result<T, RedisStoreError> {
+    let source = match document::parse_owner(entry) {
+        Ok(owner) => match owner.and_then(|(subscription, _)| read(subscription)) {
+            Some(read) => return Ok(read),
+            None => None,
+        },
+        Err(error) => Some(error),
+    };
+    Err(RedisStoreError::Owner { source })
 }
 
 /// Reads the document of the definitions, if it has the digest.

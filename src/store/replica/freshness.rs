@@ -6,7 +6,7 @@ use super::CatalogUnavailable;
 /// How long ago the version in use was confirmed, against a bound. Monotonic: a
 /// wall clock that is set makes no version younger.
 pub(super) struct Freshness {
-    max_staleness: Option<Duration>,
+    pub(super) max_staleness: Option<Duration>,
     start: Instant,
     /// In milliseconds from the start; negative for a version from a snapshot.
     confirmed_at: AtomicI64,

@@ -7,6 +7,8 @@
 //! version stays in use until there is a better one; a failure is logged when it
 //! begins, changes or ends, and not in between.
 
+#[cfg(any(feature = "http", feature = "sql"))]
+mod follow;
 mod freshness;
 mod status;
 mod task;
@@ -19,9 +21,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use crate::catalog::{Catalog, KeyOwner, Live};
-use crate::key::KeyDigest;
+use crate::catalog::{Catalog, Live};
 
+#[cfg(any(feature = "http", feature = "sql"))]
+pub(crate) use follow::{First, Following, KeptSnapshot, Source};
 pub use status::{Origin, StoreStatus};
 pub(crate) use task::{FollowTask, RunGuard};
 pub(crate) use text::describe;
@@ -78,6 +81,10 @@ impl Replica {
         }
     }
 
+    pub(crate) fn max_staleness(&self) -> Option<Duration> {
+        self.freshness.max_staleness
+    }
+
     /// The source, for people.
     pub(crate) fn source(&self) -> &str {
         &self.source
@@ -88,11 +95,6 @@ impl Replica {
         let catalog = self.live.published().ok_or(CatalogUnavailable::NotLoaded)?;
         self.freshness.check()?;
         Ok(catalog)
-    }
-
-    /// The owner of the key in the version in use.
-    pub(crate) fn owner(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, CatalogUnavailable> {
-        Ok(self.current()?.owner(key))
     }
 
     /// The version in use, however old it is.
@@ -133,13 +135,8 @@ impl Replica {
 
     /// Puts a version in use that was saved by an earlier process. What is wrong
     /// with the source stays in the status.
-    pub(crate) fn publish_snapshot(
-        &self,
-        catalog: Catalog,
-        revision: Option<&str>,
-        saved_at: SystemTime,
-    ) {
-        self.put_in_use(catalog, Origin::Snapshot, revision, saved_at);
+    pub(crate) fn publish_snapshot(&self, catalog: Catalog, saved_at: SystemTime) {
+        self.put_in_use(catalog, Origin::Snapshot, None, saved_at);
     }
 
     fn put_in_use(
@@ -188,12 +185,12 @@ impl Replica {
         #[cfg(feature = "metrics")]
         crate::metrics::confirmed(&self.source, SystemTime::now());
         self.freshness.confirm(Duration::ZERO);
-        let had_failed = self.status.borrow().last_error.is_some();
-        if had_failed {
-            let version = self.status.borrow().version;
+        let before = self.status();
+        if before.last_error.is_some() {
+            let version = before.version;
             tracing::info!(source = self.source, version, "catalog is confirmed again");
         }
-        let is_same = self.status.borrow().revision.as_deref() == revision;
+        let is_same = before.revision() == revision;
         let revision: Option<Arc<str>> = revision.map(Arc::from);
         if !is_same {
             let catalog = Catalog::clone(&self.live.load());
@@ -211,24 +208,34 @@ impl Replica {
     pub(crate) fn fail(&self, error: &dyn Error) {
         #[cfg(feature = "metrics")]
         crate::metrics::reloaded(&self.source, false);
-        let text = describe(error);
         let version = self.status.borrow().version;
-        let is_known = self.status.borrow().last_error.as_ref() == Some(&text);
-        if !is_known {
+        if let Some(text) = self.note(error, |status| &mut status.last_error) {
             let source = &self.source;
             match version {
                 0 => tracing::error!(source, "no catalog could be loaded: {text}"),
                 _ => tracing::error!(source, version, "the catalog stays as it was: {text}"),
             }
         }
-        self.status.send_if_modified(|status| {
-            status.last_error = Some(text);
-            !is_known
+    }
+
+    /// Puts an error into the status. Returns its text unless it was there already.
+    fn note(
+        &self,
+        error: &dyn Error,
+        slot: fn(&mut StoreStatus) -> &mut Option<Arc<str>>,
+    ) -> Option<Arc<str>> {
+        let text = describe(error);
+        let is_new = self.status.send_if_modified(|status| {
+            let before = slot(status).replace(Arc::clone(&text));
+            before.as_ref() != Some(&text)
         });
+        is_new.then_some(text)
     }
 
     /// Records that the source pushed a change.
     pub(crate) fn pushed(&self) {
+        #[cfg(feature = "metrics")]
+        crate::metrics::pushed(&self.source);
         self.status
             .send_modify(|status| status.last_push = Some(SystemTime::now()));
     }
@@ -258,18 +265,12 @@ impl Replica {
     /// Says why the version in use is not in the snapshot, which is logged unless
     /// it was the last error already.
     pub(crate) fn save_failed(&self, error: &dyn Error) {
-        let text = describe(error);
-        let is_known = self.status.borrow().snapshot_error.as_ref() == Some(&text);
-        if !is_known {
+        if let Some(text) = self.note(error, |status| &mut status.snapshot_error) {
             tracing::error!(
                 source = self.source,
                 "the catalog is not saved, a restart would use an older one: {text}"
             );
         }
-        self.status.send_if_modified(|status| {
-            status.snapshot_error = Some(text);
-            !is_known
-        });
     }
 
     pub(crate) fn is_running(&self) -> bool {

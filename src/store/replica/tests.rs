@@ -65,7 +65,7 @@ fn same_failure_is_announced_once_until_it_is_over() {
 fn version_beyond_max_staleness_is_refused_until_confirmed() {
     let hour = Duration::from_secs(3600);
     let replica = replica(Some(hour));
-    replica.publish_snapshot(catalog("one"), None, SystemTime::now() - 2 * hour);
+    replica.publish_snapshot(catalog("one"), SystemTime::now() - 2 * hour);
     let error = replica.current().unwrap_err();
     assert!(matches!(error, CatalogUnavailable::Stale { .. }));
     assert!(replica.catalog().is_some());

@@ -166,7 +166,7 @@ impl SnapshotFile {
     /// snapshot. `None` if neither it nor the store names a source.
     #[cfg(feature = "cache")]
     pub(crate) fn of_cache(mut self, store: Option<&str>) -> Option<Self> {
-        if self.source.is_empty() && store.is_none() {
+        if self.source == digest_of("") && store.is_none() {
             return None;
         }
         self.source = [store.unwrap_or_default(), &self.source].join(" ");
@@ -217,8 +217,8 @@ impl SnapshotFile {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        // Only its owner may read it; it is removed if anything fails. An error names
-        // the kind only: its text has a random path, and would differ every time.
+        // Only its owner may read it; it is removed if anything fails. The text of an
+        // error has a random path, and would differ every time.
         let file = NamedTempFile::with_prefix_in(".snapshot-", directory)
             .map_err(|error| io::Error::from(error.kind()))?;
         let mut writer = BufWriter::with_capacity(1 << 16, file.as_file());
@@ -276,20 +276,8 @@ impl SnapshotFile {
     }
 }
 
-impl From<PathBuf> for SnapshotFile {
-    fn from(path: PathBuf) -> Self {
-        Self::new(path)
-    }
-}
-
-impl From<&Path> for SnapshotFile {
-    fn from(path: &Path) -> Self {
-        Self::new(path)
-    }
-}
-
-impl From<&str> for SnapshotFile {
-    fn from(path: &str) -> Self {
+impl<P: Into<PathBuf>> From<P> for SnapshotFile {
+    fn from(path: P) -> Self {
         Self::new(path)
     }
 }

@@ -37,7 +37,7 @@ impl SqlStore {
     /// Several changes are published as one. While the database or Redis is away,
     /// it is tried again with growing pauses, and the cause is logged once.
     pub async fn publish_to(&self, publisher: &RedisPublisher) -> Infallible {
-        let database = self.repository().database();
+        let database = self.0.repository.database();
         let mut wake = Wake::new(database.clone());
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let (mut mark, mut failure) = (None, None);
@@ -73,7 +73,7 @@ impl SqlStore {
         publisher: &RedisPublisher,
         after: Option<Mark>,
     ) -> Result<Mark, BridgeError> {
-        let mut transaction = self.repository().database().snapshot().await?;
+        let mut transaction = self.0.repository.database().snapshot().await?;
         if let Some(after) = after {
             match feed::changes(&mut transaction, after, Extent::Everything).await? {
                 Found::Nothing => return Ok(after),

@@ -1,20 +1,24 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::manage::sql::SqlRepository;
+use crate::manage::sql::{Dialect, SqlRepository};
 use crate::manage::usage::UseRecorder;
 use crate::manage::{ManageError, RepositoryError};
-use crate::store::replica::{FollowTask, Replica};
-use crate::store::save::Saver;
+use crate::store::backoff::Backoff;
+use crate::store::invalidation::Watchers;
+use crate::store::replica::{First, Following, KeptSnapshot, Replica, describe};
 use crate::store::snapshot::{SnapshotFile, SnapshotKind};
 use crate::store::sql::SqlStore;
-use crate::store::sql::follow::{Follower, OnChange, Reloaded};
+use crate::store::sql::follow::Follower;
 use crate::store::sql::load::Extent;
 use crate::store::sql::store::Shared;
+use crate::store::sql::wake::Wake;
+
+/// How long the first load is waited for before the snapshot is used.
+const SNAPSHOT_AFTER: Duration = Duration::from_secs(5);
 
 /// Builds an [`SqlStore`]. Made by [`SqlStore::builder`].
 #[derive(Debug, Clone)]
@@ -73,24 +77,8 @@ impl SqlStoreBuilder {
     ///
     /// [`ManageError`] if there is neither.
     pub async fn open(self) -> Result<SqlStore, ManageError> {
-        let reports = self.name.is_some();
-        let store = self.start()?;
-        let mut status = store.watch_status();
-        let first = status.wait_for(|status| status.version() > 0 || status.last_error().is_some());
-        // The sender lives as long as the store.
-        let _ = first.await;
-        if store.catalog().is_some() && !reports {
-            return Ok(store);
-        }
-        // The snapshot may be read just now. After a look that follows the first
-        // one, the store has reported what it applied.
-        match store.reload().await {
-            Err(error) if store.catalog().is_none() => {
-                let cause = crate::store::replica::describe(&*error);
-                Err(RepositoryError::new(cause.to_string()).into())
-            }
-            _ => Ok(store),
-        }
+        let shared = self.open_with(Extent::Everything).await?;
+        Ok(SqlStore(Arc::new(shared)))
     }
 
     /// Starts the store without waiting. Until there is a version, requests get 503.
@@ -103,60 +91,64 @@ impl SqlStoreBuilder {
     ///
     /// Outside a tokio runtime.
     pub fn start(self) -> Result<SqlStore, ManageError> {
-        self.begin(Extent::Everything, None).map(SqlStore::new)
+        let (shared, _) = self.begin(Extent::Everything)?;
+        Ok(SqlStore(Arc::new(shared)))
     }
 
-    pub(super) fn begin(
-        self,
-        extent: Extent,
-        on_change: Option<OnChange>,
-    ) -> Result<Shared, ManageError> {
+    pub(super) async fn open_with(self, extent: Extent) -> Result<Shared, ManageError> {
+        let (shared, first) = self.begin(extent)?;
+        match shared.following.opened(first).await {
+            Ok(()) => Ok(shared),
+            Err(error) => Err(RepositoryError::new(describe(&*error).to_string()).into()),
+        }
+    }
+
+    fn begin(self, extent: Extent) -> Result<(Shared, First<RepositoryError>), ManageError> {
         let repository = Arc::new(SqlRepository::connect(&self.target)?);
         let database = repository.database();
-        let default = database.dialect().choose("100", "1000").parse();
-        let default = Duration::from_millis(default.unwrap_or(1000));
-        let source = database.name().to_owned();
-        let replica = Arc::new(Replica::new(&*source, self.max_staleness));
-        let snapshot = self.snapshot.map(|path| {
-            SnapshotFile::new(path)
-                .with_source(&source)
-                .of_kind(SnapshotKind::Sql)
+        let poll = self.poll.unwrap_or(match database.dialect() {
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => Duration::from_millis(100),
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => Duration::from_secs(1),
         });
-        let (reloads, receiver) = mpsc::unbounded_channel::<oneshot::Sender<Reloaded>>();
-        let receiver = Arc::new(Mutex::new(receiver));
+        let replica = Arc::new(Replica::new(database.name(), self.max_staleness));
+        let snapshot = self.snapshot.map(|path| {
+            let file = SnapshotFile::new(path).with_source(database.name());
+            KeptSnapshot {
+                file: file.of_kind(SnapshotKind::Sql),
+                after: SNAPSHOT_AFTER,
+            }
+        });
         let uses = Arc::new(UseRecorder::new());
+        let watchers = Arc::new(Watchers::default());
         let name = self.name.clone();
-        let follow = {
+        let follower = {
             let (repository, replica) = (Arc::clone(&repository), Arc::clone(&replica));
-            let uses = Arc::clone(&uses);
-            move || {
-                let saver = snapshot
-                    .clone()
-                    .map(|file| Saver::start(file, self.max_staleness, Arc::clone(&replica)));
-                let follower = Follower {
-                    repository: Arc::clone(&repository),
-                    replica: Arc::clone(&replica),
-                    extent,
-                    poll: self.poll.unwrap_or(default),
-                    name: self.name.clone(),
-                    snapshot: snapshot.clone(),
-                    saver,
-                    uses: Arc::clone(&uses),
-                    on_change: on_change.clone(),
-                    mark: None,
-                    reported: None,
-                };
-                follower.run(Arc::clone(&receiver))
+            let (uses, watchers) = (Arc::clone(&uses), Arc::clone(&watchers));
+            move || Follower {
+                wake: Wake::new(repository.database().clone()),
+                repository: Arc::clone(&repository),
+                replica: Arc::clone(&replica),
+                extent,
+                poll,
+                name: self.name.clone(),
+                uses: Arc::clone(&uses),
+                watchers: Arc::clone(&watchers),
+                backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(5)),
+                mark: None,
+                reported: None,
+                flushed: Instant::now(),
             }
         };
-        let task = FollowTask::start(Arc::clone(&replica), &Handle::current(), follow);
-        Ok(Shared {
-            task,
+        let (following, first) = Following::start(&Handle::current(), replica, snapshot, follower);
+        let shared = Shared {
+            following,
             repository,
-            replica,
-            reloads,
             name,
             uses,
-        })
+            watchers,
+        };
+        Ok((shared, first))
     }
 }

@@ -1,14 +1,14 @@
 //! The change feed: what changed since a number, as one version.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::catalog::Change;
 use crate::key::KeyDigest;
 use crate::manage::RecordKind;
 use crate::manage::sql::{
-    SqlResult, SqlTransaction, Value, api, broken, in_list, product, read_digest,
+    Row, SqlResult, SqlTransaction, Value, api, broken, in_list, product, read_digest,
 };
-use crate::store::sql::load;
+use crate::store::sql::load::{Extent, subscription};
 
 /// More changes than this are not worth following one by one.
 const MANY: i64 = 20_000;
@@ -58,20 +58,11 @@ pub(super) async fn mark(transaction: &mut SqlTransaction) -> SqlResult<Mark> {
     })
 }
 
-/// Which records changed after a mark.
-struct Changed {
-    apis: HashSet<String>,
-    products: HashSet<String>,
-    subscriptions: HashSet<String>,
-    /// Whether a definition was deleted and made again: its place is another.
-    is_remade: bool,
-}
-
 /// Looks for changes after the mark.
 pub(super) async fn changes(
     transaction: &mut SqlTransaction,
     after: Mark,
-    extent: load::Extent,
+    extent: Extent,
 ) -> SqlResult<Found> {
     let newest = mark(transaction).await?;
     if newest == after {
@@ -102,39 +93,56 @@ pub(super) async fn changes(
     if rows.len() as i64 > MANY {
         return Ok(Found::TooMuch);
     }
-    let mut changed = Changed {
-        apis: HashSet::new(),
-        products: HashSet::new(),
-        subscriptions: HashSet::new(),
-        is_remade: false,
-    };
+    // The ids that changed, by kind.
+    let mut changed: HashMap<RecordKind, HashSet<String>> = HashMap::new();
     let mut deleted = HashSet::new();
     for row in &rows {
-        let (kind, id) = (row.str(0)?, row.text(1)?);
-        let kind: RecordKind = kind.parse().map_err(broken)?;
-        let ids = match kind {
-            RecordKind::Api => &mut changed.apis,
-            RecordKind::Product => &mut changed.products,
-            RecordKind::Subscription => &mut changed.subscriptions,
-            RecordKind::Catalog => continue,
-        };
-        ids.insert(id.clone());
-        if kind != RecordKind::Subscription {
+        let kind: RecordKind = row.str(0)?.parse().map_err(broken)?;
+        let id = row.text(1)?;
+        if kind == RecordKind::Api || kind == RecordKind::Product {
             if row.str(2)? == "delete" {
-                deleted.insert((kind, id));
-            } else {
-                changed.is_remade |= deleted.contains(&(kind, id));
+                deleted.insert((kind, id.clone()));
+            } else if deleted.contains(&(kind, id.clone())) {
+                // Deleted and made again: its place is another.
+                return Ok(Found::TooMuch);
             }
         }
+        changed.entry(kind).or_default().insert(id);
     }
-    if changed.is_remade {
-        return Ok(Found::TooMuch);
+    let mut ids = |kind| changed.remove(&kind).unwrap_or_default();
+    let mut changes = Vec::new();
+    let mut apis = ids(RecordKind::Api);
+    for row in among(transaction, APIS, &apis).await? {
+        let record = api(&row)?;
+        apis.remove(&record.id);
+        changes.push(Change::PutApi(record.to_catalog()));
     }
-    let changes = read(transaction, &changed, extent).await?;
-    let touched = match extent {
-        load::Extent::Everything => Touched::default(),
-        load::Extent::Definitions => touched(transaction, changed.subscriptions).await?,
-    };
+    let mut products = ids(RecordKind::Product);
+    for row in among(transaction, PRODUCTS, &products).await? {
+        let record = product(&row)?;
+        products.remove(&record.id);
+        changes.push(Change::PutProduct(record.to_catalog()));
+    }
+    changes.extend(apis.into_iter().map(Change::RemoveApi));
+    changes.extend(products.into_iter().map(Change::RemoveProduct));
+    let mut subscriptions = ids(RecordKind::Subscription);
+    let mut touched = Touched::default();
+    match extent {
+        Extent::Everything => {
+            for row in among(transaction, SUBSCRIPTIONS, &subscriptions).await? {
+                let subscription = subscription(row.str(0)?)?;
+                subscriptions.remove(subscription.id());
+                changes.push(Change::PutSubscription(subscription));
+            }
+            changes.extend(subscriptions.into_iter().map(Change::RemoveSubscription));
+        }
+        Extent::Definitions => {
+            let rows = among(transaction, KEYS, &subscriptions).await?;
+            let keys = rows.iter().map(|row| read_digest(row, 0));
+            touched.keys = keys.collect::<SqlResult<_>>()?;
+            touched.subscriptions = subscriptions.into_iter().collect();
+        }
+    }
     Ok(Found::Changes {
         mark: newest,
         changes,
@@ -142,60 +150,26 @@ pub(super) async fn changes(
     })
 }
 
-/// The changed records as they are in the version that the transaction sees.
-async fn read(
-    transaction: &mut SqlTransaction,
-    changed: &Changed,
-    extent: load::Extent,
-) -> SqlResult<Vec<Change>> {
-    let mut changes = Vec::new();
-    let (mut apis, mut products) = (changed.apis.clone(), changed.products.clone());
-    let begin = "SELECT data, place FROM sk_apis WHERE id IN ";
-    for row in among(transaction, begin, &changed.apis, " ORDER BY place").await? {
-        let record = api(&row)?;
-        apis.remove(&record.id);
-        changes.push(Change::PutApi(record.to_catalog()));
-    }
-    let begin = "SELECT data, place FROM sk_products WHERE id IN ";
-    for row in among(transaction, begin, &changed.products, " ORDER BY place").await? {
-        let record = product(&row)?;
-        products.remove(&record.id);
-        changes.push(Change::PutProduct(record.to_catalog()));
-    }
-    changes.extend(apis.into_iter().map(Change::RemoveApi));
-    changes.extend(products.into_iter().map(Change::RemoveProduct));
-    if extent == load::Extent::Everything {
-        let mut gone = changed.subscriptions.clone();
-        let begin = "SELECT data, place FROM sk_subscriptions WHERE id IN ";
-        for row in among(transaction, begin, &changed.subscriptions, "").await? {
-            let subscription = load::subscription(&row)?;
-            gone.remove(subscription.id());
-            changes.push(Change::PutSubscription(subscription));
-        }
-        changes.extend(gone.into_iter().map(Change::RemoveSubscription));
-    }
-    Ok(changes)
-}
+/// The text of a statement before and after its list of ids.
+type Around = (&'static str, &'static str);
 
-async fn touched(
-    transaction: &mut SqlTransaction,
-    subscriptions: HashSet<String>,
-) -> SqlResult<Touched> {
-    let begin = "SELECT digest FROM sk_keys WHERE subscription IN ";
-    let rows = among(transaction, begin, &subscriptions, "").await?;
-    let keys = rows.iter().map(|row| read_digest(row, 0));
-    Ok(Touched {
-        keys: keys.collect::<SqlResult<_>>()?,
-        subscriptions: subscriptions.into_iter().collect(),
-    })
-}
+const APIS: Around = (
+    "SELECT data, place FROM sk_apis WHERE id IN ",
+    " ORDER BY place",
+);
+const PRODUCTS: Around = (
+    "SELECT data, place FROM sk_products WHERE id IN ",
+    " ORDER BY place",
+);
+const SUBSCRIPTIONS: Around = ("SELECT data FROM sk_subscriptions WHERE id IN ", "");
+const KEYS: Around = ("SELECT digest FROM sk_keys WHERE subscription IN ", "");
 
+/// The rows of the given ids, in the version that the transaction sees.
 async fn among(
     transaction: &mut SqlTransaction,
-    begin: &str,
+    (begin, end): Around,
     ids: &HashSet<String>,
-    end: &str,
-) -> SqlResult<Vec<crate::manage::sql::Row>> {
+) -> SqlResult<Vec<Row>> {
     const AT_ONCE: usize = 500;
     let ids: Vec<&String> = ids.iter().collect();
     let mut rows = Vec::with_capacity(ids.len());

@@ -2,35 +2,25 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::access::Access;
-use crate::catalog::{Catalog, KeyOwner, KeySlot};
+use crate::catalog::{Catalog, KeyOwner};
 use crate::key::KeyDigest;
-use crate::manage::sql::{SqlResult, SqlTransaction};
+use crate::manage::sql::{Row, SqlResult, Value, broken};
 use crate::manage::{ManageError, RepositoryError};
-#[cfg(feature = "cache")]
-use crate::store::invalidation::Watchers;
 use crate::store::sql::builder::SqlStoreBuilder;
-use crate::store::sql::feed;
-#[cfg(feature = "cache")]
-use crate::store::sql::feed::Touched;
-#[cfg(feature = "cache")]
-use crate::store::sql::follow::OnChange;
 use crate::store::sql::load::{self, Extent};
 use crate::store::sql::store::Shared;
-use crate::store::{Answer, CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore};
-#[cfg(feature = "cache")]
-use crate::store::{CacheConfigError, CachedStore, CachedStoreBuilder, Invalidation};
+use crate::store::{
+    Answer, CacheConfigError, CachedStore, CachedStoreBuilder, CatalogUnavailable, Holdings,
+    StoreStatus, SubscriptionStore,
+};
 
 /// A store that keeps APIs and products of a management database in memory and
 /// looks up one key at a time, by its digest.
 ///
-/// Every request with a key waits for the database: wrap the store in a
-/// `CachedStore` (feature `cache`).
+/// Every request with a key waits for the database: put a cache around
+/// the store with [`cached_with`](Self::cached_with).
 #[derive(Clone)]
-pub struct SqlLookupStore {
-    shared: Arc<Shared>,
-    #[cfg(feature = "cache")]
-    watchers: Arc<Watchers>,
-}
+pub struct SqlLookupStore(Arc<Shared>);
 
 /// Why a lookup failed. The client gets a 503.
 #[derive(Debug, thiserror::Error)]
@@ -57,42 +47,20 @@ impl SqlLookupStore {
     /// Outside a tokio runtime.
     pub async fn open(target: impl Into<String>) -> Result<Self, ManageError> {
         let builder = SqlStoreBuilder::new(target.into());
-        #[cfg(feature = "cache")]
-        let watchers = Arc::new(Watchers::default());
-        #[cfg(feature = "cache")]
-        let on_change: Option<OnChange> = Some({
-            let watchers = Arc::clone(&watchers);
-            Arc::new(move |touched| notify(&watchers, touched))
-        });
-        #[cfg(not(feature = "cache"))]
-        let on_change = None;
-        let shared = builder.begin(Extent::Definitions, on_change)?;
-        let mut status = shared.replica.watch_status();
-        let first = status.wait_for(|status| status.version() > 0 || status.last_error().is_some());
-        let failed = first.await.ok().and_then(|status| {
-            let error = status.last_error().map(str::to_owned);
-            error.filter(|_| status.version() == 0)
-        });
-        match failed {
-            Some(error) => Err(RepositoryError::new(error).into()),
-            None => Ok(Self {
-                shared: Arc::new(shared),
-                #[cfg(feature = "cache")]
-                watchers,
-            }),
-        }
+        let shared = builder.open_with(Extent::Definitions).await?;
+        Ok(Self(Arc::new(shared)))
     }
 
     /// The APIs and products in use. `None` before the first.
     #[must_use]
     pub fn definitions(&self) -> Option<Arc<Catalog>> {
-        self.shared.replica.catalog()
+        self.0.following.replica.catalog()
     }
 
     /// The version of the APIs and products, its age, and the last error.
     #[must_use]
     pub fn status(&self) -> StoreStatus {
-        self.shared.replica.status()
+        self.0.following.replica.status()
     }
 
     /// A cache around this store that follows every change.
@@ -100,74 +68,53 @@ impl SqlLookupStore {
     /// # Errors
     ///
     /// [`CacheConfigError`] if a setting cannot work.
-    #[cfg(feature = "cache")]
     pub fn cached_with(
         self,
         settings: impl FnOnce(CachedStoreBuilder<Self>) -> CachedStoreBuilder<Self>,
     ) -> Result<CachedStore<Self>, CacheConfigError> {
-        let watchers = Arc::clone(&self.watchers);
-        let source = self.shared.replica.source().to_owned();
+        let shared = Arc::clone(&self.0);
+        let source = shared.following.replica.source().to_owned();
         let cache = settings(CachedStore::builder(self).source(source)).build()?;
-        // The cache holds the store: if the store held the cache, neither would
-        // ever end.
-        let weak = cache.downgrade();
-        watchers.add(move |invalidation| {
-            if let Some(cache) = weak.upgrade() {
-                cache.invalidate(invalidation);
-            }
-        });
+        cache.follow(&shared.watchers);
         Ok(cache)
     }
 
-    /// Reads the owner, and the APIs and products that it belongs to if those in use
-    /// are of another version.
     async fn look_up(&self, key: &KeyDigest) -> Result<Answer, RepositoryError> {
-        let mut transaction = self.shared.repository.database().snapshot().await?;
-        let answer = Answer::new(owner(&mut transaction, key).await?);
-        let number = feed::mark(&mut transaction).await?.number;
-        let in_use = self.shared.replica.at_revision(&number.to_string());
-        let definitions = match in_use {
-            Some(definitions) => definitions,
-            None => Arc::new(load::load(&mut transaction, Extent::Definitions).await?),
-        };
-        Ok(answer.with_definitions(definitions))
+        let database = self.0.repository.database();
+        let (owner, number) = read(key, database.row(LOOKUP, vec![bytes(key)]).await?)?;
+        let in_use = &self.0.following.replica;
+        if let Some(definitions) = in_use.at_revision(&number.to_string()) {
+            return Ok(Answer::new(owner).with_definitions(definitions));
+        }
+        // The APIs and products in use are of another version than the owner.
+        let mut transaction = database.snapshot().await?;
+        let row = transaction.session().row(LOOKUP, vec![bytes(key)]).await?;
+        let (owner, _) = read(key, row)?;
+        let definitions = load::load(&mut transaction, Extent::Definitions).await?;
+        Ok(Answer::new(owner).with_definitions(Arc::new(definitions)))
     }
 }
 
-async fn owner(transaction: &mut SqlTransaction, key: &KeyDigest) -> SqlResult<Option<KeyOwner>> {
-    let text = "SELECT s.data, k.slot FROM sk_keys k \
-                JOIN sk_subscriptions s ON s.id = k.subscription WHERE k.digest = $1";
-    let values = vec![key.as_bytes().as_slice().into()];
-    let row = transaction.session().row(text, values).await?;
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    let slot = match row.int(1)? {
-        0 => KeySlot::Primary,
-        _ => KeySlot::Secondary,
-    };
-    Ok(Some(KeyOwner::new(load::subscription(&row)?, slot)))
+/// The number of the last change, and the subscription with a key. One statement sees one
+/// version.
+const LOOKUP: &str = "SELECT n.number, s.data \
+     FROM (SELECT COALESCE(MAX(number), 0) AS number FROM sk_state) n \
+     LEFT JOIN sk_keys k ON k.digest = $1 LEFT JOIN sk_subscriptions s ON s.id = k.subscription";
+
+fn bytes(key: &KeyDigest) -> Value {
+    key.as_bytes().as_slice().into()
 }
 
-/// Announces the changed subscriptions, or that anything may have changed.
-#[cfg(feature = "cache")]
-fn notify(watchers: &Watchers, touched: Option<&Touched>) {
-    let Some(touched) = touched else {
-        return watchers.notify(&Invalidation::All);
+fn read(key: &KeyDigest, row: Option<Row>) -> SqlResult<(Option<KeyOwner>, u64)> {
+    let row = row.ok_or_else(|| broken("an aggregate has a row"))?;
+    let owner = match row.optional_text(1)? {
+        Some(record) => {
+            let owner = KeyOwner::of_key(load::subscription(&record)?, key);
+            Some(owner.ok_or_else(|| broken("the record of this key does not have it"))?)
+        }
+        None => None,
     };
-    for id in &touched.subscriptions {
-        watchers.notify(&Invalidation::Subscription {
-            id: id.clone(),
-            keys: Vec::new(),
-        });
-    }
-    // A new key may be cached as unknown.
-    if !touched.keys.is_empty() {
-        watchers.notify(&Invalidation::Subscription {
-            id: String::new(),
-            keys: touched.keys.clone(),
-        });
-    }
+    Ok((owner, row.number(0)?))
 }
 
 impl SubscriptionStore for SqlLookupStore {
@@ -178,24 +125,23 @@ impl SubscriptionStore for SqlLookupStore {
     }
 
     async fn lookup(&self, key: &KeyDigest) -> Result<Answer, SqlLookupError> {
-        self.shared.task.ensure_running();
+        self.0.following.ensure_running();
         Ok(self.look_up(key).await?)
     }
 
     fn holdings(&self) -> Result<Holdings, SqlLookupError> {
-        self.shared.task.ensure_running();
-        Ok(Holdings::Definitions(self.shared.replica.current()?))
+        Ok(Holdings::Definitions(self.0.following.current()?))
     }
 
     fn record_use(&self, access: &Access) {
-        self.shared.uses.record(access);
+        self.0.uses.record(access);
     }
 }
 
 impl fmt::Debug for SqlLookupStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlLookupStore")
-            .field("database", &self.shared.replica.source())
+            .field("database", &self.0.following.replica.source())
             .field("status", &self.status())
             .finish()
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::access::Access;
@@ -12,9 +12,10 @@ use crate::key::KeyDigest;
 use crate::manage::sql::SqlRepository;
 use crate::manage::usage::UseRecorder;
 use crate::manage::{ManageError, RepositoryError};
-use crate::store::replica::{FollowTask, Replica};
+use crate::store::invalidation::Watchers;
+use crate::store::replica::Following;
 use crate::store::sql::SqlStoreBuilder;
-use crate::store::sql::follow::{Reloaded, flush_uses};
+use crate::store::sql::follow::flush_uses;
 use crate::store::{CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore};
 
 /// A store that keeps the whole catalog of a management database in memory and
@@ -38,20 +39,16 @@ use crate::store::{CatalogUnavailable, Holdings, StoreStatus, SubscriptionStore}
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct SqlStore {
-    shared: Arc<Shared>,
-}
+pub struct SqlStore(pub(super) Arc<Shared>);
 
 pub(super) struct Shared {
-    /// Dropped first: it says that the task ends on purpose, which it also does when
-    /// `reloads` is gone.
-    pub(super) task: FollowTask,
+    pub(super) following: Following<RepositoryError>,
     pub(super) repository: Arc<SqlRepository>,
-    pub(super) replica: Arc<Replica>,
-    pub(super) reloads: mpsc::UnboundedSender<oneshot::Sender<Reloaded>>,
     /// The name that the store reports under.
     pub(super) name: Option<String>,
     pub(super) uses: Arc<UseRecorder>,
+    /// The caches around the store.
+    pub(super) watchers: Arc<Watchers>,
 }
 
 impl Shared {
@@ -100,11 +97,6 @@ impl SqlStore {
         Self::builder(target).open().await
     }
 
-    pub(super) fn new(shared: Shared) -> Self {
-        let shared = Arc::new(shared);
-        Self { shared }
-    }
-
     /// Ends the store: writes the last use of keys, and takes its report back, so that
     /// `Manage::wait_applied` no longer waits for this replica.
     ///
@@ -112,33 +104,28 @@ impl SqlStore {
     /// gone. Dropping the last handle does the same in the background, if the runtime
     /// lives long enough.
     pub async fn close(self) {
-        let sign_off = self.shared.sign_off();
+        let sign_off = self.0.sign_off();
         drop(self);
         sign_off.await;
-    }
-
-    #[cfg(feature = "redis")]
-    pub(super) fn repository(&self) -> &SqlRepository {
-        &self.shared.repository
     }
 
     /// The version in use, however old it is. `None` before the first.
     #[must_use]
     pub fn catalog(&self) -> Option<Arc<Catalog>> {
-        self.shared.replica.catalog()
+        self.0.following.replica.catalog()
     }
 
     /// The version in use, its age, and the last error. Its revision is the number
     /// of the last change that was applied.
     #[must_use]
     pub fn status(&self) -> StoreStatus {
-        self.shared.replica.status()
+        self.0.following.replica.status()
     }
 
     /// Announces every change of the [status](Self::status).
     #[must_use]
     pub fn watch_status(&self) -> watch::Receiver<StoreStatus> {
-        self.shared.replica.watch_status()
+        self.0.following.replica.watch_status()
     }
 
     /// Looks for changes now and waits for the outcome.
@@ -147,15 +134,7 @@ impl SqlStore {
     ///
     /// If the database could not be read. The last version stays in use.
     pub async fn reload(&self) -> Result<StoreStatus, Arc<RepositoryError>> {
-        let ended = || {
-            Arc::new(RepositoryError::new(
-                "the store's background task has ended",
-            ))
-        };
-        self.shared.task.ensure_running();
-        let (sender, answer) = oneshot::channel();
-        self.shared.reloads.send(sender).map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())?
+        self.0.following.reload().await
     }
 
     /// Waits until the change with the given number is applied here.
@@ -174,24 +153,22 @@ impl SubscriptionStore for SqlStore {
     type Error = CatalogUnavailable;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, CatalogUnavailable> {
-        self.shared.task.ensure_running();
-        self.shared.replica.owner(key)
+        Ok(self.0.following.current()?.owner(key))
     }
 
     fn holdings(&self) -> Result<Holdings, CatalogUnavailable> {
-        self.shared.task.ensure_running();
-        self.shared.replica.current().map(Holdings::Everything)
+        self.0.following.current().map(Holdings::Everything)
     }
 
     fn record_use(&self, access: &Access) {
-        self.shared.uses.record(access);
+        self.0.uses.record(access);
     }
 }
 
 impl fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlStore")
-            .field("database", &self.shared.replica.source())
+            .field("database", &self.0.following.replica.source())
             .field("status", &self.status())
             .finish()
     }

@@ -7,12 +7,16 @@ use tokio::time::sleep;
 
 use crate::manage::sql::Database;
 
+#[cfg(feature = "postgres")]
+type Listener = sqlx::postgres::PgListener;
+#[cfg(not(feature = "postgres"))]
+type Listener = std::convert::Infallible;
+
 /// Waits for changes that are pushed.
 pub(super) struct Wake {
     database: Database,
     commits: watch::Receiver<u64>,
-    #[cfg(feature = "postgres")]
-    listener: Option<sqlx::postgres::PgListener>,
+    listener: Option<Listener>,
 }
 
 /// Why a wait ended.
@@ -29,33 +33,28 @@ impl Wake {
         Self {
             commits: database.watch_commits(),
             database,
-            #[cfg(feature = "postgres")]
             listener: None,
         }
     }
 
     /// Forgets the connection that changes are pushed on.
     pub(super) fn reconnect(&mut self) {
-        #[cfg(feature = "postgres")]
-        {
-            self.listener = None;
-        }
+        self.listener = None;
     }
 
     /// Waits for a change, or for the given time.
     pub(super) async fn wait(&mut self, pause: Duration) -> Woken {
         tokio::select! {
-            woken = pushed(
-                &mut self.commits,
-                #[cfg(feature = "postgres")]
-                &mut self.listener,
-            ) => {
-                if woken == Woken::Polled {
-                    // The connection broke: look now, listen again after that.
+            // This handle keeps the sender: it never fails.
+            Ok(()) = self.commits.changed() => Woken::Pushed,
+            is_alive = announced(&mut self.listener) => match is_alive {
+                true => Woken::Pushed,
+                false => {
+                    // Look now, listen again after that.
                     self.reconnect();
+                    Woken::Polled
                 }
-                woken
-            }
+            },
             () = sleep(pause) => Woken::Polled,
         }
     }
@@ -66,37 +65,20 @@ impl Wake {
         #[cfg(feature = "postgres")]
         if self.listener.is_none()
             && let Some(pool) = self.database.postgres_pool()
+            && let Ok(mut listener) = Listener::connect_with(pool).await
+            && listener.listen("sk_changes").await.is_ok()
         {
-            self.listener = connect(pool).await.ok();
+            self.listener = Some(listener);
         }
         let _ = &self.database;
     }
 }
 
-#[cfg(feature = "postgres")]
-async fn connect(pool: &sqlx::PgPool) -> Result<sqlx::postgres::PgListener, sqlx::Error> {
-    let mut listener = sqlx::postgres::PgListener::connect_with(pool).await?;
-    listener.listen("sk_changes").await?;
-    Ok(listener)
-}
-
-async fn pushed(
-    commits: &mut watch::Receiver<u64>,
-    #[cfg(feature = "postgres")] listener: &mut Option<sqlx::postgres::PgListener>,
-) -> Woken {
-    #[cfg(feature = "postgres")]
-    if let Some(listener) = listener {
-        return tokio::select! {
-            received = listener.try_recv() => match received {
-                Ok(Some(_)) => Woken::Pushed,
-                _ => Woken::Polled,
-            },
-            _ = commits.changed() => Woken::Pushed,
-        };
-    }
-    match commits.changed().await {
-        Ok(()) => Woken::Pushed,
-        // This handle keeps the sender: it never ends.
-        Err(_) => std::future::pending().await,
+/// Waits for an announcement. Returns `false` if the connection has ended.
+async fn announced(listener: &mut Option<Listener>) -> bool {
+    match listener {
+        #[cfg(feature = "postgres")]
+        Some(listener) => matches!(listener.try_recv().await, Ok(Some(_))),
+        _ => std::future::pending().await,
     }
 }

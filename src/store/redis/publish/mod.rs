@@ -1,5 +1,6 @@
 mod staging;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -85,11 +86,12 @@ impl RedisPublisher {
     /// [`RedisPublishError`]
     pub async fn apply(&self, changes: impl IntoIterator<Item = Change>) -> Result<u64> {
         let changes: Vec<Change> = changes.into_iter().collect();
-        let mut ids: Vec<&str> = changes.iter().filter_map(subscription_id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let made = self.attempt(&ids, |_| Ok(Some(changes.clone()))).await?;
-        Ok(made.unwrap_or_default())
+        let ids = subscription_ids(&changes);
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let made = self.attempt(&ids, |before| {
+            self.command(before, changes.clone()).map(Some)
+        });
+        Ok(made.await?.unwrap_or_default())
     }
 
     /// Changes one subscription from its current version. `update` gets the published
@@ -104,14 +106,15 @@ impl RedisPublisher {
         id: &str,
         mut update: impl FnMut(Option<Subscription>) -> Option<Subscription>,
     ) -> Result<u64> {
-        let change = |records: &[Record]| {
-            Ok(Some(vec![match update(only(records)?) {
+        let ids = [id];
+        let made = self.attempt(&ids, |before| {
+            let change = match update(only(&before.subscriptions)?) {
                 Some(subscription) => Change::PutSubscription(subscription),
                 None => Change::RemoveSubscription(id.to_owned()),
-            }]))
-        };
-        let made = self.attempt(&[id], change).await?;
-        Ok(made.unwrap_or_default())
+            };
+            self.command(before, vec![change]).map(Some)
+        });
+        Ok(made.await?.unwrap_or_default())
     }
 
     /// Adds a subscription, or replaces the one with its id.
@@ -130,10 +133,13 @@ impl RedisPublisher {
     ///
     /// [`RedisPublishError`]
     pub async fn remove_subscription(&self, id: &str) -> Result<Option<u64>> {
-        self.attempt(&[id], |records| {
+        self.attempt(&[id], |before| match &before.subscriptions[..] {
+            [Ok(None)] | [] => Ok(None),
             // Also one that cannot be read is there.
-            let is_present = !matches!(records.first(), Some(Ok(None)) | None);
-            Ok(is_present.then(|| vec![Change::RemoveSubscription(id.to_owned())]))
+            _ => {
+                let change = Change::RemoveSubscription(id.to_owned());
+                self.command(before, vec![change]).map(Some)
+            }
         })
         .await
     }
@@ -146,15 +152,12 @@ impl RedisPublisher {
     /// [`RedisPublishError`]
     pub async fn put_definitions(&self, catalog: &Catalog) -> Result<u64> {
         let definitions = DefinitionsDocument::of(catalog)?;
-        for _ in 0..ATTEMPTS {
-            let before = self.source.records(&[]).await?;
+        let made = self.attempt(&[], |before| {
             let (mut command, nonce) = self.change(&before.revision);
             command.arg(&definitions.text).arg(&definitions.digest);
-            if let Reply::Done(revision) = self.run(&command, &nonce).await? {
-                return Ok(revision);
-            }
-        }
-        Err(RedisPublishError::Contended)
+            Ok(Some((command, nonce)))
+        });
+        Ok(made.await?.unwrap_or_default())
     }
 
     /// The published subscription with the given id.
@@ -169,19 +172,18 @@ impl RedisPublisher {
         only(&self.source.records(&[id]).await?.subscriptions)
     }
 
-    /// Reads the records, has the changes to them chosen, and makes these, until no
-    /// other publisher was faster. Returns `None` if none were chosen.
+    /// Reads the records, has the command that changes them made, and runs it, until no
+    /// other publisher was faster. Returns `None` if there is none to run.
     async fn attempt(
         &self,
         ids: &[&str],
-        mut choose: impl FnMut(&[Record]) -> Result<Option<Vec<Change>>>,
+        mut command: impl FnMut(&Records) -> Result<Option<(Cmd, String)>>,
     ) -> Result<Option<u64>> {
         for _ in 0..ATTEMPTS {
             let before = self.source.records(ids).await?;
-            let Some(changes) = choose(&before.subscriptions)? else {
+            let Some((command, nonce)) = command(&before)? else {
                 return Ok(None);
             };
-            let (command, nonce) = self.command(&before, changes)?;
             if let Reply::Done(revision) = self.run(&command, &nonce).await? {
                 return Ok(Some(revision));
             }
@@ -190,13 +192,7 @@ impl RedisPublisher {
     }
 
     fn command(&self, before: &Records, changes: Vec<Change>) -> Result<(Cmd, String)> {
-        let mut ids: Vec<String> = changes
-            .iter()
-            .filter_map(subscription_id)
-            .map(str::to_owned)
-            .collect();
-        ids.sort_unstable();
-        ids.dedup();
+        let ids = subscription_ids(&changes);
         let present = before.subscriptions.iter().flatten().flatten().cloned();
         let catalog = before
             .definitions
@@ -274,12 +270,14 @@ fn only(records: &[Record]) -> std::result::Result<Option<Subscription>, RedisSt
     }
 }
 
-fn subscription_id(change: &Change) -> Option<&str> {
-    match change {
-        Change::PutSubscription(subscription) => Some(subscription.id()),
-        Change::RemoveSubscription(id) => Some(id),
+/// The ids of the subscriptions that change, each once.
+fn subscription_ids(changes: &[Change]) -> BTreeSet<String> {
+    let id = |change: &Change| match change {
+        Change::PutSubscription(subscription) => Some(subscription.id().to_owned()),
+        Change::RemoveSubscription(id) => Some(id.clone()),
         _ => None,
-    }
+    };
+    changes.iter().filter_map(id).collect()
 }
 
 fn taken(entry: &str) -> RedisPublishError {

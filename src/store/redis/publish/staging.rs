@@ -1,9 +1,13 @@
 //! Publishing a whole catalog: it is written next to the live one, then replaces it.
 
+use std::time::Duration;
+
 use redis::{Cmd, cmd};
+use tokio::time::sleep;
 
 use super::{ATTEMPTS, Reply, Result};
 use crate::catalog::Catalog;
+use crate::store::backoff::Backoff;
 use crate::store::redis::error::{RedisPublishError, RedisStoreError};
 use crate::store::redis::layout::{
     DEFINITIONS_DIGEST_FIELD, DEFINITIONS_FIELD, DefinitionsDocument, FORMAT, FORMAT_FIELD,
@@ -17,6 +21,10 @@ const STAGE: &str = include_str!("../scripts/stage.lua");
 
 /// This much of a catalog is written at once: other clients wait for Redis meanwhile.
 const BATCH_BYTES: usize = 128 * 1024;
+
+/// The pauses while the slot of the catalog moves to another node.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl RedisPublisher {
     /// Replaces everything that was published before.
@@ -76,7 +84,7 @@ impl RedisPublisher {
     /// Exchanges the staged catalog for the live one, at the revision that this reads.
     async fn exchange(&self, staged: &str, token: &str, fields: usize) -> Result<u64> {
         let names = &self.source.names;
-        let mut revision = match self.source.definitions(&[]).await {
+        let mut revision = match self.source.read(None, &[]).await {
             Ok(reading) => reading.version.revision.to_string(),
             // There is no catalog, or none that can be read: the script says its revision.
             Err(
@@ -87,6 +95,8 @@ impl RedisPublisher {
             ) => String::new(),
             Err(error) => return Err(error.into()),
         };
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut failed = RedisPublishError::Contended;
         for _ in 0..ATTEMPTS {
             let nonce = nonce();
             let mut flip = cmd("EVAL");
@@ -99,12 +109,22 @@ impl RedisPublisher {
                 .arg(&names.channel)
                 .arg(&revision)
                 .arg(fields);
-            match self.run(&flip, &nonce).await? {
-                Reply::Done(revision) => return Ok(revision),
-                Reply::Changed(newer) => revision = newer,
+            match self.run(&flip, &nonce).await {
+                Ok(Reply::Done(revision)) => return Ok(revision),
+                Ok(Reply::Changed(newer)) => revision = newer,
+                // The staged and the live catalog are at different nodes for now.
+                Err(
+                    error @ RedisPublishError::Store {
+                        source: RedisStoreError::SlotMoves,
+                    },
+                ) => {
+                    failed = error;
+                    sleep(backoff.pause()).await;
+                }
+                Err(error) => return Err(error),
             }
         }
-        Err(RedisPublishError::Contended)
+        Err(failed)
     }
 }
 

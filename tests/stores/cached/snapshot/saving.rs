@@ -202,6 +202,14 @@ async fn unchanged_entries_are_not_saved_again() {
     assert_eq!(store.snapshot_saved_at(), saved_at);
 }
 
+#[tokio::test]
+async fn snapshot_that_could_be_used_for_another_store_is_refused() {
+    let built = CachedStore::builder(remote())
+        .keep_snapshot("nowhere")
+        .build();
+    assert_eq!(built.map(drop), Err(CacheConfigError::NoSource));
+}
+
 #[test]
 fn snapshot_without_a_runtime_or_interval_is_an_error() {
     let builder = || CachedStore::builder(remote()).keep_snapshot("nowhere");

@@ -4,8 +4,8 @@ use http::{Request, Response, StatusCode};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::*;
-use crate::catalog::Api;
-use crate::layer::SubscriptionKeyLayer;
+use tower_subscription_key::SubscriptionKeyLayer;
+use tower_subscription_key::catalog::Api;
 
 /// The status that a request with that key gets.
 async fn status(store: &CachedStore<Far>, key: &str) -> StatusCode {

@@ -1,5 +1,5 @@
-use super::super::CacheConfigError;
 use super::*;
+use tower_subscription_key::store::CacheConfigError;
 
 #[test]
 fn settings_that_cannot_work_are_refused_with_what_to_do() {

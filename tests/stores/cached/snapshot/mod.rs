@@ -12,12 +12,13 @@ use std::time::SystemTime;
 use http::{Request, Response, StatusCode};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-use super::super::CacheConfigError;
 use super::*;
-use crate::catalog::{Api, Catalog};
-use crate::layer::SubscriptionKeyLayer;
-use crate::store::Holdings;
-use crate::store::snapshot::SnapshotFile;
+use tower_subscription_key::SubscriptionKeyLayer;
+use tower_subscription_key::catalog::{Api, Catalog};
+use tower_subscription_key::document::{self, Format};
+use tower_subscription_key::store::CacheConfigError;
+use tower_subscription_key::store::Holdings;
+use tower_subscription_key::store::snapshot::SnapshotFile;
 
 const INTERVAL: Duration = Duration::from_secs(30);
 
@@ -112,27 +113,28 @@ impl Place {
             .keep_snapshot(SnapshotFile::new(&self.path).with_source("remote"))
     }
 
-    /// The file as the cache opens it.
-    fn file(&self) -> SnapshotFile {
-        let file = SnapshotFile::new(&self.path).with_source("remote");
-        file.of_cache(None).unwrap()
-    }
-
     fn content(&self) -> String {
         fs::read_to_string(&self.path).unwrap_or_default()
     }
 
-    fn saved(&self) -> Catalog {
-        let file = self.file();
-        file.load().unwrap().unwrap().into_catalog()
+    /// The lines of the file: a header, the catalog document, and a trailer.
+    fn lines(&self) -> Vec<String> {
+        self.content().lines().map(str::to_owned).collect()
     }
 
-    /// The file, of that age.
+    fn saved(&self) -> Catalog {
+        document::parse(&self.lines()[1], Format::Json).unwrap()
+    }
+
+    /// Makes the file this much older.
     fn age(&self, age: Duration) {
-        let saved_at = SystemTime::now() - age;
-        let file = self.file();
-        file.save_as_of(&self.saved(), saved_at, &HashMap::new())
-            .unwrap();
+        let [header, document, _] = self.lines().try_into().unwrap();
+        let mut header: serde_json::Value = serde_json::from_str(&header).unwrap();
+        let saved_at = jiff::Timestamp::try_from(SystemTime::now() - age).unwrap();
+        header["saved_at"] = saved_at.to_string().into();
+        let content = format!("{header}\n{document}\n");
+        let trailer = serde_json::json!({ "sha256": KeyDigest::of(&content).to_hex() });
+        fs::write(&self.path, format!("{content}{trailer}\n")).unwrap();
     }
 }
 

@@ -1,8 +1,8 @@
 //! Answers belong to definitions.
 
 use super::*;
-use crate::catalog::{Api, Catalog};
-use crate::store::{Answer, Holdings};
+use tower_subscription_key::catalog::{Api, Catalog};
+use tower_subscription_key::store::{Answer, Holdings};
 
 /// A store that returns answers with the definitions in use.
 #[derive(Clone)]

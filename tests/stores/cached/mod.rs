@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! What a cache serves around a slow store, on a paused clock.
 
 mod definitions;
 mod flood;
@@ -8,7 +8,6 @@ mod lifetimes;
 mod outage;
 mod settings;
 mod single_flight;
-#[cfg(feature = "document")]
 mod snapshot;
 
 use std::collections::HashMap;
@@ -19,13 +18,14 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use super::{CachedStore, CachedStoreBuilder, CachedStoreError};
+use tower_subscription_key::KeyDigest;
+use tower_subscription_key::catalog::KeyOwner;
+use tower_subscription_key::catalog::{KeySlot, Scope, State, Subscription};
+use tower_subscription_key::store::{
+    Answer, CachedStore, CachedStoreBuilder, CachedStoreError, SubscriptionStore,
+};
 
 type LookupResult<E> = Result<Option<KeyOwner>, CachedStoreError<E>>;
-use crate::catalog::KeyOwner;
-use crate::catalog::{KeySlot, Scope, State, Subscription};
-use crate::key::KeyDigest;
-use crate::store::{Answer, SubscriptionStore};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
