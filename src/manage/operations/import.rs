@@ -3,19 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
-use crate::catalog::{
-    Api, Catalog, CatalogBuilder, IssueKind, KeySlot, Product, Scope, Subscription, validate,
-};
+use crate::catalog::{Api, Catalog, IssueKind, KeySlot, Product, Scope, Subscription, validate};
 use crate::key::KeyDigest;
 use crate::manage::error::FieldIssue;
 use crate::manage::operations::Work;
 use crate::manage::operations::apis::new_api;
 use crate::manage::operations::products::new_product;
-use crate::manage::operations::rules::check_definitions;
+use crate::manage::operations::rules::{check_definitions, refuse, unknown_scope};
 use crate::manage::operations::subscriptions::new_subscription;
 use crate::manage::record::{ApiRecord, KeyRecord, ProductRecord, SubscriptionRecord};
 use crate::manage::{
-    Caller, Changed, ListQuery, Manage, ManageError, Operation, Order, RecordRef, Secret, stored,
+    Caller, Changed, Manage, ManageError, Operation, RecordRef, SLOTS, Secret, stored,
 };
 
 /// What to import, in the order of the catalog.
@@ -110,99 +108,6 @@ impl Manage {
         }
         work.finish(result).await
     }
-
-    /// The whole catalog, in its order, with digests of the keys. For publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
-    pub async fn export(&self, caller: &Caller) -> Result<Catalog, ManageError> {
-        const PAGE: u32 = 1000;
-        let mut builder = self.definitions(caller).await?;
-        let mut subscriptions = Vec::new();
-        let mut query = ListQuery {
-            top: PAGE,
-            ..ListQuery::default()
-        };
-        loop {
-            let repository = &self.shared.repository;
-            let page = repository.list_subscriptions(&query, self.now()).await?;
-            query.after = page.records.last().map(|record| record.id.clone());
-            let is_last = page.records.len() < PAGE as usize;
-            let records = page.records.iter();
-            subscriptions.extend(records.map(|record| (record.place, record.to_catalog())));
-            if is_last {
-                break;
-            }
-        }
-        subscriptions.sort_unstable_by_key(|(place, _)| *place);
-        for (_, subscription) in subscriptions {
-            builder.push_subscription(subscription);
-        }
-        built(builder)
-    }
-
-    /// The catalog without its subscriptions. For publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
-    pub async fn export_definitions(&self, caller: &Caller) -> Result<Catalog, ManageError> {
-        built(self.definitions(caller).await?)
-    }
-
-    /// The subscription with the given id as the catalog has it. For publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
-    pub async fn export_subscription(
-        &self,
-        caller: &Caller,
-        id: &str,
-    ) -> Result<Option<Subscription>, ManageError> {
-        caller.only_publishers("export subscriptions")?;
-        let record = self.shared.repository.subscription(id).await?;
-        Ok(record.map(|record| record.to_catalog()))
-    }
-
-    /// The subscription that holds the key in any slot, also as a replaced one. For
-    /// publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
-    pub async fn export_subscription_of_key(
-        &self,
-        caller: &Caller,
-        key: &KeyDigest,
-    ) -> Result<Option<Subscription>, ManageError> {
-        caller.only_publishers("export subscriptions")?;
-        let record = self.shared.repository.subscription_of_key(key).await?;
-        Ok(record.map(|record| record.to_catalog()))
-    }
-
-    async fn definitions(&self, caller: &Caller) -> Result<CatalogBuilder, ManageError> {
-        let mut builder = Catalog::builder().allow_no_apis();
-        let query = ListQuery {
-            top: u32::MAX,
-            order: Order::Catalog,
-            ..ListQuery::default()
-        };
-        for api in self.list_apis(caller, &query).await?.records {
-            builder.push_api(api.to_catalog());
-        }
-        for product in self.list_products(caller, &query).await?.records {
-            builder.push_product(product.to_catalog());
-        }
-        Ok(builder)
-    }
-}
-
-fn built(builder: CatalogBuilder) -> Result<Catalog, ManageError> {
-    builder
-        .build()
-        .map_err(|error| ManageError::invalid(RecordRef::catalog(), "catalog", error.to_string()))
 }
 
 /// The definitions while an import changes them.
@@ -224,8 +129,8 @@ impl Work<'_> {
         let (apis, products) = self.tx.definitions().await?;
         let before = Definitions { apis, products };
         let after = before.with(&import, self.now, &mut conflicts);
-        after.check(&mut issues);
-        refuse_issues(std::mem::take(&mut issues))?;
+        check_definitions(&after.apis, &after.products, &mut issues);
+        refuse(&RecordRef::catalog(), issues)?;
         if !options.replace && !conflicts.is_empty() {
             self.add_conflicts(&import, &mut conflicts).await?;
             return Err(ManageError::Conflict { records: conflicts });
@@ -328,20 +233,12 @@ impl Work<'_> {
                     let other = in_import.map(|(other, _)| other).or(outside.cloned());
                     if let Some(other) = other {
                         let kind = IssueKind::DuplicateKey { other, slot };
-                        issues.push(issue(given.id(), &format!("{slot}_key"), kind));
+                        issues.push(issue(given.id(), &format!("{slot}_key"), kind.to_string()));
                     }
                 }
                 for scope in given.scopes() {
                     if !scopes.contains(scope) {
-                        let scope = scope.clone();
-                        issues.push(issue(
-                            given.id(),
-                            "scope",
-                            IssueKind::UnknownScope {
-                                scope,
-                                nearest: None,
-                            },
-                        ));
+                        issues.push(issue(given.id(), "scope", unknown_scope(scope)));
                     }
                 }
                 self.import_subscription(before, given, options, &limited, &mut issues, imported)
@@ -351,7 +248,7 @@ impl Work<'_> {
         if !conflicts.is_empty() {
             return Err(ManageError::Conflict { records: conflicts });
         }
-        refuse_issues(issues)
+        refuse(&RecordRef::catalog(), issues)
     }
 
     async fn import_subscription(
@@ -383,7 +280,7 @@ impl Work<'_> {
             });
         }
         for (field, kind) in validate::subscription(&after.to_catalog(), &[]) {
-            issues.push(issue(id, &field.to_string(), kind));
+            issues.push(issue(id, &field.to_string(), kind.to_string()));
         }
         if !issues.is_empty() {
             return Ok(());
@@ -413,31 +310,25 @@ impl Definitions {
     fn with(&self, import: &Import, now: SystemTime, conflicts: &mut Vec<RecordRef>) -> Self {
         let (mut apis, mut products) = (self.apis.clone(), self.products.clone());
         for given in &import.apis {
-            match apis.iter_mut().find(|api| api.id == given.id()) {
-                Some(record) if record.to_catalog() == *given => {}
-                Some(record) => {
-                    conflicts.push(RecordRef::api(given.id()));
-                    set_api(record, given);
-                }
-                None => {
-                    let mut record = new_api(given.id(), now);
-                    set_api(&mut record, given);
-                    apis.push(record);
-                }
+            let (record, is_new) = find(
+                &mut apis,
+                |api| api.id == given.id(),
+                || new_api(given.id(), now),
+            );
+            if is_new || record.to_catalog() != *given {
+                conflicts.extend((!is_new).then(|| RecordRef::api(given.id())));
+                set_api(record, given);
             }
         }
         for given in &import.products {
-            match products.iter_mut().find(|product| product.id == given.id()) {
-                Some(record) if record.to_catalog() == *given => {}
-                Some(record) => {
-                    conflicts.push(RecordRef::product(given.id()));
-                    set_product(record, given);
-                }
-                None => {
-                    let mut record = new_product(given.id(), now);
-                    set_product(&mut record, given);
-                    products.push(record);
-                }
+            let (record, is_new) = find(
+                &mut products,
+                |product| product.id == given.id(),
+                || new_product(given.id(), now),
+            );
+            if is_new || record.to_catalog() != *given {
+                conflicts.extend((!is_new).then(|| RecordRef::product(given.id())));
+                set_product(record, given);
             }
         }
         for (product, api) in &import.memberships {
@@ -448,10 +339,6 @@ impl Definitions {
             }
         }
         Self { apis, products }
-    }
-
-    fn check(&self, issues: &mut Vec<FieldIssue>) {
-        check_definitions(&self.apis, &self.products, issues);
     }
 
     /// The scopes of the products with a limit.
@@ -474,6 +361,20 @@ impl Definitions {
     }
 }
 
+/// The record that is found, or a new one, and whether it is new.
+fn find<T>(
+    records: &mut Vec<T>,
+    is_it: impl Fn(&T) -> bool,
+    new: impl FnOnce() -> T,
+) -> (&mut T, bool) {
+    let found = records.iter().position(is_it);
+    let at = found.unwrap_or(records.len());
+    if found.is_none() {
+        records.push(new());
+    }
+    (&mut records[at], found.is_none())
+}
+
 /// Whether a record has the content of a catalog's subscription. One without
 /// keys is the same whatever keys the record has; replaced keys that have ended are
 /// not kept.
@@ -493,10 +394,9 @@ fn set_api(record: &mut ApiRecord, given: &Api) {
     record.display_name = given.display_name.clone();
     record.path = given.path.clone();
     record.subscription_required = given.subscription_required();
-    record.key_header = given
-        .key_header()
-        .map(|header| header.spelling().to_owned());
-    record.key_query = given.key_query().map(|query| query.name().to_owned());
+    let (header, query) = (given.key_header(), given.key_query());
+    record.key_header = header.map(|header| header.spelling().to_owned());
+    record.key_query = query.map(|query| query.name().to_owned());
     record.metadata = given.metadata().clone();
 }
 
@@ -516,7 +416,7 @@ fn set_subscription(record: &mut SubscriptionRecord, given: &Subscription, now: 
     record.not_before = given.not_before().map(stored::rounded);
     record.expires_at = given.expires_at().map(stored::rounded);
     record.metadata = given.metadata().clone();
-    for slot in [KeySlot::Primary, KeySlot::Secondary] {
+    for slot in SLOTS {
         if given.keys().next().is_some() {
             let current = record.key(slot).cloned();
             *record.key_mut(slot) = given.key(slot).map(|key| kept(current, key, now));
@@ -539,14 +439,6 @@ fn kept(
     record
 }
 
-fn issue(id: &str, field: &str, kind: IssueKind) -> FieldIssue {
-    FieldIssue::new(format!("subscription {id:?}, {field}"), kind.to_string())
-}
-
-fn refuse_issues(issues: Vec<FieldIssue>) -> Result<(), ManageError> {
-    if issues.is_empty() {
-        return Ok(());
-    }
-    let record = RecordRef::catalog();
-    Err(ManageError::Invalid { record, issues })
+fn issue(id: &str, field: &str, message: String) -> FieldIssue {
+    FieldIssue::new(format!("subscription {id:?}, {field}"), message)
 }

@@ -2,6 +2,7 @@
 
 mod apis;
 mod deletion;
+mod export;
 mod import;
 mod keys;
 mod lifecycle;

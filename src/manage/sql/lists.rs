@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use crate::manage::audit::{AuditQuery, Outcome};
 use crate::manage::filter::{Comparison, Filter, FilterField, ListQuery, Order};
 use crate::manage::sql::session::{Dialect, Value};
 use crate::manage::stored::to_micros;
@@ -19,21 +18,26 @@ pub(super) struct Statement {
 pub(super) struct Table {
     pub(super) name: &'static str,
     pub(super) columns: &'static str,
+    /// The column of the state with the number of its records.
+    pub(super) total: &'static str,
 }
 
 pub(super) const APIS: Table = Table {
     name: "sk_apis s",
     columns: "s.data, s.place",
+    total: "apis",
 };
 pub(super) const PRODUCTS: Table = Table {
     name: "sk_products s",
     columns: "s.data, s.place",
+    total: "products",
 };
 pub(super) const SUBSCRIPTIONS: Table = Table {
     name: "sk_subscriptions s",
     columns: "s.data, s.place, \
         (SELECT u.at FROM sk_uses u WHERE u.subscription = s.id AND u.slot = 0), \
         (SELECT u.at FROM sk_uses u WHERE u.subscription = s.id AND u.slot = 1)",
+    total: "subscriptions",
 };
 
 /// The subscription that holds a key in any slot.
@@ -213,12 +217,6 @@ impl Statement {
     }
 }
 
-/// `($1, $2, $3)`
-pub(crate) fn in_list(length: usize) -> String {
-    let places: Vec<String> = (1..=length).map(|place| format!("${place}")).collect();
-    format!("({})", places.join(", "))
-}
-
 /// The statement that reads a page. What it leaves out is only read by its ids.
 pub(super) fn page(
     dialect: Dialect,
@@ -257,57 +255,11 @@ pub(super) fn count(
     only: Option<&str>,
     now: SystemTime,
 ) -> Statement {
+    if query.filter.is_none() && only.is_none() {
+        return Statement::new(dialect, format!("SELECT {} FROM sk_state", table.total));
+    }
     let text = format!("SELECT COUNT(*) FROM {}", table.name);
     let mut statement = Statement::new(dialect, text);
     statement.conditions(query, only, None, to_micros(now));
     statement
-}
-
-/// The statements that read and count a page of the audit trail.
-pub(super) fn audit(dialect: Dialect, query: &AuditQuery) -> (Statement, Statement) {
-    let columns = "number, idx, at, role, caller, operation, refused, kind, record, \
-                   version_before, version_after, code, changes";
-    let mut page = Statement::new(dialect, format!("SELECT {columns} FROM sk_audit"));
-    let mut count = Statement::new(dialect, "SELECT COUNT(*) FROM sk_audit");
-    for (statement, before) in [(&mut page, query.before), (&mut count, None)] {
-        let mut next = " WHERE ";
-        let mut condition = |condition: &str, value: Value| {
-            statement.push(next);
-            statement.push(condition);
-            statement.bind(value);
-            next = " AND ";
-        };
-        if let Some(record) = &query.record {
-            condition("record = ", record.as_str().into());
-        }
-        if let Some(kind) = query.kind {
-            condition("kind = ", kind.as_str().into());
-        }
-        if let Some(caller) = &query.caller {
-            condition("caller = ", caller.as_str().into());
-        }
-        if let Some(operation) = query.operation {
-            condition("operation = ", operation.as_str().into());
-        }
-        if let Some(outcome) = query.outcome {
-            condition("refused = ", i64::from(outcome == Outcome::Refused).into());
-        }
-        if let Some(from) = query.from {
-            condition("at >= ", to_micros(from).into());
-        }
-        if let Some(until) = query.until {
-            condition("at < ", to_micros(until).into());
-        }
-        if let Some((number, index)) = before {
-            condition("(number, idx) < (", number.into());
-            statement.push(", ");
-            statement.bind(index);
-            statement.push(")");
-        }
-    }
-    page.push(" ORDER BY number DESC, idx DESC LIMIT ");
-    page.bind(i64::from(query.top));
-    page.push(" OFFSET ");
-    page.bind(query.skip);
-    (page, count)
 }

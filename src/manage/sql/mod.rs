@@ -1,5 +1,6 @@
 //! The repository on SQLite and PostgreSQL: one set of SQL texts over both.
 
+mod audit;
 mod database;
 mod lists;
 mod repository;
@@ -11,7 +12,6 @@ mod tests;
 mod transaction;
 
 pub(crate) use database::{Database, SqlTransaction};
-pub(crate) use lists::in_list;
 pub(crate) use repository::SqlRepository;
-pub(crate) use rows::{api, broken, product, read_digest};
+pub(crate) use rows::{broken, read_digest, record};
 pub(crate) use session::{Dialect, Row, SqlError, SqlResult, Value};

@@ -8,10 +8,10 @@ use crate::manage::record::{ApiRecord, ProductRecord, SubscriptionRecord};
 use crate::manage::repository::{Answer, Repository, SealedKeys, SubscriptionPut, Transaction};
 use crate::manage::seal::Sealer;
 use crate::manage::sql::lists::{self, APIS, PRODUCTS, SUBSCRIPTIONS, Statement, Table};
-use crate::manage::sql::rows;
 use crate::manage::sql::session::{Row, SqlResult};
 use crate::manage::sql::transaction::RecordTransaction;
 use crate::manage::sql::{Database, SqlTransaction};
+use crate::manage::sql::{audit, rows};
 use crate::manage::usage::KeyUse;
 use crate::manage::{Replica, RepositoryError, stored};
 
@@ -22,9 +22,6 @@ pub(crate) struct SqlRepository {
 
 /// For how long a replica counts after its last report.
 const LEASE: Duration = Duration::from_secs(30);
-
-/// Which of the totals of the state a table has.
-const TOTALS: &str = "SELECT apis, products, subscriptions FROM sk_state";
 
 impl SqlRepository {
     /// The database at a path or URL, with its tables. A new one gets the given
@@ -158,38 +155,45 @@ impl SqlRepository {
         session.rows(statement.text, statement.values).await
     }
 
-    async fn by_id(&self, table: Table, id: &str) -> SqlResult<Option<Row>> {
+    async fn by_id<T>(
+        &self,
+        table: Table,
+        id: &str,
+        record: impl Fn(&Row) -> SqlResult<T>,
+    ) -> SqlResult<Option<T>> {
         let text = format!("SELECT {} FROM {} WHERE s.id = ", table.columns, table.name);
         let mut statement = Statement::new(self.database.dialect(), text);
         statement.bind(id);
-        Ok(self.read(statement).await?.into_iter().next())
+        self.read(statement).await?.first().map(record).transpose()
     }
 
     /// A page and the total, of one version.
+    async fn page<T>(
+        &self,
+        page: Statement,
+        count: Statement,
+        record: impl Fn(&Row) -> SqlResult<T>,
+    ) -> SqlResult<Page<T>> {
+        let mut transaction = self.database.snapshot().await?;
+        let mut session = transaction.session();
+        let total = session.number(count.text, count.values).await?;
+        let rows = session.rows(page.text, page.values).await?;
+        let records = rows.iter().map(record).collect::<SqlResult<_>>()?;
+        Ok(Page { records, total })
+    }
+
     async fn list<T>(
         &self,
-        table: (Table, usize),
+        table: Table,
         query: &ListQuery,
         only: Option<&str>,
         now: SystemTime,
         record: impl Fn(&Row) -> SqlResult<T>,
-    ) -> SqlResult<Page<T>> {
-        let (table, total_at) = table;
+    ) -> Result<Page<T>, RepositoryError> {
         let dialect = self.database.dialect();
         let page = lists::page(dialect, table, query, only, now);
-        let mut transaction = self.database.snapshot().await?;
-        let mut session = transaction.session();
-        let total = if query.filter.is_none() && only.is_none() {
-            let row = session.row(TOTALS, Vec::new()).await?;
-            row.map_or(Ok(0), |row| row.number(total_at))?
-        } else {
-            let count = lists::count(dialect, table, query, only, now);
-            let row = session.row(count.text, count.values).await?;
-            row.map_or(Ok(0), |row| row.number(0))?
-        };
-        let rows = session.rows(page.text, page.values).await?;
-        let records = rows.iter().map(record).collect::<SqlResult<_>>()?;
-        Ok(Page { records, total })
+        let count = lists::count(dialect, table, query, only, now);
+        Ok(self.page(page, count, record).await?)
     }
 }
 
@@ -203,23 +207,17 @@ impl Repository for SqlRepository {
     }
 
     fn api<'a>(&'a self, id: &'a str) -> Answer<'a, Option<ApiRecord>> {
-        Box::pin(async move {
-            let row = self.by_id(APIS, id).await?;
-            Ok(row.as_ref().map(rows::api).transpose()?)
-        })
+        Box::pin(async move { Ok(self.by_id(APIS, id, rows::record).await?) })
     }
 
     fn product<'a>(&'a self, id: &'a str) -> Answer<'a, Option<ProductRecord>> {
-        Box::pin(async move {
-            let row = self.by_id(PRODUCTS, id).await?;
-            Ok(row.as_ref().map(rows::product).transpose()?)
-        })
+        Box::pin(async move { Ok(self.by_id(PRODUCTS, id, rows::record).await?) })
     }
 
     fn subscription<'a>(&'a self, id: &'a str) -> Answer<'a, Option<SubscriptionRecord>> {
         Box::pin(async move {
-            let row = self.by_id(SUBSCRIPTIONS, id).await?;
-            Ok(row.as_ref().map(rows::subscription_with_use).transpose()?)
+            let record = rows::subscription_with_use;
+            Ok(self.by_id(SUBSCRIPTIONS, id, record).await?)
         })
     }
 
@@ -238,10 +236,7 @@ impl Repository for SqlRepository {
     }
 
     fn list_apis<'a>(&'a self, query: &'a ListQuery) -> Answer<'a, Page<ApiRecord>> {
-        Box::pin(async move {
-            let now = SystemTime::now();
-            Ok(self.list((APIS, 0), query, None, now, rows::api).await?)
-        })
+        Box::pin(self.list(APIS, query, None, SystemTime::now(), rows::record))
     }
 
     fn list_products<'a>(
@@ -249,13 +244,8 @@ impl Repository for SqlRepository {
         query: &'a ListQuery,
         offered: bool,
     ) -> Answer<'a, Page<ProductRecord>> {
-        Box::pin(async move {
-            let only = offered.then_some("s.offered = 1");
-            let now = SystemTime::now();
-            Ok(self
-                .list((PRODUCTS, 1), query, only, now, rows::product)
-                .await?)
-        })
+        let only = offered.then_some("s.offered = 1");
+        Box::pin(self.list(PRODUCTS, query, only, SystemTime::now(), rows::record))
     }
 
     fn list_subscriptions<'a>(
@@ -263,23 +253,13 @@ impl Repository for SqlRepository {
         query: &'a ListQuery,
         now: SystemTime,
     ) -> Answer<'a, Page<SubscriptionRecord>> {
-        Box::pin(async move {
-            let table = (SUBSCRIPTIONS, 2);
-            let record = rows::subscription_with_use;
-            Ok(self.list(table, query, None, now, record).await?)
-        })
+        Box::pin(self.list(SUBSCRIPTIONS, query, None, now, rows::subscription_with_use))
     }
 
     fn audit<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, Page<AuditEntry>> {
         Box::pin(async move {
-            let (page, count) = lists::audit(self.database.dialect(), query);
-            let mut transaction = self.database.snapshot().await?;
-            let mut session = transaction.session();
-            let total = session.row(count.text, count.values).await?;
-            let total = total.map_or(Ok(0), |row| row.number(0))?;
-            let found = session.rows(page.text, page.values).await?;
-            let records = found.iter().map(rows::entry).collect::<SqlResult<_>>()?;
-            Ok(Page { records, total })
+            let (page, count) = audit::list(self.database.dialect(), query);
+            Ok(self.page(page, count, audit::read).await?)
         })
     }
 

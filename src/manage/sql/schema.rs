@@ -115,8 +115,7 @@ pub(super) async fn migrate(session: &mut Session<'_>, version: usize) -> SqlRes
     let create = "CREATE TABLE IF NOT EXISTS sk_migrations (version BIGINT PRIMARY KEY)";
     session.execute(create, Vec::new()).await?;
     let newest = "SELECT COALESCE(MAX(version), 0) FROM sk_migrations";
-    let row = session.row(newest, Vec::new()).await?;
-    let done = row.map_or(Ok(0), |row| row.number(0))?;
+    let done = session.number(newest, Vec::new()).await?;
     let done = usize::try_from(done).unwrap_or(usize::MAX);
     if done > MIGRATIONS.len() {
         let message = format!(

@@ -25,58 +25,29 @@ pub(crate) enum Value {
     Bytes(Option<Vec<u8>>),
 }
 
-impl From<i64> for Value {
-    fn from(value: i64) -> Self {
-        Self::Int(Some(value))
-    }
+macro_rules! values {
+    ($($type:ty => $kind:ident: $convert:expr;)*) => {
+        $(impl From<$type> for Value {
+            fn from(value: $type) -> Self {
+                Self::$kind(Some($convert(value)))
+            }
+        }
+
+        impl From<Option<$type>> for Value {
+            fn from(value: Option<$type>) -> Self {
+                Self::$kind(value.map($convert))
+            }
+        })*
+    };
 }
 
-impl From<u64> for Value {
-    fn from(value: u64) -> Self {
-        Self::Int(Some(i64::try_from(value).unwrap_or(i64::MAX)))
-    }
-}
-
-impl From<Option<i64>> for Value {
-    fn from(value: Option<i64>) -> Self {
-        Self::Int(value)
-    }
-}
-
-impl From<&str> for Value {
-    fn from(value: &str) -> Self {
-        Self::Text(Some(value.to_owned()))
-    }
-}
-
-impl From<String> for Value {
-    fn from(value: String) -> Self {
-        Self::Text(Some(value))
-    }
-}
-
-impl From<Option<String>> for Value {
-    fn from(value: Option<String>) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<Option<&str>> for Value {
-    fn from(value: Option<&str>) -> Self {
-        Self::Text(value.map(str::to_owned))
-    }
-}
-
-impl From<&[u8]> for Value {
-    fn from(value: &[u8]) -> Self {
-        Self::Bytes(Some(value.to_owned()))
-    }
-}
-
-impl From<Option<Vec<u8>>> for Value {
-    fn from(value: Option<Vec<u8>>) -> Self {
-        Self::Bytes(value)
-    }
+values! {
+    i64 => Int: |number| number;
+    u64 => Int: |number| i64::try_from(number).unwrap_or(i64::MAX);
+    &str => Text: str::to_owned;
+    String => Text: |text| text;
+    &[u8] => Bytes: <[u8]>::to_vec;
+    Vec<u8> => Bytes: |bytes| bytes;
 }
 
 /// The two databases, and where their SQL differs.
@@ -250,6 +221,16 @@ impl Session<'_> {
         })
     }
 
+    /// The number that an answer consists of. Zero without a row.
+    pub(crate) async fn number(
+        &mut self,
+        sql: impl Into<Cow<'static, str>>,
+        values: Vec<Value>,
+    ) -> SqlResult<u64> {
+        let row = self.row(sql, values).await?;
+        row.map_or(Ok(0), |row| row.number(0))
+    }
+
     /// Runs a statement. Returns how many rows it affected.
     pub(crate) async fn execute(
         &mut self,
@@ -271,44 +252,93 @@ impl Session<'_> {
         })
     }
 
+    /// All rows of the answers to `BEGIN ($1, $2, …) END`, for many values.
+    pub(crate) async fn among(
+        &mut self,
+        begin: &str,
+        values: &[Value],
+        end: &str,
+    ) -> SqlResult<Vec<Row>> {
+        let mut rows = Vec::with_capacity(values.len());
+        for values in values.chunks(AT_ONCE) {
+            let places = self.dialect().places(values.len());
+            let sql = format!("{begin} ({places}) {end}");
+            rows.extend(self.rows(sql, values.to_vec()).await?);
+        }
+        Ok(rows)
+    }
+
     /// Inserts many rows with few statements. `end` follows the values.
     pub(crate) async fn insert(
         &mut self,
-        begin: &'static str,
+        begin: &str,
         rows: Vec<Vec<Value>>,
-        end: &'static str,
+        end: &str,
     ) -> SqlResult<()> {
-        const AT_ONCE: usize = 200;
         let mut rows = rows.into_iter();
         loop {
             let chunk: Vec<Vec<Value>> = rows.by_ref().take(AT_ONCE).collect();
-            let Some(first) = chunk.first() else {
+            let Some(width) = chunk.first().map(Vec::len) else {
                 return Ok(());
             };
-            let sql = self
-                .dialect()
-                .values_text(begin, chunk.len(), first.len(), end);
-            let values = chunk.into_iter().flatten().collect();
-            self.execute(sql, values).await?;
+            let places = self.dialect().places(width);
+            match self {
+                #[cfg(feature = "sqlite")]
+                Self::Sqlite(_) => {
+                    let places = vec![format!("({places})"); chunk.len()].join(", ");
+                    let values = chunk.into_iter().flatten().collect();
+                    let sql = format!("{begin} VALUES {places} {end}");
+                    self.execute(sql, values).await?;
+                }
+                #[cfg(feature = "postgres")]
+                Self::Postgres(connection) => {
+                    let sql = format!("{begin} SELECT * FROM UNNEST({places}) {end}");
+                    let query = (0..width).fold(sqlx::query(AssertSqlSafe(sql)), |query, at| {
+                        bind_column(query, &chunk, at)
+                    });
+                    query.execute(&mut **connection).await?;
+                }
+            }
         }
     }
 }
 
+/// How many rows or values one statement takes.
+const AT_ONCE: usize = 500;
+
 impl Dialect {
-    /// `BEGIN VALUES ($1, $2), ($3, $4) END`
+    /// The places of so many values.
     ///
-    /// On SQLite the values have no names: it looks names up one by one, which for
-    /// a thousand of them takes longer than the insertion.
-    fn values_text(self, begin: &str, rows: usize, columns: usize, end: &str) -> String {
-        let numbered = self.choose("", "numbered") == "numbered";
-        let row = |row: usize| {
-            let places = (1..=columns).map(|column| match numbered {
-                true => format!("${}", row * columns + column),
-                false => "?".to_owned(),
-            });
-            format!("({})", places.collect::<Vec<_>>().join(", "))
+    /// On SQLite they have no names: it looks names up one by one, which for a
+    /// thousand of them takes longer than the statement.
+    fn places(self, count: usize) -> String {
+        let place = |number| match self.choose("?", "$") {
+            "?" => "?".to_owned(),
+            sign => format!("{sign}{number}"),
         };
-        let rows: Vec<String> = (0..rows).map(row).collect();
-        format!("{begin} VALUES {} {end}", rows.join(", "))
+        (1..=count).map(place).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(feature = "postgres")]
+type PgQuery = Query<'static, sqlx::Postgres, PgArguments>;
+
+/// Binds the values that many rows have in one column as one array: PostgreSQL plans
+/// that once, and not for each number of rows.
+#[cfg(feature = "postgres")]
+fn bind_column(query: PgQuery, rows: &[Vec<Value>], at: usize) -> PgQuery {
+    macro_rules! array {
+        ($kind:ident, $convert:expr) => {{
+            let values = rows.iter().map(|row| match &row[at] {
+                Value::$kind(value) => value.clone().map($convert),
+                _ => None,
+            });
+            query.bind(values.collect::<Vec<_>>())
+        }};
+    }
+    match rows[0][at] {
+        Value::Int(_) => array!(Int, |number| number),
+        Value::Text(_) => array!(Text, storable),
+        Value::Bytes(_) => array!(Bytes, |bytes| bytes),
     }
 }

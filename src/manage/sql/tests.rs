@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::audit;
 use super::database::Database;
 use super::lists::{self, SUBSCRIPTIONS};
 use crate::manage::audit::{AuditQuery, Operation, Outcome};
@@ -130,7 +131,7 @@ async fn audit_feed_or_lookup_on_sqlite_is_by_an_index() {
         ),
     ];
     for (query, index) in queries {
-        let (page, _) = lists::audit(database.dialect(), &query);
+        let (page, _) = audit::list(database.dialect(), &query);
         let found = plan(&database, page.text, page.values).await;
         assert!(found.contains(index), "{found}");
         assert_by_index(&found);

@@ -5,12 +5,10 @@ use crate::key::KeyDigest;
 use crate::manage::audit::{AuditEntry, Outcome};
 use crate::manage::record::{ApiRecord, ProductRecord, SubscriptionRecord};
 use crate::manage::reference::{RecordKind, RecordRef};
-use crate::manage::repository::{
-    Answer, Counted, REFUSED_KEPT, SealedKeys, SubscriptionPut, Transaction,
-};
-use crate::manage::sql::lists::in_list;
-use crate::manage::sql::rows::{self, json, read_digest};
-use crate::manage::sql::session::{Row, Session, SqlResult, Value};
+use crate::manage::repository::{Answer, Counted, SealedKeys, SubscriptionPut, Transaction};
+use crate::manage::sql::audit;
+use crate::manage::sql::rows::{self, Placed, json, read_digest};
+use crate::manage::sql::session::{Session, SqlResult, Value};
 use crate::manage::sql::{Database, SqlTransaction};
 use crate::manage::stored::to_micros;
 
@@ -24,9 +22,6 @@ pub(super) struct RecordTransaction {
     totals: [i64; 3],
 }
 
-/// How many values are asked for in one statement.
-const AT_ONCE: usize = 500;
-
 impl RecordTransaction {
     pub(super) async fn begin(
         database: &Database,
@@ -37,8 +32,7 @@ impl RecordTransaction {
             "SELECT number FROM sk_state",
             "SELECT number FROM sk_state FOR UPDATE",
         );
-        let row = session.row(text, Vec::new()).await?;
-        let number = row.map_or(Ok(0), |row| row.number(0))?;
+        let number = session.number(text, Vec::new()).await?;
         Ok(Self {
             database: database.clone(),
             transaction,
@@ -51,18 +45,9 @@ impl RecordTransaction {
         self.transaction.session()
     }
 
-    async fn by_id(&mut self, text: &'static str, id: &str) -> SqlResult<Option<Row>> {
-        self.session().row(text, vec![id.into()]).await
-    }
-
-    /// The rows for those of many values that are there.
-    async fn among(&mut self, text: &str, values: Vec<Value>) -> SqlResult<Vec<Row>> {
-        let mut found = Vec::new();
-        for values in values.chunks(AT_ONCE) {
-            let text = format!("{text}{}", in_list(values.len()));
-            found.extend(self.session().rows(text, values.to_vec()).await?);
-        }
-        Ok(found)
+    async fn by_id<T: Placed>(&mut self, text: &'static str, id: &str) -> SqlResult<Option<T>> {
+        let row = self.session().row(text, vec![id.into()]).await?;
+        row.as_ref().map(rows::record).transpose()
     }
 
     async fn put_all(&mut self, changes: &[SubscriptionPut], sealed: &SealedKeys) -> SqlResult<()> {
@@ -180,60 +165,15 @@ impl RecordTransaction {
         Ok(())
     }
 
-    /// Writes entries. Those that take no number follow the last one that did.
-    async fn note(&mut self, mut entries: Vec<AuditEntry>, counts: bool) -> SqlResult<()> {
-        if !counts {
-            let number = self.number;
-            let text = "SELECT COALESCE(MAX(idx), -1) FROM sk_audit WHERE number = $1";
-            let row = self.session().row(text, vec![number.into()]).await?;
-            let last = row.map_or(Ok(-1), |row| row.int(0))?;
-            let next = u64::try_from(last + 1).unwrap_or_default();
-            for (at, entry) in (next..).zip(&mut entries) {
-                (entry.number, entry.index) = (number, at);
-            }
-        }
-        let values = entries.iter().map(rows::entry_values);
-        let values = values.collect::<SqlResult<_>>()?;
-        let begin = "INSERT INTO sk_audit (number, idx, at, role, caller, operation, refused, \
-                     kind, record, version_before, version_after, code, changes)";
-        self.session().insert(begin, values, "").await
-    }
-
-    /// Deletes the oldest entries of refused operations beyond those that are kept.
-    async fn forget_refused(&mut self) -> SqlResult<()> {
-        // In batches, so that a refusal costs no deletion as a rule.
-        const SLACK: usize = 100;
-        let text = "UPDATE sk_state SET refused = refused + 1 RETURNING refused";
-        let row = self.session().row(text, Vec::new()).await?;
-        let refused = row.map_or(Ok(0), |row| row.number(0))? as usize;
-        if refused <= REFUSED_KEPT + SLACK {
-            return Ok(());
-        }
-        let text = "SELECT number, idx FROM sk_audit WHERE refused = 1 \
-                    ORDER BY number DESC, idx DESC LIMIT 1 OFFSET $1";
-        let values = vec![(REFUSED_KEPT as u64).into()];
-        let Some(row) = self.session().row(text, values).await? else {
-            return Ok(());
-        };
-        let (number, index) = (row.int(0)?, row.int(1)?);
-        let text = "DELETE FROM sk_audit WHERE refused = 1 \
-                    AND (number < $1 OR (number = $1 AND idx <= $2))";
-        let values = vec![number.into(), index.into()];
-        self.session().execute(text, values).await?;
-        let text = "UPDATE sk_state SET refused = $1";
-        let values = vec![(REFUSED_KEPT as u64).into()];
-        self.session().execute(text, values).await?;
-        Ok(())
-    }
-
     async fn commit_entries(mut self, entries: Vec<AuditEntry>, counts: bool) -> SqlResult<()> {
         let number = self.number + u64::from(counts);
         let refused = entries
             .iter()
             .any(|entry| entry.outcome == Outcome::Refused);
-        self.note(entries, counts).await?;
+        let after = (!counts).then_some(self.number);
+        audit::write(&mut self.session(), entries, after).await?;
         if refused {
-            self.forget_refused().await?;
+            audit::forget_refused(&mut self.session()).await?;
         }
         if counts || self.totals != [0; 3] {
             let text = "UPDATE sk_state SET number = $1, apis = apis + $2, \
@@ -283,6 +223,10 @@ fn new_keys(change: &SubscriptionPut, sealed: &SealedKeys) -> impl Iterator<Item
     })
 }
 
+fn texts(ids: &[String]) -> Vec<Value> {
+    ids.iter().map(|id| id.as_str().into()).collect()
+}
+
 fn digest(digest: &KeyDigest) -> Value {
     digest.as_bytes().as_slice().into()
 }
@@ -295,24 +239,21 @@ impl Transaction for RecordTransaction {
     fn api<'a>(&'a mut self, id: &'a str) -> Answer<'a, Option<ApiRecord>> {
         Box::pin(async move {
             let text = "SELECT data, place FROM sk_apis WHERE id = $1";
-            let row = self.by_id(text, id).await?;
-            Ok(row.as_ref().map(rows::api).transpose()?)
+            Ok(self.by_id(text, id).await?)
         })
     }
 
     fn product<'a>(&'a mut self, id: &'a str) -> Answer<'a, Option<ProductRecord>> {
         Box::pin(async move {
             let text = "SELECT data, place FROM sk_products WHERE id = $1";
-            let row = self.by_id(text, id).await?;
-            Ok(row.as_ref().map(rows::product).transpose()?)
+            Ok(self.by_id(text, id).await?)
         })
     }
 
     fn subscription<'a>(&'a mut self, id: &'a str) -> Answer<'a, Option<SubscriptionRecord>> {
         Box::pin(async move {
             let text = "SELECT data, place FROM sk_subscriptions WHERE id = $1";
-            let row = self.by_id(text, id).await?;
-            Ok(row.as_ref().map(rows::subscription).transpose()?)
+            Ok(self.by_id(text, id).await?)
         })
     }
 
@@ -323,12 +264,9 @@ impl Transaction for RecordTransaction {
             let apis = session.rows(text, Vec::new()).await?;
             let text = "SELECT data, place FROM sk_products ORDER BY place";
             let products = session.rows(text, Vec::new()).await?;
-            let apis = apis.iter().map(rows::api).collect::<SqlResult<_>>()?;
-            let products = products
-                .iter()
-                .map(rows::product)
-                .collect::<SqlResult<_>>()?;
-            Ok((apis, products))
+            let apis = apis.iter().map(rows::record).collect::<SqlResult<_>>()?;
+            let products = products.iter().map(rows::record);
+            Ok((apis, products.collect::<SqlResult<_>>()?))
         })
     }
 
@@ -337,14 +275,13 @@ impl Transaction for RecordTransaction {
         ids: &'a [String],
     ) -> Answer<'a, HashMap<String, SubscriptionRecord>> {
         Box::pin(async move {
-            let values = ids.iter().map(|id| id.as_str().into()).collect();
-            let text = "SELECT data, place FROM sk_subscriptions WHERE id IN ";
-            let mut records = HashMap::new();
-            for row in self.among(text, values).await? {
-                let record = rows::subscription(&row)?;
-                records.insert(record.id.clone(), record);
-            }
-            Ok(records)
+            let text = "SELECT data, place FROM sk_subscriptions WHERE id IN";
+            let found = self.session().among(text, &texts(ids), "").await?;
+            let records = found.iter().map(|row| {
+                let record: SubscriptionRecord = rows::record(row)?;
+                Ok((record.id.clone(), record))
+            });
+            Ok(records.collect::<SqlResult<_>>()?)
         })
     }
 
@@ -353,13 +290,13 @@ impl Transaction for RecordTransaction {
         digests: &'a [KeyDigest],
     ) -> Answer<'a, HashMap<KeyDigest, String>> {
         Box::pin(async move {
-            let values = digests.iter().map(digest).collect();
-            let text = "SELECT digest, subscription FROM sk_keys WHERE digest IN ";
-            let mut holders = HashMap::new();
-            for row in self.among(text, values).await? {
-                holders.insert(read_digest(&row, 0)?, row.text(1)?);
-            }
-            Ok(holders)
+            let values: Vec<Value> = digests.iter().map(digest).collect();
+            let text = "SELECT digest, subscription FROM sk_keys WHERE digest IN";
+            let found = self.session().among(text, &values, "").await?;
+            let holders = found
+                .iter()
+                .map(|row| Ok((read_digest(row, 0)?, row.text(1)?)));
+            Ok(holders.collect::<SqlResult<_>>()?)
         })
     }
 
@@ -389,8 +326,7 @@ impl Transaction for RecordTransaction {
                 counted.except.into(),
                 counted.most.into(),
             ];
-            let row = self.session().row(text, values).await?;
-            Ok(row.map_or(Ok(0), |row| row.number(0))?)
+            Ok(self.session().number(text, values).await?)
         })
     }
 
@@ -400,21 +336,11 @@ impl Transaction for RecordTransaction {
         ids: &'a [String],
     ) -> Answer<'a, HashMap<String, u64>> {
         Box::pin(async move {
-            let mut versions = HashMap::new();
-            let values = ids.iter().map(|id| id.as_str().into()).collect();
-            let text = match kind {
-                RecordKind::Api => {
-                    "SELECT id, version FROM sk_deleted WHERE kind = 'api' AND id IN "
-                }
-                RecordKind::Product => {
-                    "SELECT id, version FROM sk_deleted WHERE kind = 'product' AND id IN "
-                }
-                _ => "SELECT id, version FROM sk_deleted WHERE kind = 'subscription' AND id IN ",
-            };
-            for row in self.among(text, values).await? {
-                versions.insert(row.text(0)?, row.number(1)?);
-            }
-            Ok(versions)
+            let text =
+                format!("SELECT id, version FROM sk_deleted WHERE kind = '{kind}' AND id IN");
+            let found = self.session().among(&text, &texts(ids), "").await?;
+            let versions = found.iter().map(|row| Ok((row.text(0)?, row.number(1)?)));
+            Ok(versions.collect::<SqlResult<_>>()?)
         })
     }
 

@@ -4,10 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::catalog::Change;
 use crate::key::KeyDigest;
-use crate::manage::RecordKind;
-use crate::manage::sql::{
-    Row, SqlResult, SqlTransaction, Value, api, broken, in_list, product, read_digest,
-};
+use crate::manage::sql::{Row, SqlResult, SqlTransaction, Value, broken, read_digest, record};
+use crate::manage::{ApiRecord, ProductRecord, RecordKind};
 use crate::store::sql::load::{Extent, subscription};
 
 /// More changes than this are not worth following one by one.
@@ -113,13 +111,13 @@ pub(super) async fn changes(
     let mut changes = Vec::new();
     let mut apis = ids(RecordKind::Api);
     for row in among(transaction, APIS, &apis).await? {
-        let record = api(&row)?;
+        let record: ApiRecord = record(&row)?;
         apis.remove(&record.id);
         changes.push(Change::PutApi(record.to_catalog()));
     }
     let mut products = ids(RecordKind::Product);
     for row in among(transaction, PRODUCTS, &products).await? {
-        let record = product(&row)?;
+        let record: ProductRecord = record(&row)?;
         products.remove(&record.id);
         changes.push(Change::PutProduct(record.to_catalog()));
     }
@@ -170,13 +168,6 @@ async fn among(
     (begin, end): Around,
     ids: &HashSet<String>,
 ) -> SqlResult<Vec<Row>> {
-    const AT_ONCE: usize = 500;
-    let ids: Vec<&String> = ids.iter().collect();
-    let mut rows = Vec::with_capacity(ids.len());
-    for ids in ids.chunks(AT_ONCE) {
-        let text = format!("{begin}{}{end}", in_list(ids.len()));
-        let values = ids.iter().map(|id| Value::from(id.as_str())).collect();
-        rows.extend(transaction.session().rows(text, values).await?);
-    }
-    Ok(rows)
+    let ids: Vec<Value> = ids.iter().map(|id| id.as_str().into()).collect();
+    transaction.session().among(begin, &ids, end).await
 }

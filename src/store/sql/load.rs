@@ -3,8 +3,8 @@
 use tokio::task::spawn_blocking;
 
 use crate::catalog::{Catalog, CatalogBuilder, Subscription};
-use crate::manage::sql::{SqlResult, SqlTransaction, api, broken, product};
-use crate::manage::{RepositoryError, SubscriptionRecord};
+use crate::manage::sql::{SqlResult, SqlTransaction, broken, record};
+use crate::manage::{ApiRecord, ProductRecord, RepositoryError, SubscriptionRecord};
 
 /// How many subscriptions are read at once.
 const PAGE: i64 = 10_000;
@@ -25,11 +25,11 @@ pub(super) async fn load(
     let mut session = transaction.session();
     let text = "SELECT data, place FROM sk_apis ORDER BY place";
     for row in session.rows(text, Vec::new()).await? {
-        builder.push_api(api(&row)?.to_catalog());
+        builder.push_api(record::<ApiRecord>(&row)?.to_catalog());
     }
     let text = "SELECT data, place FROM sk_products ORDER BY place";
     for row in session.rows(text, Vec::new()).await? {
-        builder.push_product(product(&row)?.to_catalog());
+        builder.push_product(record::<ProductRecord>(&row)?.to_catalog());
     }
     if extent == Extent::Everything {
         builder = subscriptions(transaction, builder).await?;
