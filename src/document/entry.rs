@@ -18,7 +18,7 @@ use crate::document::schema::{
     ApiEntry, KeyEntry, KeyNames, KeyTable, Moment, ProductEntry, RetiredKey, SubscriptionEntry,
     Text,
 };
-use crate::document::time::Rfc3339;
+use crate::document::time;
 use crate::key::{KeyHeader, KeyNameError, KeyQuery};
 
 /// An API, product or subscription.
@@ -269,5 +269,5 @@ fn free_form(metadata: &Metadata) -> Option<FreeForm<'_>> {
 }
 
 fn moment(time: Option<SystemTime>) -> Option<Moment<'static>> {
-    time.map(|time| Moment(Rfc3339(time).to_string().into()))
+    time.map(|time| Moment(time::format(time).into()))
 }

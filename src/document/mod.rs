@@ -210,7 +210,7 @@ fn read_machine(document: &[u8]) -> Result<(Catalog, BTreeSet<String>), Document
 /// A time outside the years 0 to 9999 becomes the nearest one inside.
 #[must_use]
 pub fn format_time(time: SystemTime) -> String {
-    time::Rfc3339(time).to_string()
+    time::format(time)
 }
 
 /// Reads a time as documents write it: RFC 3339, with an offset.

@@ -11,15 +11,23 @@ use crate::catalog::validate::Draft;
 use crate::catalog::{Api, CatalogBuilder, EntityKind, Field, KeySlot, Product, Subscription};
 use crate::document::entry::Listed;
 use crate::document::explain::{
-    MAX_ENTRY_BYTES, Node, Note, Notes, Reading, Subject, Value, fit, json, quoted, unknown_field,
+    MAX_ENTRY_BYTES, Member, Node, Note, Notes, Reading, Subject, Value, fit, json, quoted,
+    unknown_field,
 };
 use crate::document::key::{KeyReader, KeySources};
 use crate::document::problems::Problems;
-use crate::document::schema::{DOCUMENT, FORMAT};
+use crate::document::schema::{DOCUMENT, FORMAT, FORMAT_FIELD};
 
 /// The name of the list with all entries of a kind.
 pub(super) fn list_name(kind: EntityKind) -> &'static str {
     DOCUMENT[kind as usize]
+}
+
+/// The list with that name.
+pub(super) fn list_of(name: &str) -> Option<EntityKind> {
+    EntityKind::ALL
+        .into_iter()
+        .find(|kind| list_name(*kind) == name)
 }
 
 /// How a document is read.
@@ -204,97 +212,78 @@ impl<'k> Reader<'k> {
         self.push(Draft { value, unread }, at);
     }
 
-    /// Reports a field of the document that is not one of its lists.
-    pub(super) fn unknown_list(&mut self, name: &str, at: usize) {
-        if self.tolerant {
-            return self.read.ignore(name, "the document");
-        }
-        let (message, advice) = unknown_field(name, &DOCUMENT, true);
-        for list in EntityKind::ALL {
-            // It was probably meant to be that list.
-            if advice.contains(&format!("mean `{}`", list_name(list))) {
-                self.read.builder.lacks(list);
-            }
-        }
-        self.read.notes.add(Note {
-            subject: Subject::Document,
-            advice: Some(advice),
-            ..Note::new(at, message)
-        });
-    }
-
-    pub(super) fn not_a_document(&mut self, kind: &str, at: usize) {
-        self.read.lacks_everything();
-        self.read.notes.add(Note {
-            subject: Subject::Document,
-            ..Note::new(at, format!("must be a table, not {kind}"))
-        });
-    }
-
-    pub(super) fn not_a_list(&mut self, list: EntityKind, kind: &str, at: usize) {
-        let in_brackets = (kind == "a table").then(|| "put it in brackets".into());
-        self.read.builder.lacks(list);
-        self.read.notes.add(Note {
-            field: list_name(list).into(),
-            advice: in_brackets,
-            ..Note::new(at, format!("must be a list, not {kind}"))
-        });
-    }
-
-    /// Notes an entry that is not a table. The rest of its list is not looked at.
-    pub(super) fn not_a_table(&mut self, list: EntityKind, kind: &str, at: usize) {
-        let place = self.read.places[list as usize].len();
-        self.read.builder.lacks(list);
-        self.read.notes.add(Note {
-            subject: Subject::Entry {
-                kind: list,
-                place,
-                id: None,
-            },
-            ..Note::new(at, format!("must be a table, not {kind}"))
-        });
-    }
-
-    pub(super) fn format(&mut self, format: Option<u64>, at: usize) {
-        match format {
-            Some(format) if format > FORMAT => self.read.newer = Some(format),
-            Some(1..) => {}
-            _ => self.read.notes.push(at, "format: must be 1 or left out"),
-        }
-    }
-
     /// Reads a whole document from its tree.
     pub(super) fn tree(&mut self, root: &mut Node) {
         let Value::Table(members) = &mut root.value else {
-            return self.not_a_document(root.value.kind(), root.at);
+            self.read.lacks_everything();
+            return self.read.notes.add(Note {
+                subject: Subject::Document,
+                ..Note::new(
+                    root.at,
+                    format!("must be a table, not {}", root.value.kind()),
+                )
+            });
         };
-        for member in members {
-            let (name, at) = (member.name.as_str(), member.at);
-            let list = EntityKind::ALL
-                .into_iter()
-                .find(|list| list_name(*list) == name);
-            match (list, &mut member.node.value) {
-                (_, Value::Null) if DOCUMENT.contains(&name) => {}
-                (Some(list), Value::List(nodes)) => self.nodes(list, nodes),
-                (Some(list), value) => self.not_a_list(list, value.kind(), member.node.at),
-                (None, Value::Number(number)) if DOCUMENT.contains(&name) => {
-                    self.format(number.as_u64(), at);
+        for Member { at, name, node } in members {
+            self.member(name, *at, node);
+        }
+    }
+
+    /// Reads a field of the document.
+    pub(super) fn member(&mut self, name: &str, at: usize, node: &mut Node) {
+        match (list_of(name), &mut node.value) {
+            (_, Value::Null) if DOCUMENT.contains(&name) => {}
+            (Some(list), Value::List(nodes)) => self.nodes(list, nodes),
+            (Some(list), value) => {
+                let in_brackets = matches!(value, Value::Table(_));
+                self.read.builder.lacks(list);
+                self.read.notes.add(Note {
+                    field: name.into(),
+                    advice: in_brackets.then(|| "put it in brackets".into()),
+                    ..Note::new(node.at, format!("must be a list, not {}", value.kind()))
+                });
+            }
+            (None, Value::Number(number)) if name == FORMAT_FIELD => match number.as_u64() {
+                Some(format) if format > FORMAT => self.read.newer = Some(format),
+                Some(1..) => {}
+                _ => self.read.notes.push(node.at, WRONG_FORMAT),
+            },
+            (None, _) if name == FORMAT_FIELD => self.read.notes.push(node.at, WRONG_FORMAT),
+            (None, _) if self.tolerant => self.read.ignore(name, "the document"),
+            (None, _) => {
+                let (message, advice) = unknown_field(name, &DOCUMENT, true);
+                for list in EntityKind::ALL {
+                    // It was probably meant to be that list.
+                    if advice.contains(&format!("mean `{}`", list_name(list))) {
+                        self.read.builder.lacks(list);
+                    }
                 }
-                (None, _) if DOCUMENT.contains(&name) => self.format(None, at),
-                (None, _) => self.unknown_list(name, at),
+                self.read.notes.add(Note {
+                    subject: Subject::Document,
+                    advice: Some(advice),
+                    ..Note::new(at, message)
+                });
             }
         }
     }
 
-    fn nodes(&mut self, list: EntityKind, nodes: &mut [Node]) {
+    /// Reads a list up to an entry that is not a table.
+    pub(super) fn nodes(&mut self, kind: EntityKind, nodes: &mut [Node]) {
         for (at, node) in nodes.iter_mut().enumerate() {
-            if !matches!(node.value, Value::Table(_)) {
-                if !node.is_refused() {
-                    self.not_a_table(list, node.value.kind(), node.at);
+            match &node.value {
+                Value::Table(_) => {}
+                Value::Refused => return,
+                value => {
+                    let place = self.read.places[kind as usize].len();
+                    let id = None;
+                    self.read.builder.lacks(kind);
+                    return self.read.notes.add(Note {
+                        subject: Subject::Entry { kind, place, id },
+                        ..Note::new(node.at, format!("must be a table, not {}", value.kind()))
+                    });
                 }
-                return;
             }
-            match list {
+            match kind {
                 EntityKind::Api => self.node::<Api>(node, at),
                 EntityKind::Product => self.node::<Product>(node, at),
                 EntityKind::Subscription => self.node::<Subscription>(node, at),
@@ -302,6 +291,8 @@ impl<'k> Reader<'k> {
         }
     }
 }
+
+const WRONG_FORMAT: &str = "format: must be 1 or left out";
 
 /// The index that marks unreadable `scope` or `scopes` of an entry. No scope has this
 /// index.

@@ -9,7 +9,6 @@ use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
 
 use crate::document::free_form::FreeForm;
 
@@ -119,16 +118,20 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 /// Text, borrowed from the document if it has no escapes.
-#[derive(Clone)]
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// A moment: text, or a date and time of the format's own (TOML).
-pub(super) struct Moment<'a>(pub(super) Cow<'a, str>);
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct Moment<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// The name by which a deserializer knows that a date and time is as good as text.
 pub(super) const MOMENT: &str = "Moment";
 
 /// A key: its text, or a table that says where it comes from.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
 pub(super) enum KeyEntry<'a> {
     Text(Text<'a>),
     Table(KeyTable<'a>),
@@ -140,65 +143,9 @@ impl<'a> From<&'a str> for Text<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(TextVisitor).map(Self)
-    }
-}
-
-impl Serialize for Text<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Moment<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = deserializer.deserialize_newtype_struct(MOMENT, TextVisitor);
-        text.map(Self)
-    }
-}
-
-impl Serialize for Moment<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Self::Value, D::Error> {
-        inner.deserialize_str(self)
-    }
-}
-
 impl<'de: 'a, 'a> Deserialize<'de> for KeyEntry<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(KeyVisitor)
-    }
-}
-
-impl Serialize for KeyEntry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Text(text) => text.serialize(serializer),
-            Self::Table(table) => table.serialize(serializer),
-        }
     }
 }
 
@@ -212,15 +159,11 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        TextVisitor
-            .visit_borrowed_str(text)
-            .map(|text| KeyEntry::Text(Text(text)))
+        Ok(KeyEntry::Text(text.into()))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        TextVisitor
-            .visit_str(text)
-            .map(|text| KeyEntry::Text(Text(text)))
+        Ok(KeyEntry::Text(Text(Cow::Owned(text.to_owned()))))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {

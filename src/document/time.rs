@@ -1,6 +1,5 @@
 //! Times in documents: RFC 3339 with an offset.
 
-use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::SignedDuration;
@@ -20,10 +19,12 @@ pub(super) enum TimeError {
 const DATE_TIME: &[u8] = b"dddd-dd-ddTdd:dd:dd";
 const OFFSET: &[u8] = b"+dd:dd";
 
+/// The calendar's own timestamps end a day before 9999 does, which is often used
+/// for "never". So times are reckoned from here, without an offset.
+const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
+
 /// Reads a time as RFC 3339 has it. The calendar's own parser takes far more
-/// (weeks, zones, commas, no seconds), so that the shape is checked first. Its
-/// timestamps end a day before 9999 does, which is often used for "never", so
-/// that the offset is reckoned here.
+/// (weeks, zones, commas, no seconds), so that the shape is checked first.
 pub(super) fn parse(text: &str) -> Result<SystemTime, TimeError> {
     let (date_time, rest) = text
         .split_at_checked(DATE_TIME.len())
@@ -37,9 +38,13 @@ pub(super) fn parse(text: &str) -> Result<SystemTime, TimeError> {
     }
     let offset = offset_seconds(offset).ok_or(TimeError::Shape)?;
     let local: DateTime = date_time.parse().map_err(|_| TimeError::NoSuchTime)?;
-    let since = local.duration_since(date(1970, 1, 1).at(0, 0, 0, 0));
-    let since = since - SignedDuration::from_secs(offset) + nanos(fraction);
-    system_time(since).ok_or(TimeError::NoSuchTime)
+    let since = local.duration_since(EPOCH) - SignedDuration::from_secs(offset) + nanos(fraction);
+    let distance = since.unsigned_abs();
+    let time = match since.is_negative() {
+        true => UNIX_EPOCH.checked_sub(distance),
+        false => UNIX_EPOCH.checked_add(distance),
+    };
+    time.ok_or(TimeError::NoSuchTime)
 }
 
 /// The digits behind a point, and what follows them.
@@ -85,53 +90,23 @@ fn nanos(fraction: &str) -> SignedDuration {
     SignedDuration::from_nanos(nanos)
 }
 
-fn system_time(since: SignedDuration) -> Option<SystemTime> {
-    if since.is_negative() {
-        UNIX_EPOCH.checked_sub(since.unsigned_abs())
-    } else {
-        UNIX_EPOCH.checked_add(since.unsigned_abs())
-    }
-}
-
-/// A time in UTC, with a fraction of a second if it has one.
-pub(super) struct Rfc3339(pub(super) SystemTime);
-
-impl Rfc3339 {
-    /// The calendar's own timestamps end a day before 9999 does, so that the
-    /// reckoning is done without an offset, as in reading.
-    fn date_time(&self) -> DateTime {
-        let since = match self.0.duration_since(UNIX_EPOCH) {
-            Ok(since) => SignedDuration::try_from(since),
-            Err(before) => SignedDuration::try_from(before.duration()).map(|since| -since),
-        };
-        let is_before = self.0 < UNIX_EPOCH;
-        let nearest = || if is_before { first() } else { DateTime::MAX };
-        let Ok(since) = since else { return nearest() };
-        let time = date(1970, 1, 1).at(0, 0, 0, 0).checked_add(since);
-        time.map_or_else(|_| nearest(), |time| time.max(first()))
-    }
-}
-
-/// RFC 3339 has no years before 0.
-fn first() -> DateTime {
-    date(0, 1, 1).at(0, 0, 0, 0)
-}
-
-impl fmt::Display for Rfc3339 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = self.date_time();
-        let (year, month, day) = (time.year(), time.month(), time.day());
-        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-        )?;
-        match time.subsec_nanosecond() {
-            0 => {}
-            nanos if nanos % 1000 == 0 => write!(f, ".{:06}", nanos / 1000)?,
-            nanos => write!(f, ".{nanos:09}")?,
+/// Writes a time in UTC, with a fraction of a second if it has one.
+pub(super) fn format(time: SystemTime) -> String {
+    // RFC 3339 has no years before 0.
+    const FIRST: DateTime = date(0, 1, 1).at(0, 0, 0, 0);
+    let (since, nearest) = match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => (SignedDuration::try_from(since), DateTime::MAX),
+        Err(before) => {
+            let since = SignedDuration::try_from(before.duration());
+            (since.map(|since| -since), FIRST)
         }
-        f.write_str("Z")
+    };
+    let time = since.and_then(|since| EPOCH.checked_add(since));
+    let time = time.unwrap_or(nearest).max(FIRST);
+    match time.subsec_nanosecond() {
+        0 => format!("{time}Z"),
+        nanos if nanos % 1000 == 0 => format!("{time:.6}Z"),
+        _ => format!("{time:.9}Z"),
     }
 }
 
@@ -205,7 +180,7 @@ mod tests {
             (before(62_167_219_201, 0), "0000-01-01T00:00:00Z"),
             (before(1 << 61, 0), "0000-01-01T00:00:00Z"),
         ] {
-            assert_eq!(Rfc3339(time).to_string(), text);
+            assert_eq!(format(time), text);
         }
     }
 }

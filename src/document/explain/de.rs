@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -263,8 +264,8 @@ impl<'de> Deserializer<'de> for Reading<'de> {
         visitor: V,
     ) -> Result<V::Value, Misfit> {
         match &self.node.value {
-            Value::Text(text) if name == MOMENT => visitor.visit_borrowed_str(text),
-            Value::Time(time) if name == MOMENT => visitor.visit_borrowed_str(time),
+            Value::Text(text) if name == MOMENT => visitor.visit_newtype_struct(text_of(text)),
+            Value::Time(time) if name == MOMENT => visitor.visit_newtype_struct(text_of(time)),
             _ if name == MOMENT => Err(self.misfit("text with a time")),
             _ => visitor.visit_newtype_struct(self),
         }
@@ -324,7 +325,7 @@ impl<'n> MapAccess<'n> for Members<'n> {
             return Ok(None);
         };
         self.value = next;
-        let name = de::value::BorrowedStrDeserializer::new(&member.name);
+        let name = text_of(&member.name);
         let key = seed.deserialize(name).map_err(|mut misfit: Misfit| {
             if let Some((name, known)) = misfit.unknown.as_deref() {
                 let may_show = self.context != Context::Key;
@@ -374,4 +375,8 @@ impl<'n> SeqAccess<'n> for Elements<'n> {
             .map(Some)
             .map_err(|misfit| misfit.within(node.at, index, None))
     }
+}
+
+fn text_of(text: &str) -> BorrowedStrDeserializer<'_, Misfit> {
+    BorrowedStrDeserializer::new(text)
 }

@@ -15,7 +15,9 @@ pub(super) mod yaml;
 
 pub(super) use de::{Reading, fit, unknown_field};
 pub(super) use names::quoted;
-pub(super) use node::{MAX_DEPTH, MAX_ENTRY_BYTES, NOTHING, Node, TOO_DEEP, Value, duplicate};
+pub(super) use node::{
+    MAX_DEPTH, MAX_ENTRY_BYTES, Member, NOTHING, Node, TOO_DEEP, Text, Value, duplicate,
+};
 pub(super) use notes::{MAX_NOTES, Note, Notes, Subject};
 pub(super) use place::Place;
 pub(super) use position::positions;

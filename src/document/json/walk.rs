@@ -1,12 +1,10 @@
-use std::borrow::Cow;
-
 use serde::de::{Deserialize, IgnoredAny};
 
 use crate::catalog::{Api, EntityKind, Product, Subscription};
 use crate::document::BYTE_ORDER_MARK;
-use crate::document::explain::duplicate;
-use crate::document::reader::{Broken, Read, Reader, Rules, skip};
-use crate::document::schema::{DOCUMENT, Text};
+use crate::document::explain::{Node, Text, Value, duplicate};
+use crate::document::reader::{Broken, Read, Reader, Rules, list_of, skip};
+use crate::document::schema::{self, DOCUMENT};
 
 /// Where a part of a document may begin and end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,13 +90,11 @@ struct Walk<'t, 'k> {
 
 impl<'t> Walk<'t, '_> {
     fn document(&mut self) -> Result<Border, Broken> {
-        if self.next() != Some(b'{') {
-            let (kind, at) = (self.kind(), self.place());
-            skip(self.rest())?;
-            self.reader.not_a_document(kind, at);
-            return Ok(Border::Document);
+        if !self.finds(b'{') {
+            let mut root = self.outline()?;
+            self.reader.tree(&mut root);
+            return self.end();
         }
-        self.expect(b'{')?;
         if self.finds(b'}') {
             return self.end();
         }
@@ -109,14 +105,14 @@ impl<'t> Walk<'t, '_> {
         loop {
             self.next();
             let name_at = self.place();
-            let Text(name) = self.value()?;
+            let schema::Text(name) = self.value()?;
             self.expect(b':')?;
             let known = DOCUMENT.iter().position(|known| *known == name);
             let again = known.is_some_and(|field| std::mem::replace(&mut self.begun[field], true));
             if again {
                 self.reader.read.notes.push(name_at, duplicate(&name));
                 self.skip()?;
-            } else if self.field(known, name, name_at)? == Border::Subscription {
+            } else if self.field(&name, name_at)? == Border::Subscription {
                 return Ok(Border::Subscription);
             }
             if self.finds(b'}') {
@@ -126,44 +122,18 @@ impl<'t> Walk<'t, '_> {
         }
     }
 
-    fn field(
-        &mut self,
-        known: Option<usize>,
-        name: Cow<'_, str>,
-        name_at: usize,
-    ) -> Result<Border, Broken> {
-        let (first, at) = (self.next(), self.place());
-        let list = EntityKind::ALL
-            .into_iter()
-            .find(|list| Some(*list as usize) == known);
-        match (list, first) {
-            (_, Some(b'n')) if known.is_some() => self.skip()?,
-            (Some(list), Some(b'[')) => {
-                self.expect(b'[')?;
-                if !self.finds(b']') {
-                    return self.entries(list);
-                }
-            }
-            (Some(list), _) => {
-                let kind = self.kind();
-                self.reader.not_a_list(list, kind, at);
-                self.skip()?;
-            }
-            (None, Some(b'0'..=b'9')) if known.is_some() => {
-                let text = self.rest();
-                let length = skip(text)?;
-                self.at += length;
-                self.reader.format(text[..length].parse().ok(), at);
-            }
-            (None, _) => {
-                match known {
-                    Some(_) => self.reader.format(None, at),
-                    None => self.reader.unknown_list(&name, name_at),
-                }
-                self.skip()?;
+    fn field(&mut self, name: &str, at: usize) -> Result<Border, Broken> {
+        match list_of(name) {
+            Some(list) if self.finds(b'[') => match self.finds(b']') {
+                true => Ok(Border::Document),
+                false => self.entries(list),
+            },
+            _ => {
+                let mut node = self.outline()?;
+                self.reader.member(name, at, &mut node);
+                Ok(Border::Document)
             }
         }
-        Ok(Border::Document)
     }
 
     /// From between two subscriptions on.
@@ -183,20 +153,19 @@ impl<'t> Walk<'t, '_> {
         // A list of anything but tables is not worth looking at.
         let mut is_wrong = false;
         loop {
-            if self.next() != Some(b'{') && !is_wrong {
-                is_wrong = true;
-                let (kind, at) = (self.kind(), self.place());
-                self.reader.not_a_table(list, kind, at);
-            }
             if is_wrong {
                 self.skip()?;
-            } else {
+            } else if self.next() == Some(b'{') {
                 let (text, at) = (self.rest(), self.place());
                 self.at += match list {
                     EntityKind::Api => self.reader.json::<Api>(text, at),
                     EntityKind::Product => self.reader.json::<Product>(text, at),
                     EntityKind::Subscription => self.reader.json::<Subscription>(text, at),
                 }?;
+            } else {
+                is_wrong = true;
+                let node = self.outline()?;
+                self.reader.nodes(list, &mut [node]);
             }
             if self.finds(b']') {
                 return Ok(Border::Document);
@@ -231,16 +200,19 @@ impl<'t> Walk<'t, '_> {
         self.start + self.at
     }
 
-    /// The kind of the value that is next, for messages.
-    fn kind(&mut self) -> &'static str {
-        match self.next() {
-            Some(b'{') => "a table",
-            Some(b'[') => "a list",
-            Some(b'"') => "text",
-            Some(b't' | b'f') => "true or false",
-            Some(b'n') => "null",
-            _ => "a number",
-        }
+    /// The value that is next, with nothing in it, for what is of no use.
+    fn outline(&mut self) -> Result<Node, Broken> {
+        let (first, at, text) = (self.next(), self.place(), self.rest());
+        self.skip()?;
+        let value = match first {
+            Some(b'{') => Value::Table(Vec::new()),
+            Some(b'[') => Value::List(Vec::new()),
+            Some(b'"') => Value::Text(Text::default()),
+            Some(b't' | b'f') => Value::Bool(true),
+            Some(b'n') => Value::Null,
+            _ => Value::number(text[..self.place() - at].parse().ok()),
+        };
+        Ok(Node::new(at, value))
     }
 
     /// The next byte that is not white space.

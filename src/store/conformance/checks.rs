@@ -1,10 +1,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::answers::{
-    Said, all, ask, fault, holdings_faults, lookup_cached, lookup_next_to_a_dropped_one,
+    Said, ask, fault, holdings_faults, lookup_cached, lookup_next_to_a_dropped_one,
 };
 use super::catalogs::{Expected, keys_of, strangers};
 use super::{Promise, Violation};
@@ -119,7 +120,7 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
         let once: Vec<_> = given.questions().take(2 * given.keys.len()).collect();
         let questions = once.repeat(4);
         let lookups = questions.iter().map(|(digest, _)| self.ask(digest));
-        let said = all(lookups).await;
+        let said = join_all(lookups).await;
         for ((_, expected), said) in questions.iter().zip(said) {
             self.note(Promise::Concurrent, fault(*expected, &said));
         }
@@ -167,16 +168,28 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
     pub(super) async fn recovers(&mut self, given: &Given) {
         let until = Instant::now() + self.patience;
         for (digest, expected) in given.questions().take(2 * given.keys.len()) {
-            let fault = loop {
-                let said = self.ask(digest).await;
-                let fault = fault(expected, &said);
-                let may_pass = matches!(said, Said::Failed(_) | Said::Nothing);
-                if fault.is_none() || !may_pass || Instant::now() >= until {
-                    break fault;
-                }
-                sleep(EVERY).await;
-            };
+            let may_pass = |said: &Said| matches!(said, Said::Failed(_) | Said::Nothing);
+            let fault = self.settled(digest, expected, until, may_pass).await;
             self.note(Promise::Recovers, fault);
+        }
+    }
+
+    /// Looks a key up until the answer is the expected one, or a wrong one that may
+    /// not pass, or time is over. Returns what is wrong at the end.
+    async fn settled(
+        &self,
+        digest: &KeyDigest,
+        expected: Option<&Expected>,
+        until: Instant,
+        may_pass: impl Fn(&Said) -> bool,
+    ) -> Option<String> {
+        loop {
+            let said = self.ask(digest).await;
+            let fault = fault(expected, &said);
+            if fault.is_none() || !may_pass(&said) || Instant::now() >= until {
+                return fault;
+            }
+            sleep(EVERY).await;
         }
     }
 
@@ -196,15 +209,11 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
         for key in before.keys.iter().chain(&after.keys) {
             let digest = &key.digest;
             let (was, is) = (before.owner(digest), after.owner(digest));
-            let fault = loop {
-                let said = self.ask(digest).await;
-                let fault = fault(is, &said);
-                let may_pass = said_is_old(was, &said);
-                if fault.is_none() || !may_pass || Instant::now() >= until {
-                    break fault;
-                }
-                sleep(EVERY).await;
+            // An answer that was right before, or an error.
+            let may_pass = |said: &Said| {
+                matches!(said, Said::Failed(_) | Said::Nothing) || fault(was, said).is_none()
             };
+            let fault = self.settled(digest, is, until, may_pass).await;
             let fault = fault.map(|fault| format!("after the change, {fault}"));
             self.note(Promise::Changes, fault);
         }
@@ -227,9 +236,4 @@ impl<'a, S: SubscriptionStore> Checks<'a, S> {
             sleep(EVERY).await;
         }
     }
-}
-
-/// An answer that was right before a change, or an error: both are allowed for a while.
-fn said_is_old(was: Option<&Expected>, said: &Said) -> bool {
-    matches!(said, Said::Failed(_) | Said::Nothing) || fault(was, said).is_none()
 }
