@@ -10,28 +10,15 @@ use crate::document::explain::node::{Member, Node, Value};
 use crate::document::explain::{Note, Subject, names};
 use crate::document::schema::MOMENT;
 
-/// What kind of table or list surrounds a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Context {
-    /// A table of the schema.
-    Schema,
-    /// The table of a key: names in it may be the key itself.
-    Key,
-    /// Metadata.
-    Free,
-}
-
 /// A node as a source of values.
 #[derive(Clone, Copy)]
 pub(in crate::document) struct Reading<'n> {
     node: &'n Node,
-    context: Context,
 }
 
 impl<'n> Reading<'n> {
     pub(in crate::document) fn of(node: &'n Node) -> Self {
-        let context = Context::Schema;
-        Self { node, context }
+        Self { node }
     }
 }
 
@@ -178,53 +165,50 @@ impl<'n> Reading<'n> {
         };
         Misfit::new(format!("must be {expected}, not {}", value.kind()), advice)
     }
+}
 
-    fn visit_table<V: Visitor<'n>>(
-        self,
-        members: &'n [Member],
-        context: Context,
-        visitor: V,
-    ) -> Result<V::Value, Misfit> {
-        visitor.visit_map(Members {
-            rest: members.iter().enumerate(),
-            value: None,
-            context,
-        })
-    }
+/// The values of metadata.
+pub(in crate::document) fn free_form(node: &Node) -> Result<serde_json::Value, Misfit> {
+    Ok(match &node.value {
+        Value::Refused | Value::Null => serde_json::Value::Null,
+        Value::Unbounded => {
+            let message = "this number is too large, or not a number";
+            return Err(Misfit::new(message, None));
+        }
+        Value::Bool(value) => (*value).into(),
+        Value::Number(number) => number.clone().into(),
+        Value::Time(text) => text.as_str().into(),
+        Value::Text(text) => text.as_str().into(),
+        Value::List(nodes) => {
+            let nodes = nodes.iter().enumerate();
+            let fitting = nodes.filter(|(_, node)| !node.is_refused());
+            let inner = |(index, node)| {
+                free_form(node).map_err(|misfit| misfit.within(node.at, index, None))
+            };
+            fitting.map(inner).collect::<Result<_, _>>()?
+        }
+        Value::Table(members) => {
+            let members = members.iter().enumerate();
+            let fitting = members.filter(|(_, member)| !member.node.is_refused());
+            // Names in metadata are not the schema's.
+            let inner = |(index, member): (usize, &Member)| match free_form(&member.node) {
+                Ok(value) => Ok((member.name.to_string(), value)),
+                Err(misfit) => Err(misfit.within(member.node.at, index, None)),
+            };
+            fitting.map(inner).collect::<Result<_, _>>()?
+        }
+    })
 }
 
 impl<'de> Deserializer<'de> for Reading<'de> {
     type Error = Misfit;
 
-    /// Keys and values of metadata can be of several kinds.
+    /// A key, which is text or a table.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        let is_free = self.context == Context::Free;
         match &self.node.value {
             Value::Text(text) => visitor.visit_borrowed_str(text),
-            Value::Table(members) => {
-                let context = if is_free { Context::Free } else { Context::Key };
-                self.visit_table(members, context, visitor)
-            }
-            Value::Unbounded if is_free => Err(Misfit::new(
-                "this number is too large, or not a number",
-                None,
-            )),
-            _ if !is_free => {
-                Err(self.misfit("text, or a table with one of value, sha256, env and file"))
-            }
-            Value::Refused | Value::Null | Value::Unbounded => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Number(number) => {
-                if let Some(number) = number.as_u64() {
-                    visitor.visit_u64(number)
-                } else if let Some(number) = number.as_i64() {
-                    visitor.visit_i64(number)
-                } else {
-                    visitor.visit_f64(number.as_f64().unwrap_or_default())
-                }
-            }
-            Value::Time(time) => visitor.visit_borrowed_str(time),
-            Value::List(_) => self.deserialize_seq(visitor),
+            Value::Table(members) => visitor.visit_map(Members::of(members, true)),
+            _ => Err(self.misfit("text, or a table with one of value, sha256, env and file")),
         }
     }
 
@@ -275,15 +259,18 @@ impl<'de> Deserializer<'de> for Reading<'de> {
         match &self.node.value {
             Value::List(nodes) => visitor.visit_seq(Elements {
                 rest: nodes.iter().enumerate(),
-                context: self.context,
             }),
             _ => Err(self.misfit("a list")),
         }
     }
 
+    /// Metadata.
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match &self.node.value {
-            Value::Table(members) => self.visit_table(members, Context::Free, visitor),
+            Value::Table(_) => {
+                let values = free_form(self.node)?.deserialize_map(visitor);
+                values.map_err(de::Error::custom)
+            }
             _ => Err(self.misfit("a table")),
         }
     }
@@ -295,7 +282,7 @@ impl<'de> Deserializer<'de> for Reading<'de> {
         visitor: V,
     ) -> Result<V::Value, Misfit> {
         match &self.node.value {
-            Value::Table(members) => self.visit_table(members, Context::Schema, visitor),
+            Value::Table(members) => visitor.visit_map(Members::of(members, false)),
             _ => Err(self.misfit("a table")),
         }
     }
@@ -310,7 +297,18 @@ impl<'de> Deserializer<'de> for Reading<'de> {
 struct Members<'n> {
     rest: std::iter::Enumerate<std::slice::Iter<'n, Member>>,
     value: Option<(usize, &'n Member)>,
-    context: Context,
+    /// Whether names in it may be the key itself.
+    is_key: bool,
+}
+
+impl<'n> Members<'n> {
+    fn of(members: &'n [Member], is_key: bool) -> Self {
+        Self {
+            rest: members.iter().enumerate(),
+            value: None,
+            is_key,
+        }
+    }
 }
 
 impl<'n> MapAccess<'n> for Members<'n> {
@@ -328,8 +326,7 @@ impl<'n> MapAccess<'n> for Members<'n> {
         let name = text_of(&member.name);
         let key = seed.deserialize(name).map_err(|mut misfit: Misfit| {
             if let Some((name, known)) = misfit.unknown.as_deref() {
-                let may_show = self.context != Context::Key;
-                let (message, advice) = unknown_field(name, known, may_show);
+                let (message, advice) = unknown_field(name, known, !self.is_key);
                 (misfit.message, misfit.advice) = (message, Some(advice));
             }
             misfit.within(member.at, index, None)
@@ -342,21 +339,14 @@ impl<'n> MapAccess<'n> for Members<'n> {
             .value
             .take()
             .ok_or_else(|| Misfit::new("no value", None))?;
-        let reading = Reading {
-            node: &member.node,
-            context: self.context,
-        };
-        // Names in metadata are not the schema's.
-        let name = (self.context != Context::Free).then_some(member.name.as_str());
-        let value = seed.deserialize(reading);
-        value.map_err(|misfit| misfit.within(member.node.at, index, name))
+        let value = seed.deserialize(Reading::of(&member.node));
+        value.map_err(|misfit| misfit.within(member.node.at, index, Some(&member.name)))
     }
 }
 
 /// The elements of a list. Those that were refused before are skipped.
 struct Elements<'n> {
     rest: std::iter::Enumerate<std::slice::Iter<'n, Node>>,
-    context: Context,
 }
 
 impl<'n> SeqAccess<'n> for Elements<'n> {
@@ -369,8 +359,7 @@ impl<'n> SeqAccess<'n> for Elements<'n> {
         let Some((index, node)) = self.rest.find(|(_, node)| !node.is_refused()) else {
             return Ok(None);
         };
-        let context = self.context;
-        let element = seed.deserialize(Reading { node, context });
+        let element = seed.deserialize(Reading::of(node));
         element
             .map(Some)
             .map_err(|misfit| misfit.within(node.at, index, None))

@@ -13,6 +13,8 @@ pub(super) mod toml;
 #[cfg(feature = "yaml")]
 pub(super) mod yaml;
 
+#[cfg(feature = "json")]
+pub(super) use de::free_form;
 pub(super) use de::{Reading, fit, unknown_field};
 pub(super) use names::quoted;
 pub(super) use node::{

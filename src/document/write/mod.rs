@@ -4,16 +4,9 @@ mod text;
 
 use std::io;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
 use crate::catalog::{Catalog, KeySlot, Subscription};
-use crate::document::schema::{
-    APIS, ApiEntry, FORMAT, FORMAT_FIELD, OwnerAnswer, PRODUCTS, ProductEntry, SUBSCRIPTIONS,
-    SubscriptionEntry,
-};
+use crate::document::schema::OwnerAnswer;
 use crate::document::{Format, WriteError};
-
-use text::Style;
 
 /// Writes a catalog as a document that reads back as an equal catalog, with the
 /// order kept.
@@ -51,12 +44,7 @@ pub fn write_to(
     format: Format,
     mut writer: impl io::Write,
 ) -> Result<(), WriteError> {
-    match format {
-        Format::Json => serde_json::to_writer(writer, &Document(catalog)).map_err(Into::into),
-        Format::Toml => Style::Toml.write(catalog, &mut writer),
-        Format::Yaml => Style::Yaml.write(catalog, &mut writer),
-    }
-    .map_err(|error| match error.kind() {
+    text::write(catalog, format, &mut writer).map_err(|error| match error.kind() {
         io::ErrorKind::Unsupported => WriteError::NullInToml,
         _ => WriteError::Io(error),
     })
@@ -65,7 +53,8 @@ pub fn write_to(
 /// [`write()`] as JSON, which always succeeds.
 #[must_use]
 pub fn to_json(catalog: &Catalog) -> String {
-    text_of(&Document(catalog))
+    // Writing to text cannot fail, and JSON has all values.
+    write(catalog, Format::Json).unwrap_or_default()
 }
 
 /// Writes the owner of a key as JSON that [`parse_owner`](super::parse_owner)
@@ -74,49 +63,5 @@ pub fn to_json(catalog: &Catalog) -> String {
 /// `{"format":1,"subscription":null}` if no subscription has the key.
 #[must_use]
 pub fn owner_to_json(owner: Option<(&Subscription, KeySlot)>) -> String {
-    text_of(&OwnerAnswer::from(owner))
-}
-
-/// Writing to text cannot fail, and all values here can be written.
-fn text_of(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
-}
-
-struct Document<'a>(&'a Catalog);
-
-impl Serialize for Document<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry(FORMAT_FIELD, &FORMAT)?;
-        map.serialize_entry(APIS, &Each(|| self.0.apis().map(ApiEntry::from)))?;
-        map.serialize_entry(
-            PRODUCTS,
-            &Each(|| self.0.products().map(ProductEntry::from)),
-        )?;
-        let subscriptions = || self.0.subscriptions().map(Owned);
-        map.serialize_entry(SUBSCRIPTIONS, &Each(subscriptions))?;
-        map.end()
-    }
-}
-
-/// A list that is made while it is written.
-struct Each<F>(F);
-
-impl<F, I> Serialize for Each<F>
-where
-    F: Fn() -> I,
-    I: Iterator<Item: Serialize>,
-{
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq((self.0)())
-    }
-}
-
-/// A catalog unpacks its subscriptions one by one.
-struct Owned(Subscription);
-
-impl Serialize for Owned {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        SubscriptionEntry::from(&self.0).serialize(serializer)
-    }
+    serde_json::to_string(&OwnerAnswer::from(owner)).unwrap_or_default()
 }

@@ -1,72 +1,84 @@
-//! TOML and YAML as people write them: a line for each field of an entry, and what
-//! is inside a field on that line.
+//! JSON as machines exchange it, and TOML and YAML as people write them: a line for
+//! each field of an entry, and what is inside a field on that line.
 
 use std::io::{self, Error, ErrorKind, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::ser::{CharEscape, Formatter};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Subscription};
+use crate::document::Format;
 use crate::document::schema::{
-    APIS, ApiEntry, FORMAT, FORMAT_FIELD, PRODUCTS, ProductEntry, SUBSCRIPTIONS,
+    APIS, ApiEntry, FORMAT, FORMAT_FIELD, PRODUCTS, ProductEntry, SUBSCRIPTIONS, SubscriptionEntry,
 };
-use crate::document::write::Owned;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
-    /// `[[apis]]` and `name = value`.
-    Toml,
-    /// `apis:` and `- name: value`.
-    Yaml,
+pub(super) fn write(catalog: &Catalog, format: Format, writer: &mut impl Write) -> io::Result<()> {
+    match format {
+        Format::Json => write!(writer, "{{\"{FORMAT_FIELD}\":{FORMAT}")?,
+        Format::Toml => writeln!(writer, "{FORMAT_FIELD} = {FORMAT}")?,
+        Format::Yaml => writeln!(writer, "{FORMAT_FIELD}: {FORMAT}")?,
+    }
+    write_list(writer, format, APIS, catalog.apis().map(ApiEntry::from))?;
+    let products = catalog.products().map(ProductEntry::from);
+    write_list(writer, format, PRODUCTS, products)?;
+    let subscriptions = catalog.subscriptions().map(Unpacked);
+    write_list(writer, format, SUBSCRIPTIONS, subscriptions)?;
+    match format {
+        Format::Json => writer.write_all(b"}"),
+        Format::Toml | Format::Yaml => Ok(()),
+    }
 }
 
-impl Style {
-    pub(super) fn write(self, catalog: &Catalog, writer: &mut impl Write) -> io::Result<()> {
-        writeln!(writer, "{FORMAT_FIELD}{}{FORMAT}", self.equals())?;
-        self.list(writer, APIS, catalog.apis().map(ApiEntry::from))?;
-        self.list(writer, PRODUCTS, catalog.products().map(ProductEntry::from))?;
-        self.list(writer, SUBSCRIPTIONS, catalog.subscriptions().map(Owned))
+fn write_list(
+    writer: &mut impl Write,
+    format: Format,
+    name: &str,
+    entries: impl Iterator<Item: Serialize>,
+) -> io::Result<()> {
+    let mut entries = entries.peekable();
+    match format {
+        Format::Json => write!(writer, ",\"{name}\":[")?,
+        Format::Toml => {}
+        Format::Yaml if entries.peek().is_none() => writeln!(writer, "{name}: []")?,
+        Format::Yaml => writeln!(writer, "{name}:")?,
     }
-
-    fn list(
-        self,
-        writer: &mut impl Write,
-        name: &str,
-        entries: impl Iterator<Item: Serialize>,
-    ) -> io::Result<()> {
-        let mut is_empty = true;
-        for entry in entries {
-            match self {
-                Self::Toml => write!(writer, "\n[[{name}]]\n")?,
-                Self::Yaml if is_empty => writeln!(writer, "{name}:")?,
-                Self::Yaml => {}
+    while let Some(entry) = entries.next() {
+        if format == Format::Json {
+            serde_json::to_writer(&mut *writer, &entry)?;
+            if entries.peek().is_some() {
+                writer.write_all(b",")?;
             }
-            is_empty = false;
-            let lines = Lines {
-                style: self,
-                depth: 0,
-                name: None,
-            };
-            let mut serializer = serde_json::Serializer::with_formatter(&mut *writer, lines);
-            entry.serialize(&mut serializer)?;
+            continue;
         }
-        match self {
-            Self::Yaml if is_empty => writeln!(writer, "{name}: []"),
-            _ => Ok(()),
+        if format == Format::Toml {
+            write!(writer, "\n[[{name}]]\n")?;
         }
+        let lines = Lines {
+            format,
+            depth: 0,
+            name: None,
+        };
+        let mut serializer = serde_json::Serializer::with_formatter(&mut *writer, lines);
+        entry.serialize(&mut serializer)?;
     }
-
-    fn equals(self) -> &'static str {
-        match self {
-            Self::Toml => " = ",
-            Self::Yaml => ": ",
-        }
+    match format {
+        Format::Json => writer.write_all(b"]"),
+        Format::Toml | Format::Yaml => Ok(()),
     }
 }
 
-/// The lines of one entry. `serde_json` walks it and calls these methods.
+/// A catalog unpacks its subscriptions one by one.
+struct Unpacked(Subscription);
+
+impl Serialize for Unpacked {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        SubscriptionEntry::from(&self.0).serialize(serializer)
+    }
+}
+
+/// The lines of one entry in TOML or YAML. `serde_json` walks it and calls these methods.
 struct Lines {
-    style: Style,
+    format: Format,
     /// How many lists and tables are open. The first is the entry.
     depth: usize,
     /// The name that is being written, while it is.
@@ -83,9 +95,9 @@ impl Lines {
 
 impl Formatter for Lines {
     fn write_null<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        match self.style {
-            Style::Toml => Err(Error::new(ErrorKind::Unsupported, "TOML has no null")),
-            Style::Yaml => writer.write_all(b"null"),
+        match self.format {
+            Format::Toml => Err(Error::new(ErrorKind::Unsupported, "TOML has no null")),
+            _ => writer.write_all(b"null"),
         }
     }
 
@@ -111,9 +123,9 @@ impl Formatter for Lines {
         first: bool,
     ) -> io::Result<()> {
         self.name = Some(String::new());
-        match (self.depth, self.style) {
-            (ENTRY, Style::Toml) => Ok(()),
-            (ENTRY, Style::Yaml) => writer.write_all(if first { b"- " } else { b"  " }),
+        match (self.depth, self.format) {
+            (ENTRY, Format::Toml) => Ok(()),
+            (ENTRY, _) => writer.write_all(if first { b"- " } else { b"  " }),
             _ => self.comma(writer, first),
         }
     }
@@ -131,7 +143,10 @@ impl Formatter for Lines {
             write_escaped(writer, &name)?;
             writer.write_all(b"\"")?;
         }
-        writer.write_all(self.style.equals().as_bytes())
+        writer.write_all(match self.format {
+            Format::Toml => b" = ",
+            _ => b": ",
+        })
     }
 
     fn end_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
