@@ -72,34 +72,37 @@ pub struct LeftOut {
     pub reason: String,
 }
 
-impl LeftOut {
-    fn one(kind: impl Into<String>, id: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            kind: kind.into(),
-            id: Some(id.into()),
-            count: 1,
-            reason: reason.into(),
-        }
-    }
-
-    fn many(kind: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            kind: kind.into(),
-            id: None,
-            count: 1,
-            reason: reason.into(),
-        }
-    }
+/// Adds to a report what has a name.
+fn report(
+    left_out: &mut Vec<LeftOut>,
+    kind: impl AsRef<str>,
+    id: impl AsRef<str>,
+    reason: impl Into<String>,
+) {
+    add(
+        left_out,
+        kind.as_ref(),
+        Some(id.as_ref().to_owned()),
+        reason.into(),
+    );
 }
 
-/// Adds to a report: what has no name is counted.
-fn report(left_out: &mut Vec<LeftOut>, new: LeftOut) {
-    let same = left_out
-        .iter_mut()
-        .find(|known| known.kind == new.kind && known.reason == new.reason && known.id == new.id);
-    match same {
-        Some(known) => known.count += new.count,
-        None => left_out.push(new),
+/// Adds to a report what has no name.
+fn count(left_out: &mut Vec<LeftOut>, kind: impl AsRef<str>, reason: impl Into<String>) {
+    add(left_out, kind.as_ref(), None, reason.into());
+}
+
+fn add(left_out: &mut Vec<LeftOut>, kind: &str, id: Option<String>, reason: String) {
+    let same =
+        |known: &&mut LeftOut| known.kind == kind && known.reason == reason && known.id == id;
+    match left_out.iter_mut().find(same) {
+        Some(known) => known.count += 1,
+        None => left_out.push(LeftOut {
+            kind: kind.to_owned(),
+            id,
+            count: 1,
+            reason,
+        }),
     }
 }
 

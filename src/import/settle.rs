@@ -73,7 +73,7 @@ fn with_keys(
             Key::Env(name) => match keys.variable(&name) {
                 Ok(key) => key,
                 Err(reason) => {
-                    report(left_out, LeftOut::one("keys", &*id, reason));
+                    report(left_out, "keys", &id, reason);
                     continue;
                 }
             },
@@ -88,7 +88,7 @@ fn with_keys(
         return Some(subscription);
     }
     let reason = "its keys are not in the files: `--generate-keys` makes new ones";
-    report(left_out, LeftOut::one("subscriptions", id, reason));
+    report(left_out, "subscriptions", &id, reason);
     None
 }
 
@@ -169,70 +169,49 @@ fn remove(issues: Vec<Issue>, found: &mut Found, subscriptions: &mut Vec<Subscri
     issues.dedup_by_key(|issue| position(issue));
     for issue in issues {
         let reason = issue.kind.to_string();
-        let Some(Entity {
-            kind, index, id, ..
-        }) = issue.entity
-        else {
+        let Some(Entity { kind, index, id }) = issue.entity else {
             continue;
         };
-        match (kind, issue.field) {
+        let (kind, id) = match (kind, issue.field) {
             (EntityKind::Api, _) if index < found.apis.len() => {
                 found.apis.remove(index);
-                report(&mut found.left_out, LeftOut::one("apis", id, reason));
+                ("apis", id)
             }
             (EntityKind::Product, Field::Apis(at)) if index < found.products.len() => {
                 let product = &found.products[index];
-                let member = format!("{id}/{}", product.apis().get(at).map_or("", String::as_str));
+                let member = product.apis().get(at).map_or("", String::as_str);
+                let member = format!("{id}/{member}");
                 found.products[index] = without_member(product, at);
-                report(
-                    &mut found.left_out,
-                    LeftOut::one("products/apis", member, reason),
-                );
+                ("products/apis", member)
             }
             (EntityKind::Product, _) if index < found.products.len() => {
                 found.products.remove(index);
-                report(&mut found.left_out, LeftOut::one("products", id, reason));
+                ("products", id)
             }
             (EntityKind::Product, _) => {
-                let memberships = std::mem::take(&mut found.memberships);
-                let (out, kept) = memberships
-                    .into_iter()
-                    .partition(|(product, _)| *product == id);
-                found.memberships = kept;
-                let out: Vec<(String, String)> = out;
-                for (product, api) in out {
+                let is_out = |(product, _): &mut (String, String)| *product == id;
+                for (product, api) in found.memberships.extract_if(.., is_out) {
                     let reason = "its product or its API is not there";
                     let member = format!("{product}/{api}");
-                    report(
-                        &mut found.left_out,
-                        LeftOut::one("products/apis", member, reason),
-                    );
+                    report(&mut found.left_out, "products/apis", member, reason);
                 }
+                continue;
             }
-            (EntityKind::Subscription, Field::Scope(at)) if index < subscriptions.len() => {
-                let subscription = &subscriptions[index];
-                if subscription.scopes().len() > 1 {
-                    let scope = subscription.scopes().get(at).map(ToString::to_string);
-                    subscriptions[index] = without_scope(subscription, at);
-                    let scope = format!("{id}{}", scope.unwrap_or_default());
-                    report(&mut found.left_out, LeftOut::one("scopes", scope, reason));
-                } else {
-                    subscriptions.remove(index);
-                    report(
-                        &mut found.left_out,
-                        LeftOut::one("subscriptions", id, reason),
-                    );
-                }
+            (EntityKind::Subscription, Field::Scope(at))
+                if subscriptions
+                    .get(index)
+                    .is_some_and(|known| known.scopes().len() > at.max(1)) =>
+            {
+                let scope = subscriptions[index].scopes.remove(at);
+                ("scopes", format!("{id}{scope}"))
             }
             (EntityKind::Subscription, _) if index < subscriptions.len() => {
                 subscriptions.remove(index);
-                report(
-                    &mut found.left_out,
-                    LeftOut::one("subscriptions", id, reason),
-                );
+                ("subscriptions", id)
             }
-            _ => {}
-        }
+            _ => continue,
+        };
+        report(&mut found.left_out, kind, id, reason);
     }
 }
 
@@ -261,10 +240,4 @@ fn without_member(product: &Product, at: usize) -> Product {
         .with_subscription_required(!product.is_open())
         .with_published(product.is_published())
         .with_metadata(product.metadata().clone())
-}
-
-fn without_scope(subscription: &Subscription, at: usize) -> Subscription {
-    let mut without = subscription.clone();
-    without.scopes.remove(at);
-    without
 }

@@ -149,13 +149,13 @@ impl Session {
         };
         let after = self.manage.export(&self.caller).await;
         let after = after.map_err(plain_failure)?;
-        let changes = edit::diff(&edit.before, &after, &edit.forms);
+        let refused =
+            |error| Failure::refused(format_args!("{}: {error}", edit.file.path().display()));
+        let changes = edit::diff(&edit.before, &after, &edit.forms).map_err(refused)?;
         if changes.is_empty() {
             return Ok(());
         }
-        let text = edit::apply(edit.file.format(), &edit.text, &changes).map_err(|error| {
-            Failure::refused(format_args!("{}: {error}", edit.file.path().display()))
-        })?;
+        let text = edit::apply(edit.file.format(), &edit.text, &changes).map_err(refused)?;
         // Nothing is written that the reader would not take.
         read(&edit.file, &text)?;
         edit.file.replace(&edit.lock, &text)

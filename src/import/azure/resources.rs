@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::catalog::{Api, KeySlot, Product, Scope, State, Subscription};
 use crate::import::placeholder::{self, Written};
-use crate::import::{Found, FoundSubscription, LeftOut, report};
+use crate::import::{Found, FoundSubscription, count, report};
 use crate::key::{KeyHeader, KeyQuery};
 
 /// A part of an API Management service.
@@ -114,8 +114,8 @@ struct Collector<'f> {
 }
 
 impl Collector<'_> {
-    fn leave_out(&mut self, left_out: LeftOut) {
-        report(&mut self.found.left_out, left_out);
+    fn leave_out(&mut self, kind: &str, id: impl AsRef<str>, reason: impl Into<String>) {
+        report(&mut self.found.left_out, kind, id, reason);
     }
 
     /// Of the revisions of an API, the current one counts.
@@ -145,7 +145,7 @@ impl Collector<'_> {
                 } else {
                     "this revision is not the current one"
                 };
-                self.leave_out(LeftOut::one("apis", name, reason));
+                self.leave_out("apis", &name, reason);
             }
         }
     }
@@ -155,11 +155,11 @@ impl Collector<'_> {
             (Some(path), _) => format!("/{}", path.trim_matches('/')),
             (None, Some(reason)) => {
                 let reason = format!("its path has no value: {reason}");
-                return self.leave_out(LeftOut::one("apis", id, reason));
+                return self.leave_out("apis", &id, reason);
             }
             (None, None) if resource.properties.contains_key("displayName") => "/".to_owned(),
             (None, None) => {
-                return self.leave_out(LeftOut::one("apis", id, "it has no path"));
+                return self.leave_out("apis", &id, "it has no path");
             }
         };
         if let Some(version) = resource
@@ -176,7 +176,7 @@ impl Collector<'_> {
         for field in ["subscriptionRequired", "subscriptionKeyParameterNames"] {
             if let Some(reason) = resource.unresolved(field) {
                 let reason = format!("its {field} has no value: {reason}");
-                return self.leave_out(LeftOut::one("apis", id, reason));
+                return self.leave_out("apis", &id, reason);
             }
         }
         let mut api = Api::new(id, path)
@@ -188,12 +188,12 @@ impl Collector<'_> {
         let name = |field: &str| names?.get(field)?.as_str().filter(|name| !name.is_empty());
         match name("header").map(KeyHeader::new) {
             Some(Ok(header)) => api = api.with_key_header(header),
-            Some(Err(error)) => self.leave_out(LeftOut::one("apis", id, error.to_string())),
+            Some(Err(error)) => self.leave_out("apis", &id, error.to_string()),
             None => {}
         }
         match name("query").map(KeyQuery::new) {
             Some(Ok(query)) => api = api.with_key_query(query),
-            Some(Err(error)) => self.leave_out(LeftOut::one("apis", id, error.to_string())),
+            Some(Err(error)) => self.leave_out("apis", &id, error.to_string()),
             None => {}
         }
         self.found.apis.push(api);
@@ -222,20 +222,17 @@ impl Collector<'_> {
             "products" => self.product(resource),
             "products/apis" | "products/apilinks" => self.member(resource),
             "subscriptions" => self.subscription(resource),
-            // They were looked at already.
-            "apiversionsets" | "api-version-sets" => {
-                self.leave_out(LeftOut::many(
-                    &*resource.kind,
-                    "its scheme is used for the paths of its APIs",
-                ));
-            }
-            _ if kind.ends_with("policies") => {
-                let reason = "policies are not carried over: what they refuse is not refused here";
-                self.leave_out(LeftOut::many(&*resource.kind, reason));
-            }
             _ => {
-                let reason = "a catalog has no place for it";
-                self.leave_out(LeftOut::many(&*resource.kind, reason));
+                let reason = match &*kind {
+                    "apiversionsets" | "api-version-sets" => {
+                        "its scheme is used for the paths of its APIs"
+                    }
+                    kind if kind.ends_with("policies") => {
+                        "policies are not carried over: what they refuse is not refused here"
+                    }
+                    _ => "a catalog has no place for it",
+                };
+                count(&mut self.found.left_out, &resource.kind, reason);
             }
         }
     }
@@ -243,11 +240,11 @@ impl Collector<'_> {
     fn product(&mut self, resource: &Resource) {
         let id = resource.id();
         if !self.seen.insert(("products", id.clone())) {
-            return self.leave_out(LeftOut::one("products", id, "it is listed twice"));
+            return self.leave_out("products", &id, "it is listed twice");
         }
         if let Some(reason) = resource.unresolved("subscriptionRequired") {
             let reason = format!("its subscriptionRequired has no value: {reason}");
-            return self.leave_out(LeftOut::one("products", id, reason));
+            return self.leave_out("products", &id, reason);
         }
         let state = resource.text("state").unwrap_or("notPublished");
         let mut product = Product::new(&*id)
@@ -261,13 +258,17 @@ impl Collector<'_> {
 
     fn member(&mut self, resource: &Resource) {
         let [product, .., name] = resource.names.as_slice() else {
-            return self.leave_out(LeftOut::many(&*resource.kind, "its name has too few parts"));
+            return count(
+                &mut self.found.left_out,
+                &resource.kind,
+                "its name has too few parts",
+            );
         };
         let linked = resource.text("apiId").and_then(|id| id.rsplit('/').next());
         let api = without_revision(linked.unwrap_or(name)).to_owned();
         let member = format!("{product}/{api}");
         if self.members.contains(&(product.clone(), api.clone())) {
-            return self.leave_out(LeftOut::one("products/apis", member, "it is listed twice"));
+            return self.leave_out("products/apis", &member, "it is listed twice");
         }
         // Lists of a product's members have the whole APIs.
         let is_whole = resource.properties.contains_key("path");
@@ -295,7 +296,7 @@ impl Collector<'_> {
     fn subscription(&mut self, resource: &Resource) {
         let id = resource.id();
         if !self.seen.insert(("subscriptions", id.clone())) {
-            return self.leave_out(LeftOut::one("subscriptions", id, "it is listed twice"));
+            return self.leave_out("subscriptions", &id, "it is listed twice");
         }
         let scope = resource.text("scope").or(resource.text("productId"));
         let unresolved = resource
@@ -305,34 +306,26 @@ impl Collector<'_> {
             (Some(scope), _) => scope,
             (None, Some(reason)) => {
                 let reason = format!("its scope has no value: {reason}");
-                return self.leave_out(LeftOut::one("subscriptions", id, reason));
+                return self.leave_out("subscriptions", &id, reason);
             }
             (None, None) => {
-                return self.leave_out(LeftOut::one("subscriptions", id, "it has no scope"));
+                return self.leave_out("subscriptions", &id, "it has no scope");
             }
         };
         let Some(scope) = parse_scope(scope) else {
-            return self.leave_out(LeftOut::one(
-                "subscriptions",
-                id,
-                "its scope cannot be read",
-            ));
+            return self.leave_out("subscriptions", &id, "its scope cannot be read");
         };
         let keys = self.keys(resource, &id);
         if id == "master" && keys.is_empty() {
             let reason = "every database has an all-access subscription of its own";
-            return self.leave_out(LeftOut::one("subscriptions", id, reason));
+            return self.leave_out("subscriptions", &id, reason);
         }
         let state = resource
             .text("state")
             .unwrap_or("submitted")
             .to_ascii_lowercase();
         let Ok(state) = state.parse::<State>() else {
-            return self.leave_out(LeftOut::one(
-                "subscriptions",
-                id,
-                "its state cannot be read",
-            ));
+            return self.leave_out("subscriptions", &id, "its state cannot be read");
         };
         let mut subscription = Subscription::new(&*id).with_scope(scope).with_state(state);
         if let Some(name) = resource.text("displayName") {
@@ -388,7 +381,7 @@ impl Collector<'_> {
                 self.found.apis.push(api.clone());
                 continue;
             };
-            self.leave_out(LeftOut::one("apis", api.id(), reason));
+            self.leave_out("apis", api.id(), reason);
         }
     }
 
@@ -400,7 +393,7 @@ impl Collector<'_> {
         ] {
             if let Some(reason) = resource.unresolved(field) {
                 let reason = format!("its {field} has no value: {reason}");
-                self.leave_out(LeftOut::one("keys", id, reason));
+                self.leave_out("keys", &id, reason);
             }
             let Some(text) = resource.text(field).filter(|text| !text.is_empty()) else {
                 continue;
@@ -409,7 +402,7 @@ impl Collector<'_> {
                 Written::Key(key) => keys.push((slot, key)),
                 Written::Unresolved => {
                     let reason = format!("its {field} is a reference that cannot be followed");
-                    self.leave_out(LeftOut::one("keys", id, reason));
+                    self.leave_out("keys", &id, reason);
                 }
             }
         }

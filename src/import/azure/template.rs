@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 use crate::import::azure::expression::Scope;
 use crate::import::azure::resources::{Resource, below_service};
 use crate::import::source::text;
-use crate::import::{Found, LeftOut, report};
+use crate::import::{Found, count, report};
 
 /// Reads the resources of a template: flat, nested in one another, or by symbols.
 pub(super) fn read(
@@ -74,13 +74,11 @@ impl Reader<'_> {
         let short = short_kind(&kind);
         let mut leave_out = |reason: String| {
             let name = text(resource, "name").filter(|name| !name.starts_with('['));
-            report(
-                &mut self.found.left_out,
-                match name {
-                    Some(name) => LeftOut::one(&*short, name, reason),
-                    None => LeftOut::many(&*short, reason),
-                },
-            );
+            let left_out = &mut self.found.left_out;
+            match name {
+                Some(name) => report(left_out, &short, name, reason),
+                None => count(left_out, &short, reason),
+            }
         };
         if resource.get("copy").is_some() {
             return leave_out("loops of templates are not carried out".to_owned());
@@ -167,10 +165,7 @@ impl Reader<'_> {
         let properties = resource.get("properties");
         let Some(template) = properties.and_then(|p| p.get("template")) else {
             let reason = "a linked template is not followed: import its file";
-            return report(
-                &mut self.found.left_out,
-                LeftOut::many("deployments", reason),
-            );
+            return count(&mut self.found.left_out, "deployments", reason);
         };
         let given = properties
             .and_then(|p| p.get("parameters"))

@@ -5,7 +5,7 @@ use crate::import::kong::plugins::Plugins;
 use crate::import::kong::{Products, free_id, id_of, is_named, reference};
 use crate::import::placeholder::{self, Written};
 use crate::import::source::{list, text};
-use crate::import::{Found, FoundSubscription, Key, LeftOut, report};
+use crate::import::{Found, FoundSubscription, Key, LeftOut, count, report};
 
 /// A consumer, with what other parts of the file say about it.
 pub(super) struct Consumer<'c> {
@@ -47,10 +47,7 @@ pub(super) fn read<'c>(config: &'c Value, left_out: &mut Vec<LeftOut>) -> Vec<Co
         for (name, value) in value.as_object().into_iter().flatten() {
             let is_other = !NO_CREDENTIALS.contains(&&**name);
             for _ in value.as_array().filter(|_| is_other).into_iter().flatten() {
-                report(
-                    left_out,
-                    LeftOut::many(&**name, "only keys of key-auth are carried over"),
-                );
+                count(left_out, &name, "only keys of key-auth are carried over");
             }
         }
         consumers.push(Consumer {
@@ -70,7 +67,7 @@ pub(super) fn read<'c>(config: &'c Value, left_out: &mut Vec<LeftOut>) -> Vec<Co
         .filter(|key| !known(key))
     {
         let reason = "its consumer is not in the files";
-        report(left_out, LeftOut::many("keyauth_credentials", reason));
+        count(left_out, "keyauth_credentials", reason);
     }
     consumers
 }
@@ -89,7 +86,7 @@ pub(super) fn subscriptions(
     for consumer in consumers {
         let name = consumer.name();
         let mut leave_out = |reason: &str| {
-            report(&mut found.left_out, LeftOut::one("consumers", name, reason));
+            report(&mut found.left_out, "consumers", &name, reason);
         };
         if consumer.credentials.is_empty() {
             leave_out("it has no key of key-auth");
@@ -147,10 +144,7 @@ fn keys(consumer: &Consumer<'_>, left_out: &mut Vec<LeftOut>) -> Vec<Key> {
     let mut keys = Vec::new();
     for credential in &consumer.credentials {
         let mut leave_out = |reason: &str| {
-            report(
-                left_out,
-                LeftOut::one("keyauth_credentials", consumer.name(), reason),
-            );
+            report(left_out, "keyauth_credentials", consumer.name(), reason);
         };
         if credential.get("ttl").is_some_and(|ttl| !ttl.is_null()) {
             leave_out("it ends, and when is not in the files");

@@ -58,7 +58,7 @@ pub(super) fn apis(
                 known.api = known.api.clone().with_subscription_required(required);
                 let reason =
                     "another route has this path, too: the API is for those that both let in";
-                report(left_out, LeftOut::one("routes", &*route.name, reason));
+                report(left_out, "routes", &route.name, reason);
                 continue;
             }
             let id = free_id(&route.name, |id| {
@@ -149,7 +149,7 @@ fn narrow_to_shorter(path: &str, apis: &mut [RouteApi], left_out: &mut Vec<LeftO
             known.access = narrowed;
             let reason = "Kong decides on its requests by a shorter path if its conditions do \
                           not hold, and that lets fewer callers in";
-            report(left_out, LeftOut::one("openings", known.api.id(), reason));
+            report(left_out, "openings", known.api.id(), reason);
         }
     }
 }
@@ -194,7 +194,7 @@ fn report_border(path: &str, route: &Route<'_>, apis: &[RouteApi], left_out: &mu
         }
         _ => return,
     };
-    report(left_out, LeftOut::one("openings", wider.api.id(), reason));
+    report(left_out, "openings", wider.api.id(), reason);
 }
 
 /// Below a prefix of whole segments that only an expression takes, nothing is open.
@@ -228,7 +228,7 @@ fn narrow_below(
             let name = &route.name;
             let reason =
                 format!("route {name} takes some of its requests, and lets fewer callers in");
-            report(left_out, LeftOut::one("openings", known.api.id(), reason));
+            report(left_out, "openings", known.api.id(), reason);
         }
     }
 }
@@ -269,8 +269,7 @@ fn routes<'c>(
         let name = free_id(&id_of(&name), |id| {
             routes.iter().any(|known| known.name == id)
         });
-        let mut leave_out =
-            |reason: String| report(left_out, LeftOut::one("routes", &*name, reason));
+        let mut leave_out = |reason: String| report(left_out, "routes", &name, reason);
         if service.get("enabled") == Some(&Value::Bool(false)) {
             return leave_out("its service is not enabled".to_owned());
         }

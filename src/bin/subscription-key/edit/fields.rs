@@ -1,9 +1,10 @@
 use std::ops::Range;
 
-use super::entries::{BlockStyle, ObjectStyle, Style, space_before, with_surroundings};
+use super::entries::with_surroundings;
 use super::literal::{Literal, name};
 use super::outline::{Entry, Outline, Pair, Place, Shape};
 use super::splice::{Splices, cut_elements, line_break, line_end, line_start};
+use super::style::{BlockStyle, ObjectStyle, Style, space_before};
 use super::{EditError, EntryChange, FieldChange, Syntax};
 
 /// Changes fields of entries.
@@ -43,24 +44,24 @@ struct EntryEdit<'a> {
     splices: &'a mut Splices,
     /// Members to cut, by their place.
     cut: Vec<usize>,
-    added: Vec<(&'static str, String)>,
+    added: Vec<(String, String)>,
 }
 
 impl EntryEdit<'_> {
     fn field(&mut self, change: &FieldChange) -> Result<(), EditError> {
-        match (&change.value, change.name) {
+        match (&change.value, change.name.as_str()) {
             (Some(Literal::List(scopes)), "scopes") => self.scopes(scopes),
             (Some(value), name) => self.set(name, value),
             (None, name) => self.unset(name),
         }
     }
 
-    fn set(&mut self, name: &'static str, value: &Literal) -> Result<(), EditError> {
+    fn set(&mut self, name: &str, value: &Literal) -> Result<(), EditError> {
         let Some(pair) = self.entry.pair(name) else {
             // Dotted names and tables make way for a value on one line.
             self.cut_all(name);
             let value = value.write(self.syntax)?;
-            self.added.push((name, value));
+            self.added.push((name.to_owned(), value));
             return Ok(());
         };
         match (value, &pair.elements) {
@@ -74,7 +75,7 @@ impl EntryEdit<'_> {
 
     /// Removes a field. One with a default that someone has written out keeps
     /// being written out; the tool's own additions are last in their entry.
-    fn unset(&mut self, name: &'static str) -> Result<(), EditError> {
+    fn unset(&mut self, name: &str) -> Result<(), EditError> {
         let mut own = self.entry.members.iter().rev();
         let last = own.find(|member| !matches!(member.place, Place::Block(_)));
         let is_last = last.is_some_and(|member| member.name == name);

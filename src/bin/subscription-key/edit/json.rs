@@ -79,7 +79,7 @@ fn braces(object: &Object<'_>) -> Braces {
     }
 }
 
-fn name(property: &ObjectProp<'_>) -> String {
+pub(super) fn name(property: &ObjectProp<'_>) -> String {
     match &property.name {
         ObjectPropName::String(literal) => literal.value.to_string(),
         ObjectPropName::Word(literal) => literal.value.to_owned(),

@@ -1,27 +1,21 @@
 use std::fmt::Write;
 
-use serde_json::Value;
-
-use super::{EditError, Syntax};
+use super::{EditError, Fields, Syntax};
 
 /// A value of a catalog, with its fields in order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Literal {
     Text(String),
-    Flag(bool),
+    /// A number or truth value, which both languages write alike.
+    Plain(String),
+    Null,
     List(Vec<Literal>),
-    Table(Vec<(String, Literal)>),
-    /// Metadata, which may hold anything.
-    Json(Value),
+    Table(Fields),
 }
 
 impl Literal {
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
-    }
-
-    pub(crate) fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Self {
-        Self::List(texts.into_iter().map(Self::text).collect())
     }
 
     /// The literal on one line.
@@ -34,77 +28,33 @@ impl Literal {
     fn write_to(&self, syntax: Syntax, text: &mut String) -> Result<(), EditError> {
         match self {
             Self::Text(value) => string(value, text),
-            Self::Flag(value) => text.push_str(if *value { "true" } else { "false" }),
-            Self::List(values) => list(values.iter(), syntax, text, Self::write_to)?,
-            Self::Table(fields) => {
-                let fields = fields.iter().map(|(name, value)| (name.as_str(), value));
-                table(fields, syntax, text, Self::write_to)?;
+            Self::Plain(value) => text.push_str(value),
+            Self::Null if syntax == Syntax::Toml => return Err(EditError::Null),
+            Self::Null => text.push_str("null"),
+            Self::List(values) => {
+                text.push('[');
+                for (at, value) in values.iter().enumerate() {
+                    text.push_str(if at > 0 { ", " } else { "" });
+                    value.write_to(syntax, text)?;
+                }
+                text.push(']');
             }
-            Self::Json(value) => json(value, syntax, text)?,
+            Self::Table(fields) if fields.is_empty() => text.push_str("{}"),
+            Self::Table(fields) => {
+                for (at, (field, value)) in fields.iter().enumerate() {
+                    text.push_str(if at > 0 { ", " } else { "{ " });
+                    name(field, syntax, text);
+                    text.push_str(match syntax {
+                        Syntax::Toml => " = ",
+                        Syntax::Json => ": ",
+                    });
+                    value.write_to(syntax, text)?;
+                }
+                text.push_str(" }");
+            }
         }
         Ok(())
     }
-}
-
-/// How one value is written.
-type Write1<T> = fn(&T, Syntax, &mut String) -> Result<(), EditError>;
-
-fn list<'v, T: 'v>(
-    values: impl Iterator<Item = &'v T>,
-    syntax: Syntax,
-    text: &mut String,
-    write: Write1<T>,
-) -> Result<(), EditError> {
-    text.push('[');
-    for (at, value) in values.enumerate() {
-        if at > 0 {
-            text.push_str(", ");
-        }
-        write(value, syntax, text)?;
-    }
-    text.push(']');
-    Ok(())
-}
-
-fn table<'v, T: 'v>(
-    fields: impl ExactSizeIterator<Item = (&'v str, &'v T)>,
-    syntax: Syntax,
-    text: &mut String,
-    write: Write1<T>,
-) -> Result<(), EditError> {
-    if fields.len() == 0 {
-        text.push_str("{}");
-        return Ok(());
-    }
-    for (at, (key, value)) in fields.enumerate() {
-        text.push_str(if at == 0 { "{ " } else { ", " });
-        name(key, syntax, text);
-        text.push_str(match syntax {
-            Syntax::Toml => " = ",
-            Syntax::Json => ": ",
-        });
-        write(value, syntax, text)?;
-    }
-    text.push_str(" }");
-    Ok(())
-}
-
-fn json(value: &Value, syntax: Syntax, text: &mut String) -> Result<(), EditError> {
-    match value {
-        Value::Null if syntax == Syntax::Toml => return Err(EditError::Null),
-        Value::String(value) => string(value, text),
-        Value::Array(values) => list(values.iter(), syntax, text, json)?,
-        Value::Object(fields) => {
-            let fields: Vec<_> = fields
-                .iter()
-                .map(|(name, value)| (name.as_str(), value))
-                .collect();
-            table(fields.into_iter(), syntax, text, json)?;
-        }
-        // Both languages write the rest alike.
-        other => text.push_str(&other.to_string()),
-    }
-    Ok(())
 }
 
 /// The name of a field, in quotes if the language needs them.

@@ -11,6 +11,7 @@ mod json;
 mod literal;
 mod outline;
 mod splice;
+mod style;
 mod toml;
 
 use tower_subscription_key::document::Format;
@@ -19,10 +20,13 @@ pub(crate) use diff::{KeyForm, KeyForms, diff};
 pub(crate) use literal::Literal;
 pub(crate) use outline::{Kind, Outline};
 
+/// The fields of an entry or a table, in order.
+pub(crate) type Fields = Vec<(String, Literal)>;
+
 /// One entry that is added, changed or removed.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum EntryChange {
-    Add(Kind, Vec<(&'static str, Literal)>),
+    Add(Kind, Fields),
     Set(Kind, String, Vec<FieldChange>),
     Remove(Kind, String),
 }
@@ -30,7 +34,7 @@ pub(crate) enum EntryChange {
 /// One field of an entry. `None` removes it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FieldChange {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) value: Option<Literal>,
 }
 
