@@ -152,6 +152,7 @@ mod observe;
 pub mod openapi;
 pub mod response;
 pub mod store;
+mod words;
 
 pub use access::{Access, Denial, DenialReason, InapplicableKey, Unmatched};
 pub use catalog::{Api, Catalog, KeyOwner, Product, Scope, Subscription};
@@ -169,6 +170,7 @@ pub use store::redis::{RedisPublisher, RedisStore};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use store::sql::{SqlLookupStore, SqlStore};
 pub use store::{BoxStore, MemoryStore, SubscriptionStore};
+pub use words::WordParseError;
 
 /// Compiles the code in README.md.
 #[cfg(all(doctest, feature = "axum", feature = "file"))]

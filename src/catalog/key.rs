@@ -1,32 +1,16 @@
-use std::fmt;
 use std::time::SystemTime;
 
 use crate::key::{KeyDigest, MAX_KEY_BYTES};
+use crate::words::words;
 
-/// One of the two keys of a subscription. Both work at all times, so that one can
-/// be replaced while the other is in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeySlot {
-    /// The first.
-    Primary,
-    /// The second.
-    Secondary,
-}
-
-impl KeySlot {
-    /// `primary` or `secondary`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Primary => "primary",
-            Self::Secondary => "secondary",
-        }
-    }
-}
-
-impl fmt::Display for KeySlot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+words! {
+    /// One of the two keys of a subscription. Both work at all times, so that one can
+    /// be replaced while the other is in use.
+    pub enum KeySlot: "a key slot" {
+        /// The first.
+        Primary = "primary",
+        /// The second.
+        Secondary = "secondary",
     }
 }
 

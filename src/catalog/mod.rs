@@ -41,7 +41,7 @@ pub use metadata::{MAX_METADATA_BYTES, MAX_METADATA_DEPTH, Metadata, MetadataErr
 pub use owner::KeyOwner;
 pub use product::Product;
 pub use scope::{Scope, ScopeParseError};
-pub use state::{State, StateParseError};
+pub use state::State;
 pub use subscription::Subscription;
 pub use validate::{IdError, MAX_ID_CHARS, PathError};
 pub use version::Catalog;

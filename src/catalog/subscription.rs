@@ -228,7 +228,7 @@ impl Subscription {
 
     /// Its keys with their slots, without retired ones.
     pub fn keys(&self) -> impl Iterator<Item = (KeySlot, &SubscriptionKey)> {
-        [KeySlot::Primary, KeySlot::Secondary]
+        KeySlot::ALL
             .into_iter()
             .filter_map(|slot| Some((slot, self.key(slot)?)))
     }
@@ -241,7 +241,7 @@ impl Subscription {
 
     /// The replaced keys that work for a grace period, with their slots.
     pub fn retired_keys(&self) -> impl Iterator<Item = (KeySlot, &SubscriptionKey)> {
-        [KeySlot::Primary, KeySlot::Secondary]
+        KeySlot::ALL
             .into_iter()
             .filter_map(|slot| Some((slot, self.retired_key(slot)?)))
     }

@@ -24,109 +24,61 @@ mod paths;
 mod rules;
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::SystemTime;
 
 use crate::catalog::{Catalog, Entity, KeySlot};
+use crate::words::words;
 
 #[cfg(feature = "json")]
 pub use keys::written_keys;
 
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Level {
-    /// Worth knowing.
-    Note,
-    /// Probably not what was meant.
-    Warning,
-    /// The catalog is refused.
-    Error,
-}
-
-impl Level {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
+words! {
+    /// How much a finding matters.
+    #[derive(PartialOrd, Ord)]
+    #[non_exhaustive]
+    pub enum Level: "a level" {
+        /// Worth knowing.
+        Note = "note",
+        /// Probably not what was meant.
+        Warning = "warning",
+        /// The catalog is refused.
+        Error = "error",
     }
 }
 
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+words! {
+    /// What a finding is about.
+    #[non_exhaustive]
+    pub enum Code: "a finding" {
+        /// An API that requires a subscription is in an open product, or one that
+        /// requires none is in a product that requires one.
+        OpenAnonymous = "open-anonymous",
+        /// An API that requires a subscription, and that no subscription and no open
+        /// product opens.
+        ApiUnreachable = "api-unreachable",
+        /// A product without APIs.
+        ProductEmpty = "product-empty",
+        /// A subscription with scopes that contain no API.
+        SubscriptionOpensNothing = "subscription-opens-nothing",
+        /// An active subscription, or a key of it, that has ended.
+        KeysExpired = "keys-expired",
+        /// An active subscription, or a key of it, that ends within 30 days.
+        KeysExpiring = "keys-expiring",
+        /// A subscription with an owner that opens every API.
+        AllAccessWithOwner = "all-access-with-owner",
+        /// An API with a path inside another's, and other requirements.
+        PathShadowed = "path-shadowed",
+        /// A key in the file that can be guessed.
+        WeakKey = "weak-key",
+        /// A key in the file as text.
+        PlaintextKey = "plaintext-key",
+        /// A key header with a standard meaning, or one that differs from the header of an
+        /// enclosing API.
+        KeyNameCollision = "key-name-collision",
     }
-}
-
-/// What a finding is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Code {
-    /// An API that requires a subscription is in an open product, or one that
-    /// requires none is in a product that requires one.
-    OpenAnonymous,
-    /// An API that requires a subscription, and that no subscription and no open
-    /// product opens.
-    ApiUnreachable,
-    /// A product without APIs.
-    ProductEmpty,
-    /// A subscription with scopes that contain no API.
-    SubscriptionOpensNothing,
-    /// An active subscription, or a key of it, that has ended.
-    KeysExpired,
-    /// An active subscription, or a key of it, that ends within 30 days.
-    KeysExpiring,
-    /// A subscription with an owner that opens every API.
-    AllAccessWithOwner,
-    /// An API with a path inside another's, and other requirements.
-    PathShadowed,
-    /// A key in the file that can be guessed.
-    WeakKey,
-    /// A key in the file as text.
-    PlaintextKey,
-    /// A key header with a standard meaning, or one that differs from the header of an
-    /// enclosing API.
-    KeyNameCollision,
 }
 
 impl Code {
-    /// All codes.
-    pub const ALL: [Self; 11] = [
-        Self::OpenAnonymous,
-        Self::ApiUnreachable,
-        Self::ProductEmpty,
-        Self::SubscriptionOpensNothing,
-        Self::KeysExpired,
-        Self::KeysExpiring,
-        Self::AllAccessWithOwner,
-        Self::PathShadowed,
-        Self::WeakKey,
-        Self::PlaintextKey,
-        Self::KeyNameCollision,
-    ];
-
-    /// The code as text, like `open-anonymous`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenAnonymous => "open-anonymous",
-            Self::ApiUnreachable => "api-unreachable",
-            Self::ProductEmpty => "product-empty",
-            Self::SubscriptionOpensNothing => "subscription-opens-nothing",
-            Self::KeysExpired => "keys-expired",
-            Self::KeysExpiring => "keys-expiring",
-            Self::AllAccessWithOwner => "all-access-with-owner",
-            Self::PathShadowed => "path-shadowed",
-            Self::WeakKey => "weak-key",
-            Self::PlaintextKey => "plaintext-key",
-            Self::KeyNameCollision => "key-name-collision",
-        }
-    }
-
     /// How much findings with this code matter.
     #[must_use]
     pub fn level(self) -> Level {
@@ -134,28 +86,6 @@ impl Code {
             Self::ProductEmpty | Self::PlaintextKey => Level::Note,
             _ => Level::Warning,
         }
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Text that is not the code of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no finding has this code: `Code::ALL` has all of them")]
-pub struct CodeParseError;
-
-impl FromStr for Code {
-    type Err = CodeParseError;
-
-    fn from_str(text: &str) -> Result<Self, CodeParseError> {
-        let mut codes = Self::ALL.into_iter();
-        codes
-            .find(|code| code.as_str() == text)
-            .ok_or(CodeParseError)
     }
 }
 

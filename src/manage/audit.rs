@@ -1,11 +1,10 @@
-use std::fmt;
-use std::str::FromStr;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::manage::{Caller, RecordKind, RecordRef};
+use crate::words::words;
 
 /// One line of the audit trail: one record that an operation changed, or that a
 /// refused operation would have changed.
@@ -68,48 +67,10 @@ impl FieldChange {
     }
 }
 
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name { $($(#[$doc])* $variant,)* }
-
-        impl $name {
-            /// The word that the audit trail and REST use.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = WordParseError;
-
-            fn from_str(word: &str) -> Result<Self, WordParseError> {
-                match word {
-                    $($word => Ok(Self::$variant),)*
-                    _ => Err(WordParseError($what)),
-                }
-            }
-        }
-    };
-}
-
-/// A word that names no operation, outcome or kind of record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this word names no {0}")]
-pub struct WordParseError(pub(super) &'static str);
-
 words! {
     /// What a caller did, or tried to do.
-    Operation, "operation" {
+    #[non_exhaustive]
+    pub enum Operation: "an operation" {
         /// A record was made.
         Create = "create",
         /// Fields of a record were changed.
@@ -147,7 +108,8 @@ words! {
 
 words! {
     /// Whether an operation was accepted.
-    Outcome, "outcome" {
+    #[non_exhaustive]
+    pub enum Outcome: "an outcome" {
         /// It was made.
         Accepted = "accepted",
         /// It was refused and changed nothing.

@@ -69,14 +69,6 @@ pub enum FilterField {
     State,
 }
 
-impl FilterField {
-    /// Whether products and APIs have the field too.
-    #[must_use]
-    pub fn is_common(self) -> bool {
-        matches!(self, Self::Id | Self::DisplayName)
-    }
-}
-
 /// How a [`Filter`] compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -27,7 +27,6 @@
 //! # Ok(()) }
 //! ```
 
-#[macro_use]
 mod audit;
 mod builder;
 mod caller;
@@ -54,7 +53,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::catalog::KeySlot;
 
-pub use audit::{AuditEntry, AuditQuery, FieldChange, Operation, Outcome, WordParseError};
+pub use audit::{AuditEntry, AuditQuery, FieldChange, Operation, Outcome};
 pub use builder::ManageBuilder;
 pub use caller::Caller;
 pub use error::{FieldIssue, ManageError, RepositoryError};

@@ -1,11 +1,11 @@
 use std::fmt;
-use std::str::FromStr;
 
-use crate::manage::audit::WordParseError;
+use crate::words::words;
 
 words! {
     /// The kinds of records.
-    RecordKind, "kind of record" {
+    #[non_exhaustive]
+    pub enum RecordKind: "a kind of record" {
         /// An API.
         Api = "api",
         /// A product.

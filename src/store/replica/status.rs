@@ -1,24 +1,16 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Where the version in use came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Origin {
-    /// The source: the file, the remote server or the database.
-    Source,
-    /// The snapshot on disk, because the source could not be read at the start.
-    Snapshot,
-}
+use crate::words::words;
 
-impl Origin {
-    /// `source` or `snapshot`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Snapshot => "snapshot",
-        }
+words! {
+    /// Where the version in use came from.
+    #[non_exhaustive]
+    pub enum Origin: "an origin" {
+        /// The source: the file, the remote server or the database.
+        Source = "source",
+        /// The snapshot on disk, because the source could not be read at the start.
+        Snapshot = "snapshot",
     }
 }
 
