@@ -205,6 +205,13 @@ async fn lists(database: &str, manage: &Manage, count: usize) {
             },
         ),
         (
+            "page after the middle, by key",
+            ListQuery {
+                after: Some(format!("subscription-{middle:07}")),
+                ..ListQuery::default()
+            },
+        ),
+        (
             "by owner",
             by(
                 FilterField::Owner,

@@ -56,17 +56,6 @@ pub struct FieldChange {
     pub after: Value,
 }
 
-impl FieldChange {
-    pub(crate) fn new(field: &str, before: Value, after: Value) -> Self {
-        let field = field.to_owned();
-        Self {
-            field,
-            before,
-            after,
-        }
-    }
-}
-
 words! {
     /// What a caller did, or tried to do.
     #[non_exhaustive]

@@ -296,14 +296,16 @@ impl Transaction for MemoryTransaction {
         answer(sealed.collect())
     }
 
-    fn commit<'a>(mut self: Box<Self>, entries: Vec<AuditEntry>, counts: bool) -> Answer<'a, ()>
+    fn note(&mut self, entries: Vec<AuditEntry>, counts: bool) -> Answer<'_, ()> {
+        self.tables.note(entries, counts);
+        answer(())
+    }
+
+    fn commit<'a>(mut self: Box<Self>, counts: bool) -> Answer<'a, ()>
     where
         Self: 'a,
     {
-        if counts {
-            self.tables.number += 1;
-        }
-        self.tables.note(entries, counts);
+        self.tables.number += u64::from(counts);
         self.shared.store(Arc::new(self.tables));
         answer(())
     }
@@ -343,7 +345,6 @@ impl Tables {
         }
     }
 
-    /// Appends entries. Those that take no number follow the last one that did.
     fn note(&mut self, entries: Vec<AuditEntry>, counts: bool) {
         for mut entry in entries {
             if !counts {

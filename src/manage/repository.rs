@@ -99,9 +99,10 @@ pub(crate) trait Transaction: Send {
     /// The encrypted keys of a subscription.
     fn sealed_keys<'a>(&'a mut self, id: &'a str) -> Answer<'a, SealedKeys>;
 
-    /// Writes the entries and commits. `counts`: whether the transaction takes
-    /// its number.
-    fn commit<'a>(self: Box<Self>, entries: Vec<AuditEntry>, counts: bool) -> Answer<'a, ()>
+    /// Writes entries. `counts`: whether the transaction takes its number. Entries of one
+    /// that does not are numbered after those of the last one that did.
+    fn note(&mut self, entries: Vec<AuditEntry>, counts: bool) -> Answer<'_, ()>;
+    fn commit<'a>(self: Box<Self>, counts: bool) -> Answer<'a, ()>
     where
         Self: 'a;
 }

@@ -19,6 +19,8 @@ pub(super) struct Work<'m> {
     pub(super) target: RecordRef,
     pub(super) now: SystemTime,
     entries: Vec<AuditEntry>,
+    /// How many entries there were.
+    noted: u64,
     puts: Vec<SubscriptionPut>,
     sealed: SealedKeys,
     places: i64,
@@ -44,6 +46,7 @@ impl Manage {
             target,
             now: stored::rounded(self.now()),
             entries: Vec::new(),
+            noted: 0,
             puts: Vec::new(),
             sealed: SealedKeys::new(),
             places: 0,
@@ -67,11 +70,11 @@ impl Work<'_> {
             }
         };
         self.flush().await?;
-        let reads = self.operation == Operation::ReadSecrets;
-        let number = (!self.entries.is_empty() && !reads).then(|| self.tx.next_number());
-        if !self.entries.is_empty() {
-            self.tx.commit(self.entries, number.is_some()).await?;
+        if self.noted == 0 {
+            return Ok(Changed::nothing(value));
         }
+        let number = self.counts().then(|| self.tx.next_number());
+        self.tx.commit(number.is_some()).await?;
         Ok(Changed { value, number })
     }
 
@@ -90,7 +93,8 @@ impl Work<'_> {
             RecordKind::Catalog => None,
         };
         entry.version_after = entry.version_before;
-        tx.commit(vec![entry], false).await?;
+        tx.note(vec![entry], false).await?;
+        tx.commit(false).await?;
         Ok(())
     }
 
@@ -108,7 +112,7 @@ impl Work<'_> {
         }
         AuditEntry {
             number: self.tx.next_number(),
-            index: self.entries.len() as u64,
+            index: self.noted,
             time: self.now,
             caller: self.caller.clone(),
             operation: self.operation,
@@ -125,6 +129,7 @@ impl Work<'_> {
     pub(super) fn note_read(&mut self, record: RecordRef, version: u64) {
         let entry = self.entry(&record, Some(version), Some(version), Vec::new());
         self.entries.push(entry);
+        self.noted += 1;
     }
 
     fn note(&mut self, before: Option<&dyn Recorded>, after: Option<&dyn Recorded>) {
@@ -138,6 +143,7 @@ impl Work<'_> {
             differences(before, after),
         );
         self.entries.push(entry);
+        self.noted += 1;
     }
 
     /// Sets the version, the date and the place of a record that is about to be
@@ -252,10 +258,20 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Whether the operation takes a number if it leaves entries.
+    fn counts(&self) -> bool {
+        self.operation != Operation::ReadSecrets
+    }
+
+    /// Writes what is still to be written, so that it can be found.
     pub(super) async fn flush(&mut self) -> Result<(), ManageError> {
         if !self.puts.is_empty() {
             let puts = std::mem::take(&mut self.puts);
             self.tx.put_subscriptions(&puts, &self.sealed).await?;
+        }
+        if !self.entries.is_empty() {
+            let entries = std::mem::take(&mut self.entries);
+            self.tx.note(entries, self.counts()).await?;
         }
         Ok(())
     }
@@ -374,15 +390,20 @@ fn time(micros: Value) -> Value {
 
 /// The fields in which two versions of a record differ.
 fn differences(before: Option<&dyn Recorded>, after: Option<&dyn Recorded>) -> Vec<FieldChange> {
-    let before = before.map(Recorded::fields).unwrap_or_default();
+    let mut before = before.map(Recorded::fields).unwrap_or_default();
     let after = after.map(Recorded::fields).unwrap_or_default();
-    let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let value = |of: &Map<String, Value>, name: &str| of.get(name).cloned().unwrap_or_default();
-    names
-        .into_iter()
-        .map(|name| FieldChange::new(name, value(&before, name), value(&after, name)))
-        .filter(|change| change.before != change.after)
-        .collect()
+    let changed = after.into_iter().map(|(field, after)| FieldChange {
+        before: before.remove(&field).unwrap_or_default(),
+        field,
+        after,
+    });
+    let mut changes: Vec<FieldChange> = changed.collect();
+    changes.extend(before.into_iter().map(|(field, before)| FieldChange {
+        field,
+        before,
+        after: Value::Null,
+    }));
+    changes.retain(|change| change.before != change.after);
+    changes.sort_unstable_by(|one, other| one.field.cmp(&other.field));
+    changes
 }

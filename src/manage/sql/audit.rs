@@ -124,11 +124,17 @@ pub(super) async fn write(
         let values = entries.iter().map(values).collect::<SqlResult<_>>()?;
         session.insert(begin, values, "").await?;
     }
+    if entries
+        .iter()
+        .any(|entry| entry.outcome == Outcome::Refused)
+    {
+        forget_refused(session).await?;
+    }
     Ok(())
 }
 
 /// Deletes the oldest entries of refused operations beyond those that are kept.
-pub(super) async fn forget_refused(session: &mut Session<'_>) -> SqlResult<()> {
+async fn forget_refused(session: &mut Session<'_>) -> SqlResult<()> {
     // In batches, so that a refusal costs no deletion as a rule.
     const SLACK: u64 = 100;
     const KEPT: u64 = REFUSED_KEPT as u64;

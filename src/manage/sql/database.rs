@@ -110,6 +110,8 @@ impl Database {
             .busy_timeout(BUSY)
             // 64 MiB: digests are random, so imports touch every page of their index.
             .pragma("cache_size", "-65536")
+            // What a statement needs to undo itself.
+            .pragma("temp_store", "memory")
             .statement_cache_capacity(200)
             .disable_statement_logging();
         let pool = |connections| {

@@ -63,7 +63,7 @@ impl SqlRepository {
         let (before, after) = (None, master);
         let master = SubscriptionPut { before, after };
         transaction.put_subscriptions(&[master], sealed).await?;
-        Box::new(transaction).commit(Vec::new(), false).await
+        Box::new(transaction).commit(false).await
     }
 
     /// Refuses an encryption key that is not the one of the database.

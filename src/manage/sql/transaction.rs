@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use crate::catalog::{KeySlot, Scope};
 use crate::key::KeyDigest;
-use crate::manage::audit::{AuditEntry, Outcome};
+use crate::manage::audit::AuditEntry;
 use crate::manage::record::{ApiRecord, ProductRecord, SubscriptionRecord};
 use crate::manage::reference::{RecordKind, RecordRef};
 use crate::manage::repository::{Answer, Counted, SealedKeys, SubscriptionPut, Transaction};
@@ -165,16 +165,8 @@ impl RecordTransaction {
         Ok(())
     }
 
-    async fn commit_entries(mut self, entries: Vec<AuditEntry>, counts: bool) -> SqlResult<()> {
+    async fn finish(mut self, counts: bool) -> SqlResult<()> {
         let number = self.number + u64::from(counts);
-        let refused = entries
-            .iter()
-            .any(|entry| entry.outcome == Outcome::Refused);
-        let after = (!counts).then_some(self.number);
-        audit::write(&mut self.session(), entries, after).await?;
-        if refused {
-            audit::forget_refused(&mut self.session()).await?;
-        }
         if counts || self.totals != [0; 3] {
             let text = "UPDATE sk_state SET number = $1, apis = apis + $2, \
                         products = products + $3, subscriptions = subscriptions + $4";
@@ -404,10 +396,17 @@ impl Transaction for RecordTransaction {
         })
     }
 
-    fn commit<'a>(self: Box<Self>, entries: Vec<AuditEntry>, counts: bool) -> Answer<'a, ()>
+    fn note(&mut self, entries: Vec<AuditEntry>, counts: bool) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let after = (!counts).then_some(self.number);
+            Ok(audit::write(&mut self.session(), entries, after).await?)
+        })
+    }
+
+    fn commit<'a>(self: Box<Self>, counts: bool) -> Answer<'a, ()>
     where
         Self: 'a,
     {
-        Box::pin(async move { Ok(self.commit_entries(entries, counts).await?) })
+        Box::pin(async move { Ok(self.finish(counts).await?) })
     }
 }
