@@ -200,14 +200,13 @@ impl<'t> Document<'t> {
     }
 
     fn json_entry(&self, at: usize) -> Option<Node> {
-        const DEPTH: usize = 3;
         let text = self.text.get(at..)?;
         let text = text.get(..skip(text).ok()?)?;
         if text.len() > MAX_ENTRY_BYTES {
             return Some(Node::new(at, Value::Table(Vec::new())));
         }
         let mut notes = Notes::default();
-        json::tree(text, at, DEPTH, &mut notes)
+        json::tree(text, at, &mut notes)
     }
 
     /// Where the list is, or else the document.

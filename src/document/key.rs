@@ -1,10 +1,11 @@
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::catalog::SubscriptionKey;
@@ -47,8 +48,12 @@ const MAX_FILE_BYTES: u64 = 4096;
 /// ```
 #[derive(Debug, Default)]
 pub struct HostKeys {
-    files: Mutex<BTreeSet<PathBuf>>,
+    /// With the hashes of their contents. `None`: it could not be read.
+    files: Mutex<BTreeMap<PathBuf, Option<FileHash>>>,
 }
+
+/// SHA-256.
+pub(crate) type FileHash = [u8; 32];
 
 impl HostKeys {
     /// Has read nothing yet.
@@ -62,7 +67,14 @@ impl HostKeys {
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.iter().cloned().collect()
+        files.keys().cloned().collect()
+    }
+
+    /// The files and the hashes of their contents.
+    #[cfg(feature = "file")]
+    pub(crate) fn into_hashes(self) -> BTreeMap<PathBuf, Option<FileHash>> {
+        let files = self.files.into_inner();
+        files.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,23 +84,28 @@ impl KeySources for HostKeys {
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let files = self.files.lock();
-        files
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(path.to_owned());
-        // Opening a pipe would wait for its writer.
-        if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "not a regular file",
-            ));
-        }
-        let mut content = Zeroizing::new(Vec::with_capacity(MAX_KEY_BYTES + 3));
-        File::open(path)?
-            .take(MAX_FILE_BYTES)
-            .read_to_end(&mut content)?;
-        Ok(std::mem::take(&mut *content))
+        let content = read_key_file(path);
+        let hash = content.as_ref().ok();
+        let hash = hash.map(|content| Sha256::digest(content).into());
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.insert(path.to_owned(), hash);
+        content
     }
+}
+
+fn read_key_file(path: &Path) -> io::Result<Vec<u8>> {
+    // Opening a pipe would wait for its writer.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        ));
+    }
+    let mut content = Zeroizing::new(Vec::with_capacity(MAX_KEY_BYTES + 3));
+    File::open(path)?
+        .take(MAX_FILE_BYTES)
+        .read_to_end(&mut content)?;
+    Ok(std::mem::take(&mut *content))
 }
 
 /// Reads the keys of one document.

@@ -68,7 +68,7 @@ fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
     }
     match json::syntax_error(text) {
         Some((at, what)) => notes.push(at, what),
-        None => return json::tree(text, 0, 1, notes),
+        None => return json::tree(text, 0, notes),
     }
     None
 }

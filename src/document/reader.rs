@@ -156,7 +156,6 @@ impl<'k> Reader<'k> {
     }
 
     fn explain_json<T: Listed>(&mut self, text: &str, at: usize) {
-        const DEPTH: usize = 3;
         let notes = &mut self.read.notes;
         if notes.is_full() {
             notes.more += 1;
@@ -165,7 +164,7 @@ impl<'k> Reader<'k> {
                 at,
                 "something in this entry is wrong, and it is too large to say what",
             );
-        } else if let Some(mut node) = json::tree(text, at, DEPTH, notes) {
+        } else if let Some(mut node) = json::tree(text, at, notes) {
             return self.node::<T>(&mut node, at);
         }
         self.push_unread::<T>(at);

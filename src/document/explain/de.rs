@@ -12,32 +12,32 @@ use crate::document::schema::MOMENT;
 
 /// A node as a source of values.
 #[derive(Clone, Copy)]
-pub(in crate::document) struct Reading<'n> {
+pub(crate) struct Reading<'n> {
     node: &'n Node,
 }
 
 impl<'n> Reading<'n> {
-    pub(in crate::document) fn of(node: &'n Node) -> Self {
+    pub(crate) fn of(node: &'n Node) -> Self {
         Self { node }
     }
 }
 
 /// A value that does not fit the schema.
 #[derive(Debug)]
-pub(in crate::document) struct Misfit {
+pub(crate) struct Misfit {
     at: usize,
     /// The names of the tables around it, the innermost first.
-    pub(in crate::document) names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// Its place in each of the tables and lists around it, the innermost first.
     path: Vec<usize>,
     message: String,
     advice: Option<String>,
     /// The field that is unknown and those that are known, if that is the problem.
-    pub(in crate::document) unknown: Option<Box<(String, &'static [&'static str])>>,
+    pub(crate) unknown: Option<Box<(String, &'static [&'static str])>>,
 }
 
 /// Leaves out of a tree what does not fit, until `reads` is content with it.
-pub(in crate::document) fn fit(
+pub(crate) fn fit(
     tree: &mut Node,
     reads: impl Fn(&Node) -> Result<(), Misfit>,
     too_many: &str,
@@ -63,11 +63,7 @@ pub(in crate::document) fn fit(
 }
 
 /// The message and the advice about a field that is not known.
-pub(in crate::document) fn unknown_field(
-    name: &str,
-    known: &[&str],
-    may_show: bool,
-) -> (String, String) {
+pub(crate) fn unknown_field(name: &str, known: &[&str], may_show: bool) -> (String, String) {
     let (shown, advice) = match names::meant(name, known.iter().copied()) {
         // So near to a field, it is not a key.
         Some(meant) => (
@@ -95,7 +91,7 @@ impl Misfit {
         }
     }
 
-    pub(in crate::document) fn note(self, subject: Subject) -> Note {
+    pub(crate) fn note(self, subject: Subject) -> Note {
         let names: Vec<&str> = self.names.iter().rev().map(String::as_str).collect();
         Note {
             subject,
@@ -168,7 +164,7 @@ impl<'n> Reading<'n> {
 }
 
 /// The values of metadata.
-pub(in crate::document) fn free_form(node: &Node) -> Result<serde_json::Value, Misfit> {
+pub(crate) fn free_form(node: &Node) -> Result<serde_json::Value, Misfit> {
     Ok(match &node.value {
         Value::Refused | Value::Null => serde_json::Value::Null,
         Value::Unbounded => {

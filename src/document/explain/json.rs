@@ -12,7 +12,7 @@ const SURROGATE: &str = "half a `\\u` pair in text: write both halves, or the ch
 
 /// Where and how the text stops being JSON, if it does. The messages for broken
 /// syntax are fixed ones; whatever else could quote the text.
-pub(in crate::document) fn syntax_error(text: &str) -> Option<(usize, String)> {
+pub(crate) fn syntax_error(text: &str) -> Option<(usize, String)> {
     let error = serde_json::from_str::<IgnoredAny>(text).err()?;
     let message = match error.classify() {
         Category::Syntax | Category::Eof => {
@@ -32,15 +32,10 @@ pub(in crate::document) fn syntax_error(text: &str) -> Option<(usize, String)> {
 }
 
 /// The tree of a value of which the syntax is right, and that is at `base` in its
-/// document and so deep in it. `None`: it is too deep, or a text in it is no text.
-pub(in crate::document) fn tree(
-    text: &str,
-    base: usize,
-    depth: usize,
-    notes: &mut Notes,
-) -> Option<Node> {
+/// document. `None`: it is too deep, or a text in it is no text.
+pub(crate) fn tree(text: &str, base: usize, notes: &mut Notes) -> Option<Node> {
     let value = serde_json::from_str(text).ok()?;
-    Tree { text, base, notes }.node(value, depth)
+    Tree { text, base, notes }.node(value, 1)
 }
 
 struct Tree<'i> {

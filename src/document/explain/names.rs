@@ -7,7 +7,7 @@ use crate::catalog::nearest;
 /// A mistake in a table can put a key, or a part of one, in the place of a name
 /// (`{264a4141…}` in YAML). Keys have digits or capitals, and a piece of a hex key
 /// without digits has no letter after `f`.
-pub(in crate::document) fn quoted(name: &str) -> Option<String> {
+pub(crate) fn quoted(name: &str) -> Option<String> {
     let is_part = |byte: u8| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-');
     let is_field = name.len() <= 32
         && name.bytes().all(is_part)
@@ -16,10 +16,7 @@ pub(in crate::document) fn quoted(name: &str) -> Option<String> {
 }
 
 /// Returns the known name that was probably meant.
-pub(in crate::document) fn meant<'k>(
-    name: &str,
-    known: impl IntoIterator<Item = &'k str>,
-) -> Option<&'k str> {
+pub(crate) fn meant<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     nearest(&name.replace('-', "_"), known)
 }
 

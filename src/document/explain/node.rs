@@ -8,32 +8,31 @@ use crate::document::explain::quoted;
 
 /// How deep tables and lists may nest. A catalog needs four levels; metadata may
 /// need more. Trees are walked and dropped by recursion.
-pub(in crate::document) const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 
-pub(in crate::document) const TOO_DEEP: &str =
-    "tables and lists nest too deep: 64 levels are the most";
+pub(crate) const TOO_DEEP: &str = "tables and lists nest too deep: 64 levels are the most";
 
 /// A larger entry is not explained, because its tree takes many times its size.
-pub(in crate::document) const MAX_ENTRY_BYTES: usize = 1 << 20;
+pub(crate) const MAX_ENTRY_BYTES: usize = 1 << 20;
 
 /// An entry of which nothing is known.
-pub(in crate::document) static NOTHING: Node = Node {
+pub(crate) static NOTHING: Node = Node {
     at: 0,
     value: Value::Null,
 };
 
 /// Text of a document. Any of it may be a key, so that all of it is wiped.
-pub(in crate::document) type Text = Zeroizing<String>;
+pub(crate) type Text = Zeroizing<String>;
 
 /// A value of any format, and its byte in the document.
 #[derive(Debug, Clone)]
-pub(in crate::document) struct Node {
-    pub(in crate::document) at: usize,
-    pub(in crate::document) value: Value,
+pub(crate) struct Node {
+    pub(crate) at: usize,
+    pub(crate) value: Value,
 }
 
 #[derive(Clone)]
-pub(in crate::document) enum Value {
+pub(crate) enum Value {
     /// Something that was complained about already: say no more.
     Refused,
     Null,
@@ -51,19 +50,19 @@ pub(in crate::document) enum Value {
 
 /// A name and its value in a table.
 #[derive(Debug, Clone)]
-pub(in crate::document) struct Member {
-    pub(in crate::document) at: usize,
-    pub(in crate::document) name: Text,
-    pub(in crate::document) node: Node,
+pub(crate) struct Member {
+    pub(crate) at: usize,
+    pub(crate) name: Text,
+    pub(crate) node: Node,
 }
 
 impl Node {
-    pub(in crate::document) fn new(at: usize, value: Value) -> Self {
+    pub(crate) fn new(at: usize, value: Value) -> Self {
         Self { at, value }
     }
 
     /// A table of those members. Of those with one name the first stays.
-    pub(in crate::document) fn table(at: usize, members: Vec<Member>, notes: &mut Notes) -> Self {
+    pub(crate) fn table(at: usize, members: Vec<Member>, notes: &mut Notes) -> Self {
         let mut seen = HashSet::with_capacity(members.len());
         let are_first: Vec<bool> = members
             .iter()
@@ -81,22 +80,22 @@ impl Node {
     }
 
     /// The value of that name, if this is a table.
-    pub(in crate::document) fn get(&self, name: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Node> {
         self.member(name).map(|member| &member.node)
     }
 
-    pub(in crate::document) fn member(&self, name: &str) -> Option<&Member> {
+    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
         self.members().iter().find(|member| *member.name == name)
     }
 
-    pub(in crate::document) fn members(&self) -> &[Member] {
+    pub(crate) fn members(&self) -> &[Member] {
         match &self.value {
             Value::Table(members) => members,
             _ => &[],
         }
     }
 
-    pub(in crate::document) fn list(&self) -> &[Node] {
+    pub(crate) fn list(&self) -> &[Node] {
         match &self.value {
             Value::List(nodes) => nodes,
             _ => &[],
@@ -104,22 +103,22 @@ impl Node {
     }
 
     /// The elements of a list that fit the schema.
-    pub(in crate::document) fn elements(&self) -> impl Iterator<Item = &Node> {
+    pub(crate) fn elements(&self) -> impl Iterator<Item = &Node> {
         self.list().iter().filter(|node| !node.is_refused())
     }
 
-    pub(in crate::document) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
     }
 
     /// Whether a problem with it was already reported, so that it is left out.
-    pub(in crate::document) fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         matches!(self.value, Value::Refused)
     }
 
     /// Leaves out the value at the end of the path. The steps of the path are places in
     /// tables and lists, the last one first.
-    pub(in crate::document) fn refuse(&mut self, path: &[usize]) {
+    pub(crate) fn refuse(&mut self, path: &[usize]) {
         let Some((step, inner)) = path.split_last() else {
             self.value = Value::Refused;
             return;
@@ -134,7 +133,7 @@ impl Node {
         }
     }
 
-    pub(in crate::document) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
             _ => None,
@@ -142,7 +141,7 @@ impl Node {
     }
 }
 
-pub(in crate::document) fn duplicate(name: &str) -> String {
+pub(crate) fn duplicate(name: &str) -> String {
     match quoted(name) {
         Some(name) => format!("{name} occurs in this table twice: remove one"),
         None => "this name occurs in its table twice: remove one".into(),
@@ -150,12 +149,12 @@ pub(in crate::document) fn duplicate(name: &str) -> String {
 }
 
 impl Value {
-    pub(in crate::document) fn number(number: Option<Number>) -> Self {
+    pub(crate) fn number(number: Option<Number>) -> Self {
         number.map_or(Self::Unbounded, Self::Number)
     }
 
     /// What it is, for "must be …, not …".
-    pub(in crate::document) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Refused => "nothing",
             Self::Null => "null",

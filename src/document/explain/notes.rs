@@ -6,7 +6,7 @@ use crate::document::schema::FORMAT;
 
 /// What a problem is about.
 #[derive(Debug, Clone, Default)]
-pub(in crate::document) enum Subject {
+pub(crate) enum Subject {
     /// The syntax, or a field that is named instead.
     #[default]
     Nothing,
@@ -20,7 +20,7 @@ pub(in crate::document) enum Subject {
 }
 
 impl Subject {
-    pub(in crate::document) fn entry(kind: EntityKind, place: usize, entry: &Node) -> Self {
+    pub(crate) fn entry(kind: EntityKind, place: usize, entry: &Node) -> Self {
         let id = entry.get("id").and_then(Node::text).map(str::to_owned);
         Self::Entry { kind, place, id }
     }
@@ -46,27 +46,27 @@ impl fmt::Display for Subject {
 }
 
 /// The most problems of a document that are described. The others are counted.
-pub(in crate::document) const MAX_NOTES: usize = 1_000;
+pub(crate) const MAX_NOTES: usize = 1_000;
 
 /// A problem and its position.
 #[derive(Debug)]
-pub(in crate::document) struct Note {
+pub(crate) struct Note {
     /// The document, if there are several.
-    pub(in crate::document) source: usize,
+    pub(crate) source: usize,
     /// The byte in the document.
-    pub(in crate::document) at: usize,
-    pub(in crate::document) subject: Subject,
+    pub(crate) at: usize,
+    pub(crate) subject: Subject,
     /// The field in it, like `key_names, header`. Empty: all of it.
-    pub(in crate::document) field: String,
-    pub(in crate::document) message: String,
-    pub(in crate::document) advice: Option<String>,
+    pub(crate) field: String,
+    pub(crate) message: String,
+    pub(crate) advice: Option<String>,
     /// A text that was given where a scope should be. It may be the id of a product
     /// or an API, and is never shown otherwise.
-    pub(in crate::document) scope: Option<String>,
+    pub(crate) scope: Option<String>,
 }
 
 impl Note {
-    pub(in crate::document) fn new(at: usize, message: impl Into<String>) -> Self {
+    pub(crate) fn new(at: usize, message: impl Into<String>) -> Self {
         Self {
             source: 0,
             at,
@@ -79,7 +79,7 @@ impl Note {
     }
 
     /// The document is newer than this reader.
-    pub(in crate::document) fn newer(format: u64) -> Self {
+    pub(crate) fn newer(format: u64) -> Self {
         let what = format!(
             "format: this document has format {format}, and {FORMAT} is the highest that can be read"
         );
@@ -92,17 +92,17 @@ impl Note {
 
 /// Problems in the order in which they were found.
 #[derive(Debug, Default)]
-pub(in crate::document) struct Notes {
-    pub(in crate::document) list: Vec<Note>,
-    pub(in crate::document) more: usize,
+pub(crate) struct Notes {
+    pub(crate) list: Vec<Note>,
+    pub(crate) more: usize,
 }
 
 impl Notes {
-    pub(in crate::document) fn push(&mut self, at: usize, message: impl Into<String>) {
+    pub(crate) fn push(&mut self, at: usize, message: impl Into<String>) {
         self.add(Note::new(at, message));
     }
 
-    pub(in crate::document) fn add(&mut self, note: Note) {
+    pub(crate) fn add(&mut self, note: Note) {
         if self.is_full() {
             self.more += 1;
         } else {
@@ -110,15 +110,15 @@ impl Notes {
         }
     }
 
-    pub(in crate::document) fn extend(&mut self, notes: impl IntoIterator<Item = Note>) {
+    pub(crate) fn extend(&mut self, notes: impl IntoIterator<Item = Note>) {
         notes.into_iter().for_each(|note| self.add(note));
     }
 
-    pub(in crate::document) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.list.len() >= MAX_NOTES
     }
 
-    pub(in crate::document) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty() && self.more == 0
     }
 }

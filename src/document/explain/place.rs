@@ -5,33 +5,33 @@ use crate::document::explain::node::Node;
 
 /// A field of an entry: `owner`, `scopes` at 2, or `primary_key` with `sha256` in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::document) struct Place {
-    pub(in crate::document) field: &'static str,
-    pub(in crate::document) index: Option<usize>,
-    pub(in crate::document) inner: &'static str,
+pub(crate) struct Place {
+    pub(crate) field: &'static str,
+    pub(crate) index: Option<usize>,
+    pub(crate) inner: &'static str,
 }
 
 impl Place {
-    pub(in crate::document) fn of(field: &'static str) -> Self {
+    pub(crate) fn of(field: &'static str) -> Self {
         Self {
             field,
             ..Self::default()
         }
     }
 
-    pub(in crate::document) fn at(self, index: usize) -> Self {
+    pub(crate) fn at(self, index: usize) -> Self {
         Self {
             index: Some(index),
             ..self
         }
     }
 
-    pub(in crate::document) fn inside(self, inner: &'static str) -> Self {
+    pub(crate) fn inside(self, inner: &'static str) -> Self {
         Self { inner, ..self }
     }
 
     /// The place of a field of the catalog in the entry.
-    pub(in crate::document) fn of_field(field: Field, entry: &Node) -> Self {
+    pub(crate) fn of_field(field: Field, entry: &Node) -> Self {
         match field {
             Field::Id => Self::of("id"),
             Field::DisplayName => Self::of("display_name"),
@@ -67,7 +67,7 @@ impl Place {
     }
 
     /// The value there, or what is around it if there is none.
-    pub(in crate::document) fn find(self, entry: &Node) -> &Node {
+    pub(crate) fn find(self, entry: &Node) -> &Node {
         let Some(mut node) = entry.get(self.field) else {
             return entry;
         };

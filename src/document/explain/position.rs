@@ -2,10 +2,7 @@ use crate::document::error::Position;
 
 /// The positions of ascending byte offsets, in one walk: a document of a single
 /// long line with many problems must not be walked once for each.
-pub(in crate::document) fn positions(
-    text: &str,
-    offsets: impl IntoIterator<Item = usize>,
-) -> Vec<Position> {
+pub(crate) fn positions(text: &str, offsets: impl IntoIterator<Item = usize>) -> Vec<Position> {
     let (mut line, mut line_start, mut column, mut at) = (1, 0, 1, 0);
     let mut walk = |offset: usize| {
         let offset = floor(text, offset);

@@ -8,7 +8,7 @@ use crate::document::explain::Notes;
 use crate::document::explain::node::{Member, Node, Text, Value, duplicate};
 use crate::document::explain::{MAX_DEPTH, TOO_DEEP};
 
-pub(in crate::document) fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
+pub(crate) fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
     let (root, mut errors) = DeTable::parse_recoverable(text);
     errors.sort_by_key(|error| error.span().unwrap_or_default().start);
     if !report(text, &errors, notes) {

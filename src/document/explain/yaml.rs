@@ -21,7 +21,7 @@ const NAME: &str = "a name in a table is text: put it in quotes";
 const QUOTES: &str = "text that begins like this needs quotes";
 const MERGE: &str = "YAML 1.2 has no merge keys (`<<`): write the fields out";
 
-pub(in crate::document) fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
+pub(crate) fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
     let mut loader = Loader::new(text, notes);
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {

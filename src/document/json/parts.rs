@@ -51,7 +51,7 @@ fn is_entry(text: &[u8], at: usize) -> bool {
 }
 
 /// Cuts a text into parts of about that many bytes.
-pub(in crate::document) fn cut(text: &[u8], bytes: usize) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn cut(text: &[u8], bytes: usize) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest.take()?;
@@ -78,7 +78,7 @@ pub(in crate::document) fn cut(text: &[u8], bytes: usize) -> impl Iterator<Item 
 ///
 /// The first error of `parts`. Inside, [`Broken`] if a guess was wrong, or the
 /// document is not JSON.
-pub(in crate::document) fn read<T: AsRef<[u8]>, E: Send>(
+pub(crate) fn read<T: AsRef<[u8]>, E: Send>(
     parts: impl Iterator<Item = Result<T, E>> + Send,
     rules: Rules<'_>,
     progress: impl FnMut(u64, u64) + Send,
@@ -112,7 +112,7 @@ pub(in crate::document) fn read<T: AsRef<[u8]>, E: Send>(
         // This thread is one of them. Without the others it reads all parts.
         for _ in 1..threads.min(MOST_READERS) {
             let thread = thread::Builder::new().name("document-part".into());
-            let _ = thread.spawn_scoped(scope, &read);
+            let _ = thread.spawn_scoped(scope, read);
         }
         read();
     });

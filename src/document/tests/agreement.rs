@@ -38,7 +38,7 @@ fn by_tree(text: &str) -> Option<Catalog> {
         return None;
     }
     let mut notes = Notes::default();
-    let mut tree = json_tree::tree(text, 0, 1, &mut notes)?;
+    let mut tree = json_tree::tree(text, 0, &mut notes)?;
     let mut reader = Reader::new(Rules::of_files(Some(&Machine)));
     reader.read.notes = notes;
     reader.tree(&mut tree);

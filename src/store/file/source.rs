@@ -3,17 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::ffi::OsString;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::catalog::Catalog;
-use crate::document::{self, Format, HostKeys, KeySources, LongRead};
+use crate::document::{self, Format, HostKeys, LongRead};
 use crate::store::file::FileError;
 use crate::store::file::parts::Parts;
 use crate::store::file::progress::{LoadProgress, OnProgress, Reporter};
@@ -34,7 +31,7 @@ pub(super) struct Content {
     bodies: Vec<Body>,
     pub(super) hash: Hash,
     pub(super) seen: Seen,
-    keys: Keys,
+    keys: HostKeys,
 }
 
 enum Body {
@@ -70,11 +67,8 @@ impl Source {
 
     /// The files for people, as they were given.
     pub(super) fn name(&self) -> String {
-        let names = self.files.iter().map(|(path, _)| path.given.display());
-        names
-            .map(|name| name.to_string())
-            .collect::<Vec<_>>()
-            .join(", ")
+        let names = self.paths().map(|path| path.given.display().to_string());
+        names.collect::<Vec<_>>().join(", ")
     }
 
     /// The catalog files.
@@ -88,7 +82,7 @@ impl Source {
             bodies: Vec::new(),
             hash: Hash::default(),
             seen: Seen::new(),
-            keys: Keys::default(),
+            keys: HostKeys::new(),
         };
         let mut all = Sha256::new();
         for (path, format) in &self.files {
@@ -120,7 +114,7 @@ impl Source {
         path: &FilePath,
         file: &std::fs::File,
         length: u64,
-        keys: &Keys,
+        keys: &HostKeys,
     ) -> std::io::Result<(Body, Hash)> {
         let mut parts = Parts::of(file);
         let mut reporter = Reporter::new(&path.given, &self.progress);
@@ -141,14 +135,14 @@ impl Source {
             Some((path, _)) => guarded(path, || self.parse_bodies(path, bodies, &keys)),
             None => Err(FileError::NoFile),
         };
-        (catalog, keys.into_files())
+        (catalog, KeyFiles::of(keys))
     }
 
     fn parse_bodies(
         &self,
         first: &FilePath,
         bodies: Vec<Body>,
-        keys: &Keys,
+        keys: &HostKeys,
     ) -> Result<Catalog, FileError> {
         let mut texts = Vec::new();
         for body in bodies {
@@ -170,35 +164,6 @@ impl Source {
     }
 }
 
-/// The environment and the key files of this machine. Remembers the files.
-#[derive(Default)]
-struct Keys {
-    host: HostKeys,
-    files: Mutex<BTreeMap<PathBuf, Option<Hash>>>,
-}
-
-impl KeySources for Keys {
-    fn env(&self, name: &str) -> Option<OsString> {
-        self.host.env(name)
-    }
-
-    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let content = self.host.file(path);
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let files = self.files.lock();
-        let mut files = files.unwrap_or_else(PoisonError::into_inner);
-        files.insert(absolute, content.as_deref().ok().map(hash));
-        content
-    }
-}
-
-impl Keys {
-    fn into_files(self) -> KeyFiles {
-        let files = self.files.into_inner();
-        KeyFiles(files.unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 /// A bug in a parser must not end the watching.
 fn guarded<T>(
     path: &FilePath,
@@ -209,6 +174,12 @@ fn guarded<T>(
 }
 
 impl KeyFiles {
+    fn of(keys: HostKeys) -> Self {
+        let files = keys.into_hashes().into_iter();
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        Self(files.map(|(path, hash)| (absolute(path), hash)).collect())
+    }
+
     /// Reads the same files again.
     pub(super) fn read_again(&self, seen: &mut Seen) -> Self {
         let read = |path: &PathBuf| {
