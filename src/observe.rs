@@ -8,7 +8,7 @@ use tracing::{Level, Span, debug, debug_span, dispatcher, error, field, info, tr
 
 use crate::access::{Access, Decision, Denial, DenialReason};
 use crate::catalog::{Api, Product};
-use crate::layer::ConfigError;
+use crate::layer::{ConfigError, RequestInfo};
 
 /// The levels of denial events.
 #[derive(Debug, Clone, Copy)]
@@ -31,8 +31,7 @@ impl Default for LogLevels {
 /// What an event says about a request besides the decision.
 pub(crate) struct Observed<'a> {
     pub(crate) levels: LogLevels,
-    /// The path by which the API was chosen.
-    pub(crate) path: &'a str,
+    pub(crate) request: RequestInfo<'a>,
     /// Why the store or the layer could not do its work.
     pub(crate) cause: Option<&'a (dyn Error + 'static)>,
 }
@@ -44,7 +43,7 @@ pub(crate) fn decided(decision: &Decision, observed: &Observed<'_>) {
     match decision {
         Decision::Allow(access) => allowed(access),
         Decision::Unmatched => debug!(
-            path = %shown(observed.path),
+            path = %shown(observed.request.path()),
             "let through without access: the path belongs to no API"
         ),
         Decision::Deny(denial) => denied(denial, observed),
@@ -138,7 +137,7 @@ fn denied(denial: &Denial, observed: &Observed<'_>) {
         (None, None) => observed.levels.unknown,
     };
     let path = match denial.reason() {
-        DenialReason::NoSuchApi | DenialReason::AmbiguousPath => Some(observed.path),
+        DenialReason::NoSuchApi | DenialReason::AmbiguousPath => Some(observed.request.path()),
         _ => None,
     };
     let nearest = fmt::from_fn(|f| match path.and_then(|path| denial.nearest_api(path)) {

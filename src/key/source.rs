@@ -152,6 +152,7 @@ impl<'a> Place<'a> {
     }
 
     /// Reads every key, perhaps an empty one, that a line of the header carries.
+    #[inline]
     pub(super) fn keys(self, line: &[u8], mut read: impl FnMut(&[u8])) {
         match self {
             Self::Header(_) => read(line.trim_ascii()),

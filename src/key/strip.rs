@@ -1,9 +1,8 @@
-use std::{iter, mem};
+use std::mem;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, COOKIE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 
 use super::source::{KeyPlaces, Place};
 use super::wire;
@@ -28,34 +27,35 @@ impl KeyPlaces<'_> {
 }
 
 fn strip_headers(headers: &mut HeaderMap, place: Place<'_>) {
-    // Most requests lack most sources, and looking costs less than removing.
-    let is_in = |(name, line): (&HeaderName, &HeaderValue)| {
-        place.header() == Some(name) && place.is_in(line.as_bytes())
-    };
-    if !headers.iter().any(is_in) {
-        return;
-    }
     match place {
         Place::Query(_) => {}
         Place::Header(own) => {
             headers.remove(own.name());
         }
         Place::Cookie(cookie) => {
-            retain_lines(headers, &COOKIE, |line| without_cookie(line, &cookie.name));
+            retain_lines(headers, place, |line| without_cookie(line, &cookie.name));
         }
-        Place::Authorization(scheme) => retain_lines(headers, &AUTHORIZATION, |line| {
-            let other = wire::credentials(line.as_bytes(), scheme).is_none();
+        Place::Authorization(_) => retain_lines(headers, place, |line| {
+            let other = !place.is_in(line.as_bytes());
             other.then(|| line.clone())
         }),
     }
 }
 
-/// Replaces every line of a header with what `keep` returns for it.
+/// Replaces every line of the header with what `keep` returns for it, if a line carries a
+/// key.
 fn retain_lines(
     headers: &mut HeaderMap,
-    name: &HeaderName,
+    place: Place<'_>,
     keep: impl Fn(&HeaderValue) -> Option<HeaderValue>,
 ) {
+    let Some(name) = place.header() else {
+        return;
+    };
+    let mut lines = headers.get_all(name).iter();
+    if !lines.any(|line| place.is_in(line.as_bytes())) {
+        return;
+    }
     let kept: Vec<_> = headers.get_all(name).iter().filter_map(keep).collect();
     headers.remove(name);
     for line in kept {
@@ -87,27 +87,28 @@ fn strip_query(uri: &mut Uri, name: &str) {
     let Some(query) = uri.query() else {
         return;
     };
-    let is_other = |segment: &&str| wire::query_value(segment.as_bytes(), name).is_none();
-    let others = || query.split('&').filter(is_other);
-    let length: usize = others().map(|segment| 1 + segment.len()).sum();
-    if length == 1 + query.len() {
+    let is_key = |segment: &&[u8]| wire::query_value(segment, name).is_some();
+    if !wire::segments(query).any(|segment| is_key(&segment)) {
         return;
     }
-    let mut target = String::with_capacity(uri.path().len() + length);
-    target.push_str(uri.path());
-    if length > 1 {
-        let separators = iter::once('?').chain(iter::repeat('&'));
-        for (separator, segment) in separators.zip(others()) {
-            target.push(separator);
-            target.push_str(segment);
-        }
+    let path = uri.path().as_bytes();
+    let mut target = Vec::with_capacity(path.len() + 1 + query.len());
+    target.extend_from_slice(path);
+    for segment in wire::segments(query).filter(|segment| !is_key(segment)) {
+        let is_first = target.len() == path.len();
+        target.push(if is_first { b'?' } else { b'&' });
+        target.extend_from_slice(segment);
+    }
+    if target.len() == path.len() + 1 {
+        // Only one empty segment is left.
+        target.pop();
     }
     // Cannot fail: what is left of a valid target is valid. If it did, losing the target
     // is better than exposing the key.
     *uri = with_target(mem::take(uri), target).unwrap_or_default();
 }
 
-fn with_target(uri: Uri, target: String) -> Result<Uri, http::Error> {
+fn with_target(uri: Uri, target: Vec<u8>) -> Result<Uri, http::Error> {
     let mut parts = uri.into_parts();
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(target))?);
     Ok(Uri::from_parts(parts)?)
@@ -116,6 +117,8 @@ fn with_target(uri: Uri, target: String) -> Result<Uri, http::Error> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
     use crate::key::{KeySource, default_names, default_sources};
 

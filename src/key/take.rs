@@ -42,17 +42,15 @@ impl KeyPlaces<'_> {
     pub(crate) fn take<B>(self, request: &mut Request<B>) -> Presented {
         let mut first = Presented::Missing;
         for place in self.iter() {
-            if first != Presented::Missing {
-                each_key(request.headers_mut(), place, |_| {});
-            } else if let Place::Query(query) = place {
-                first = self.take_query(request.uri(), query.name());
-            } else {
-                each_key(request.headers_mut(), place, |key| {
-                    first = match first {
-                        Presented::Missing => self.read(key),
-                        _ => Presented::Ambiguous,
-                    };
-                });
+            let decides = first == Presented::Missing;
+            match place {
+                Place::Query(_) if !decides => {}
+                Place::Query(query) => first = self.take_query(request.uri(), query.name()),
+                _ => each_key(request.headers_mut(), place, |key| match first {
+                    Presented::Missing => first = self.read(key),
+                    _ if decides => first = Presented::Ambiguous,
+                    _ => {}
+                }),
             }
         }
         first
@@ -65,9 +63,7 @@ impl KeyPlaces<'_> {
     }
 
     fn take_query(self, uri: &Uri, name: &str) -> Presented {
-        let segments = uri.query().unwrap_or_default().as_bytes();
-        let mut values = segments
-            .split(|&byte| byte == b'&')
+        let mut values = wire::segments(uri.query().unwrap_or_default())
             .filter_map(|segment| wire::query_value(segment, name));
         match (values.next(), values.next()) {
             (None, _) => Presented::Missing,

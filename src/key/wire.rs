@@ -3,23 +3,25 @@
 
 use crate::key::MAX_KEY_BYTES;
 
+/// The segments of a query.
+pub(super) fn segments(query: &str) -> impl Iterator<Item = &[u8]> + Clone {
+    query.as_bytes().split(|&byte| byte == b'&')
+}
+
 /// The value of a query segment, still encoded, if its name decodes to `name`. A
 /// segment without `=` has the empty value.
 pub(super) fn query_value<'q>(segment: &'q [u8], name: &str) -> Option<&'q [u8]> {
-    let (raw_name, value) = cut(segment, b'=').unwrap_or((segment, &[]));
-    decodes_to(raw_name, name.as_bytes()).then_some(value)
-}
-
-fn decodes_to(raw: &[u8], name: &[u8]) -> bool {
+    let name = name.as_bytes();
     // Decoding never makes text longer: this excludes most segments.
-    if raw.len() < name.len() {
-        return false;
+    if segment.len() < name.len() {
+        return None;
     }
-    if is_encoded(raw) {
-        Decoded(raw).eq(name.iter().copied())
-    } else {
-        raw == name
-    }
+    let (raw_name, value) = cut(segment, b'=').unwrap_or((segment, &[]));
+    let is_same = match is_encoded(raw_name) {
+        true => Decoded(raw_name).eq(name.iter().copied()),
+        false => raw_name == name,
+    };
+    is_same.then_some(value)
 }
 
 /// Whether decoding can change `raw`.

@@ -247,7 +247,7 @@ impl<S: SubscriptionStore> Gate<S> {
         }
         let observed = Observed {
             levels: self.settings.levels,
-            path: RequestInfo::new(request).path(),
+            request: RequestInfo::new(request),
             cause,
         };
         observe::decided(&decision, &observed);

@@ -22,6 +22,7 @@ use crate::store::Holdings;
 pub(super) struct Settings {
     pub(super) header: Option<KeyHeader>,
     pub(super) query: Option<KeyQuery>,
+    pub(super) default_names: Names<'static>,
     pub(super) sources: Vec<KeySource>,
     pub(super) generated_keys_only: bool,
     pub(super) strip: bool,
@@ -53,6 +54,7 @@ impl Default for Settings {
         Self {
             header: None,
             query: None,
+            default_names: default_names(),
             sources: default_sources(),
             generated_keys_only: false,
             strip: false,
@@ -132,14 +134,13 @@ impl Settings {
     /// The places of the key in a request for the given API. Their names are the layer's,
     /// else the API's, else the default.
     pub(super) fn places<'a>(&'a self, api: Option<&'a Api>) -> KeyPlaces<'a> {
-        let default = default_names();
         let header = self.header.as_ref().or_else(|| api?.key_header());
         let query = self.query.as_ref().or_else(|| api?.key_query());
         KeyPlaces {
             sources: &self.sources,
             names: Names {
-                header: header.unwrap_or(default.header),
-                query: query.unwrap_or(default.query),
+                header: header.unwrap_or(self.default_names.header),
+                query: query.unwrap_or(self.default_names.query),
             },
             generated_keys_only: self.generated_keys_only,
         }
