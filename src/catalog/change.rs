@@ -43,27 +43,44 @@ impl Catalog {
     ///
     /// [`CatalogError`] if the result breaks a rule. Then nothing is changed.
     pub fn apply(&self, changes: impl IntoIterator<Item = Change>) -> Result<Self, CatalogError> {
-        let mut definitions = None;
+        let before = &self.definitions;
+        let api_at = |id: &str| before.api_by_id(id).map(|at| at.0);
+        let product_at = |id: &str| before.product_by_id(id).map(|at| at.0);
+        let edited_apis = || Edited::new(before.api_places());
+        let edited_products = || Edited::new(before.product_places());
+        let (mut apis, mut products) = (None, None);
         let mut subscriptions = Subscriptions::default();
         for change in changes {
-            let definition = match change {
+            match change {
+                Change::PutApi(api) => {
+                    let (at, id) = (api_at(api.id()), api.id().to_owned());
+                    apis.get_or_insert_with(edited_apis).put(at, &id, api);
+                }
+                Change::RemoveApi(id) => {
+                    let at = api_at(&id);
+                    apis.get_or_insert_with(edited_apis).remove(at, &id);
+                }
+                Change::PutProduct(product) => {
+                    let (at, id) = (product_at(product.id()), product.id().to_owned());
+                    let products = products.get_or_insert_with(edited_products);
+                    products.put(at, &id, product);
+                }
+                Change::RemoveProduct(id) => {
+                    let at = product_at(&id);
+                    products.get_or_insert_with(edited_products).remove(at, &id);
+                }
                 Change::PutSubscription(new) => {
                     subscriptions.set(new.id().to_owned(), Some(Arc::new(new)));
-                    continue;
                 }
-                Change::RemoveSubscription(id) => {
-                    subscriptions.set(id, None);
-                    continue;
-                }
-                definition => definition,
-            };
-            let edit = definitions.get_or_insert_with(|| Edit::new(&self.definitions));
-            edit.apply(definition);
+                Change::RemoveSubscription(id) => subscriptions.set(id, None),
+            }
         }
         let mut issues = Issues::default();
         let mut next = self.clone();
-        if let Some(edit) = definitions {
-            next.edit_definitions(edit, &subscriptions, &mut issues)?;
+        if apis.is_some() || products.is_some() {
+            let apis = apis.unwrap_or_else(edited_apis);
+            let products = products.unwrap_or_else(edited_products);
+            next.edit_definitions(apis, products, &subscriptions, &mut issues)?;
         }
         next.edit_subscriptions(&subscriptions, &mut issues);
         issues.into_result()?;
@@ -77,12 +94,13 @@ impl Catalog {
 
     fn edit_definitions(
         &mut self,
-        edit: Edit<'_>,
+        apis: Edited<Api>,
+        products: Edited<Product>,
         changes: &Subscriptions,
         issues: &mut Issues,
     ) -> Result<(), CatalogError> {
-        let (apis, removed_apis) = edit.apis.finish();
-        let (products, removed_products) = edit.products.finish();
+        let (apis, removed_apis) = apis.finish();
+        let (products, removed_products) = products.finish();
         let before = Arc::clone(&self.definitions);
         let no_apis = apis.len() == 0 && !self.allows_no_apis;
         let mut in_use = Issues::default();
@@ -197,41 +215,6 @@ impl Subscriptions {
                 self.by_id.insert(id.clone(), self.in_order.len());
                 self.in_order.push((id, change));
             }
-        }
-    }
-}
-
-/// Changes to APIs and products.
-struct Edit<'d> {
-    before: &'d Definitions,
-    apis: Edited<Api>,
-    products: Edited<Product>,
-}
-
-impl<'d> Edit<'d> {
-    fn new(before: &'d Definitions) -> Self {
-        Self {
-            before,
-            apis: Edited::new(before.api_places()),
-            products: Edited::new(before.product_places()),
-        }
-    }
-
-    fn apply(&mut self, change: Change) {
-        let api_at = |id: &str| self.before.api_by_id(id).map(|at| at.0);
-        let product_at = |id: &str| self.before.product_by_id(id).map(|at| at.0);
-        match change {
-            Change::PutApi(api) => {
-                let id = api.id().to_owned();
-                self.apis.put(api_at(&id), &id, api);
-            }
-            Change::PutProduct(product) => {
-                let id = product.id().to_owned();
-                self.products.put(product_at(&id), &id, product);
-            }
-            Change::RemoveApi(id) => self.apis.remove(api_at(&id), &id),
-            Change::RemoveProduct(id) => self.products.remove(product_at(&id), &id),
-            Change::PutSubscription(_) | Change::RemoveSubscription(_) => {}
         }
     }
 }

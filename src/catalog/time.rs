@@ -12,6 +12,16 @@ impl Timestamp {
     pub(crate) fn now() -> Self {
         SystemTime::now().into()
     }
+
+    /// The time as the platform represents it, if it can.
+    fn to_system_time(self) -> Option<SystemTime> {
+        let distance = Duration::from_micros(self.0.unsigned_abs());
+        if self.0 >= 0 {
+            UNIX_EPOCH.checked_add(distance)
+        } else {
+            UNIX_EPOCH.checked_sub(distance)
+        }
+    }
 }
 
 /// Rounds down to a microsecond. Times beyond the range of an `i64` become the
@@ -24,18 +34,6 @@ impl From<SystemTime> for Timestamp {
                 let before = before.duration().as_nanos().div_ceil(1000);
                 Self(i64::try_from(before).map_or(i64::MIN, |micros| -micros))
             }
-        }
-    }
-}
-
-impl Timestamp {
-    /// The time as the platform represents it, if it can.
-    pub(crate) fn to_system_time(self) -> Option<SystemTime> {
-        let distance = Duration::from_micros(self.0.unsigned_abs());
-        if self.0 >= 0 {
-            UNIX_EPOCH.checked_add(distance)
-        } else {
-            UNIX_EPOCH.checked_sub(distance)
         }
     }
 }
