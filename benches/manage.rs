@@ -26,8 +26,7 @@ use tower_subscription_key::manage::{
     SubscriptionFields, Transition,
 };
 use tower_subscription_key::store::SubscriptionStore;
-use tower_subscription_key::{Access, KeyDigest};
-use tower_subscription_key::{SqlLookupStore, SqlStore};
+use tower_subscription_key::{Access, KeyDigest, SqlLookupStore, SqlStore};
 
 use server::Server;
 use support::Repository;

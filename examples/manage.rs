@@ -16,12 +16,11 @@ use axum::http::{Request, StatusCode};
 use axum::routing::get;
 use axum::{Extension, Router};
 use tower::ServiceExt;
-use tower_subscription_key::SqlStore;
 use tower_subscription_key::catalog::{KeySlot, Scope};
 use tower_subscription_key::manage::{
     ApiFields, Caller, Expected, Manage, ProductFields, Rotation, SubscriptionFields, Transition,
 };
-use tower_subscription_key::{Access, SubscriptionKeyLayer};
+use tower_subscription_key::{Access, SqlStore, SubscriptionKeyLayer};
 
 /// How long to wait until a change is in force everywhere.
 const IN_FORCE: Duration = Duration::from_secs(10);

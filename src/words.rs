@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::catalog::nearest;
 
-/// Text that is none of the words of an enum, such as [`State`](crate::catalog::State).
+/// Text that is not a word of an enum, such as [`State`](crate::catalog::State).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WordParseError {
     what: &'static str,

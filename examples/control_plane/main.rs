@@ -22,10 +22,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tower_subscription_key::SqlStore;
-use tower_subscription_key::SubscriptionKeyLayer;
 use tower_subscription_key::manage::Caller;
 use tower_subscription_key::manage::rest::{BearerTokens, Rest};
+use tower_subscription_key::{SqlStore, SubscriptionKeyLayer};
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;

@@ -19,12 +19,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
-use tower_subscription_key::SqlStore;
-use tower_subscription_key::SubscriptionKeyLayer;
 use tower_subscription_key::catalog::{KeySlot, Scope};
 use tower_subscription_key::manage::{
     ApiFields, Caller, Deletion, Expected, Manage, Rotation, SubscriptionFields, Transition,
 };
+use tower_subscription_key::{SqlStore, SubscriptionKeyLayer};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 

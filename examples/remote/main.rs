@@ -22,12 +22,11 @@ use http::Request;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
-use tower_subscription_key::SubscriptionKeyLayer;
 use tower_subscription_key::access::Access;
 use tower_subscription_key::catalog::{Api, State};
 use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::http::{HttpClient, HttpStoreBuilder, RequestBody};
-use tower_subscription_key::{HttpLookupStore, HttpStore};
+use tower_subscription_key::{HttpLookupStore, HttpStore, SubscriptionKeyLayer};
 
 use server::{RemoteServer, TOKEN};
 

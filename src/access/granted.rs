@@ -7,7 +7,8 @@ use crate::catalog::{
 };
 use crate::key::{KeyDigest, Presented};
 
-/// How a request was let in: through which API, product and subscription.
+/// What an allowed request has access to: its API, and the product and subscription that
+/// allowed it.
 ///
 /// The layer inserts it into the extensions of the request. A clone is cheap. It
 /// keeps the version of the catalog that the decision was made on, and shows no key.

@@ -2,7 +2,7 @@
 /// without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum InapplicableKey {
-    /// The key is ignored: the caller gets in as if without a key.
+    /// The key is ignored: the request is allowed as if it had none.
     #[default]
     Ignore,
     /// The request is denied, so that a caller who expects to be known learns

@@ -51,9 +51,9 @@ pub struct FoundSubscription {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Key {
-    /// The key was in the file.
+    /// The digest of a key that was in the file.
     Digest(KeyDigest),
-    /// The file names an environment variable that has the key.
+    /// The environment variable that has the key, as the file says.
     Env(String),
 }
 
@@ -64,7 +64,7 @@ pub struct LeftOut {
     /// What it is, in the words of the other system.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Which one, if it is one that has a name.
+    /// Its name, if it has one.
     pub id: Option<String>,
     /// How many.
     pub count: u64,

@@ -141,7 +141,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The header whose lines carry the key. `None` for the query.
+    /// The header that carries the key. `None` for the query.
     pub(super) fn header(self) -> Option<&'a HeaderName> {
         match self {
             Self::Header(own) => Some(own.name()),

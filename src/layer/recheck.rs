@@ -7,7 +7,7 @@ use crate::layer::gate::{Gate, MAX_LOOKUPS};
 use crate::store::{Holdings, SubscriptionStore};
 
 impl<S: SubscriptionStore> Gate<S> {
-    /// Decides again about a request that was let in.
+    /// Decides again about a request that was allowed.
     pub(super) async fn recheck(&self, access: &Access) -> Decision {
         for _ in 0..MAX_LOOKUPS {
             let Ok(holdings) = self.store.holdings() else {

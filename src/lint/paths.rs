@@ -43,7 +43,7 @@ pub(super) fn apis(catalog: &Catalog, findings: &mut Vec<Finding>) {
                 entity.clone(),
                 Some("key_names"),
                 format!(
-                    "the header {:?} has a meaning of its own",
+                    "the header {:?} already has a standard meaning",
                     header.spelling()
                 ),
                 "choose a header of your own, like X-Api-Key",

@@ -87,7 +87,7 @@ struct Shared {
 }
 
 impl Manage {
-    /// A builder, to open a repository.
+    /// A builder of a control plane, without an encryption key.
     pub fn builder() -> ManageBuilder {
         ManageBuilder::new()
     }

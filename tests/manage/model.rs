@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tower_subscription_key::Access;
-use tower_subscription_key::SqlStore;
 use tower_subscription_key::catalog::{Catalog, KeySlot, Scope, State};
 use tower_subscription_key::manage::{
     Deletion, Expected, KeyInput, Manage, ManageError, Rotation, Secret, SubscriptionFields,
 };
+use tower_subscription_key::{Access, SqlStore};
 
 use crate::support::*;
 

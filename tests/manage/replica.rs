@@ -11,8 +11,7 @@ use tower_subscription_key::manage::{
 };
 use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::conformance::{self, Ability, Harness, Trouble};
-use tower_subscription_key::{Access, KeyDigest};
-use tower_subscription_key::{SqlLookupStore, SqlStore};
+use tower_subscription_key::{Access, KeyDigest, SqlLookupStore, SqlStore};
 
 use crate::support::*;
 

@@ -239,3 +239,12 @@ async fn database_of_a_newer_version_is_refused() {
     let text = format!("{error:?}");
     assert!(text.contains("newer program"), "{text}");
 }
+
+#[test]
+fn sql_store_that_cannot_run_is_refused() {
+    let zero = SqlStore::builder("keys.db").poll_interval(std::time::Duration::ZERO);
+    let error = zero.start().unwrap_err().to_string();
+    assert!(error.contains("poll_interval is zero"), "{error}");
+    let error = SqlStore::builder("keys.db").start().unwrap_err();
+    assert!(error.to_string().contains("tokio runtime"), "{error}");
+}

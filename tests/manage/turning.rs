@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_subscription_key::SubscriptionKeyLayer;
 use tower_subscription_key::catalog::{Api, Catalog, Product, Subscription};
 use tower_subscription_key::manage::{Import, ImportOptions, Manage};
 use tower_subscription_key::store::SubscriptionStore;
-use tower_subscription_key::{SqlLookupStore, SqlStore};
+use tower_subscription_key::{SqlLookupStore, SqlStore, SubscriptionKeyLayer};
 
 use crate::replica::until;
 use crate::support::*;

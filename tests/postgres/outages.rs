@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tower_subscription_key::KeyDigest;
-use tower_subscription_key::SqlStore;
 use tower_subscription_key::manage::Manage;
 use tower_subscription_key::store::SubscriptionStore;
+use tower_subscription_key::{KeyDigest, SqlStore};
 
 use crate::replica::{opens, until};
 use crate::server::Server;

@@ -1,13 +1,12 @@
 //! Changes of a database are published to Redis.
 
-use tower_subscription_key::KeyDigest;
-use tower_subscription_key::SqlStore;
 use tower_subscription_key::catalog::Scope;
 use tower_subscription_key::manage::{
     ApiFields, Caller, Expected, Manage, SubscriptionFields, Transition,
 };
 use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::redis::RedisPublisher;
+use tower_subscription_key::{KeyDigest, SqlStore};
 
 use crate::server::Server;
 use crate::support::{PATIENCE, builder, options};

@@ -10,8 +10,9 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Scope, Subscription};
 use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::http::{HttpClient, HttpError, HttpLookupError};
-use tower_subscription_key::{HttpLookupStore, HttpStore};
-use tower_subscription_key::{KeyDigest, SubscriptionKeyLayer, document};
+use tower_subscription_key::{
+    HttpLookupStore, HttpStore, KeyDigest, SubscriptionKeyLayer, document,
+};
 
 use crate::remote::certificates::Authority;
 use crate::remote::{Manner, PATIENCE, RemoteServer, answer, ok, within};

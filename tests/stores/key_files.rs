@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tower_subscription_key::FileStore;
-use tower_subscription_key::KeyDigest;
 use tower_subscription_key::store::{StoreStatus, SubscriptionStore};
+use tower_subscription_key::{FileStore, KeyDigest};
 
 use crate::remote::within;
 

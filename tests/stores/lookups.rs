@@ -7,8 +7,7 @@ use tower_subscription_key::catalog::{
 };
 use tower_subscription_key::store::SubscriptionStore;
 use tower_subscription_key::store::http::{HttpClient, HttpError, HttpLookupError};
-use tower_subscription_key::{HttpLookupStore, HttpStore};
-use tower_subscription_key::{KeyDigest, document};
+use tower_subscription_key::{HttpLookupStore, HttpStore, KeyDigest, document};
 
 use crate::remote::wire::{Asked, Reply, Wire, kept};
 use crate::remote::{PATIENCE, within};

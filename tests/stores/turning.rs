@@ -13,8 +13,9 @@ use tokio::sync::watch;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_subscription_key::catalog::{Api, Catalog, KeySlot, Product, Scope, Subscription};
 use tower_subscription_key::store::SubscriptionStore;
-use tower_subscription_key::{FileStore, HttpLookupStore, HttpStore};
-use tower_subscription_key::{KeyDigest, MemoryStore, SubscriptionKeyLayer, document};
+use tower_subscription_key::{
+    FileStore, HttpLookupStore, HttpStore, KeyDigest, MemoryStore, SubscriptionKeyLayer, document,
+};
 
 use crate::remote::{Manner, PATIENCE, RemoteServer, within};
 

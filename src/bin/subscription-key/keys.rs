@@ -43,7 +43,7 @@ pub(crate) fn read(prompts: &[&str]) -> Result<Vec<Zeroizing<String>>> {
             if most == 1 {
                 "one key"
             } else {
-                "each key in a line of its own"
+                "each key on its own line"
             },
         )));
     }

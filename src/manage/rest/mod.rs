@@ -4,11 +4,11 @@
 //! of Azure API Management work against it once they use its address: it has the
 //! same paths, bodies, codes and entity tags. What Azure has not (rotation with a
 //! grace period, several scopes, dates that are enforced, the audit trail, the
-//! explanation of a refused key) is added beside.
+//! explanation of a refused key) is added to it.
 //!
 //! The router holds no rule: it translates requests into calls of [`Manage`] and
-//! its answers back. It cannot be built without an [`Authorize`], which says on
-//! whose behalf a request is made:
+//! its answers back. It cannot be built without an [`Authorize`], which
+//! identifies the caller of a request:
 //!
 //! ```
 //! use tower_subscription_key::manage::rest::{BearerTokens, Rest};

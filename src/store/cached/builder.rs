@@ -15,7 +15,7 @@ use crate::store::SubscriptionStore;
 #[cfg(feature = "document")]
 use crate::store::snapshot::SnapshotFile;
 
-/// Builds a [`CachedStore`].
+/// Builds a [`CachedStore`]. Made by [`CachedStore::builder`].
 #[must_use]
 pub struct CachedStoreBuilder<S: SubscriptionStore> {
     store: S,
@@ -45,7 +45,7 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
         }
     }
 
-    /// About how many found keys are held. Default: 100 000.
+    /// Sets about how many found keys are held. Default: 100 000.
     ///
     /// Memory is taken as it is needed: some 200 bytes a key, besides the
     /// subscription.
@@ -54,42 +54,42 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
         self
     }
 
-    /// About how many unknown keys are held. They never evict found keys. Default:
+    /// Sets about how many unknown keys are held. They never evict found keys. Default:
     /// 10 000.
     pub fn unknown_capacity(mut self, keys: usize) -> Self {
         self.settings.unknown_capacity = keys;
         self
     }
 
-    /// The lifetime of a found key: how long it is served without a lookup. Default:
-    /// 60 seconds.
+    /// Sets the lifetime of a found key: how long it is served without a lookup.
+    /// Default: 60 seconds.
     pub fn found_for(mut self, lifetime: Duration) -> Self {
         self.settings.found_for = lifetime;
         self
     }
 
-    /// The lifetime of an unknown key. A key that was tried before it existed is
+    /// Sets the lifetime of an unknown key. A key that was tried before it existed is
     /// denied for this long. Zero: unknown keys are not held. Default: 10 seconds.
     pub fn unknown_for(mut self, lifetime: Duration) -> Self {
         self.settings.unknown_for = lifetime;
         self
     }
 
-    /// Random jitter applied to each lifetime and to each pause of the breaker, as a
-    /// fraction of it (0.0 to 0.5). Default: 0.1.
+    /// Sets the random jitter applied to each lifetime and to each pause of the breaker,
+    /// as a fraction of it (0.0 to 0.5). Default: 0.1.
     pub fn jitter(mut self, fraction: f64) -> Self {
         self.settings.jitter = fraction;
         self
     }
 
-    /// The last part of the lifetime of a found key, as a fraction (0.0 to 0.5). A
+    /// Sets the last part of the lifetime of a found key, as a fraction (0.0 to 0.5). A
     /// key that is used in it is looked up again in the background. Default: 0.2.
     pub fn refresh_ahead(mut self, fraction: f64) -> Self {
         self.settings.refresh_ahead = fraction;
         self
     }
 
-    /// How long after its lifetime a found key is still served while the store
+    /// Sets how long after its lifetime a found key is still served while the store
     /// fails. Zero: not at all. Default: 5 minutes.
     ///
     /// A key that is revoked during an outage is allowed for this long. The dates of
@@ -99,7 +99,7 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
         self
     }
 
-    /// How long one lookup may take. Default: 2 seconds.
+    /// Sets how long one lookup may take. Default: 2 seconds.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.settings.timeout = time;
         self
@@ -136,8 +136,8 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
         self
     }
 
-    /// How many keys that were never seen before are looked up per second, and how
-    /// many at once after a quiet time. Default: 1000 and 1000.
+    /// Sets how many keys that were never seen before are looked up per second, and
+    /// how many at once after a quiet time. Default: 1000 and 1000.
     ///
     /// Only keys that turn out to be unknown count in the end. A key over the rate is
     /// answered with [`TooManyUnknown`](super::CachedStoreError::TooManyUnknown),
@@ -182,7 +182,7 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
         self
     }
 
-    /// How often the snapshot is saved if something changed. Default: 30 seconds.
+    /// Sets how often the snapshot is saved if something changed. Default: 30 seconds.
     #[cfg(feature = "document")]
     pub fn snapshot_interval(mut self, interval: Duration) -> Self {
         self.save_every = interval;
@@ -195,8 +195,8 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
         self
     }
 
-    /// The store. With a snapshot, call it in a tokio runtime; it reads the file and
-    /// blocks while it does.
+    /// Builds the store. With a snapshot, call it in a tokio runtime; it reads the file
+    /// and blocks while it does.
     ///
     /// # Errors
     ///

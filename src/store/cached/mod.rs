@@ -111,7 +111,7 @@ impl<S: SubscriptionStore> CachedStore<S> {
         Self { core }
     }
 
-    /// A builder, to change the settings.
+    /// A builder of a cache around the store, with the default settings.
     pub fn builder(store: S) -> CachedStoreBuilder<S> {
         CachedStoreBuilder::new(store)
     }

@@ -7,7 +7,7 @@ use crate::store::file::progress::{LoadProgress, OnProgress};
 use crate::store::file::watch::{Watch, WatchSettings};
 use crate::store::file::{FileError, FileStore};
 
-/// A builder of a [`FileStore`].
+/// Builds a [`FileStore`]. Made by [`FileStore::builder`].
 ///
 /// ```no_run
 /// use std::time::Duration;

@@ -14,7 +14,7 @@ use crate::store::http::{HttpConfigError, HttpError, HttpOpenError, HttpService,
 use crate::store::replica::{First, Following, KeptSnapshot, Replica};
 use crate::store::snapshot::{SnapshotFile, SnapshotKind};
 
-/// A builder of an [`HttpStore`].
+/// Builds an [`HttpStore`]. Made by [`HttpStore::builder`].
 ///
 /// Settings that cannot work are reported when the store is opened or started.
 /// Durations of more than a year count as a year.

@@ -196,7 +196,7 @@ impl<C> fmt::Debug for HttpLookupStore<C> {
     }
 }
 
-/// A builder of an [`HttpLookupStore`].
+/// Builds an [`HttpLookupStore`]. Made by [`HttpLookupStore::builder`].
 ///
 /// Settings that cannot work are reported when the store is built. Durations of
 /// more than a year count as a year.

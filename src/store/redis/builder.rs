@@ -14,7 +14,7 @@ use crate::store::StoreStatus;
 use crate::store::backoff::LONGEST;
 use crate::store::replica::{FollowTask, Replica};
 
-/// Builds a [`RedisStore`].
+/// Builds a [`RedisStore`]. Made by [`RedisStore::builder`].
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct RedisStoreBuilder {

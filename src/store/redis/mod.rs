@@ -131,7 +131,7 @@ struct Handles {
 }
 
 impl RedisStore {
-    /// A builder for a store on the given Redis: a URL, or [`RedisOptions`].
+    /// A builder of a store on the given Redis: a URL, or [`RedisOptions`].
     pub fn builder(options: impl Into<RedisOptions>) -> RedisStoreBuilder {
         RedisStoreBuilder::new(options.into())
     }
@@ -145,7 +145,7 @@ impl RedisStore {
         self.cached_with(|settings| settings)
     }
 
-    /// The same with other settings:
+    /// A cache with other settings around this store. It follows every change.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -197,7 +197,7 @@ impl RedisStore {
         self.handles.follower.replica.status()
     }
 
-    /// The same, to wait for changes of it.
+    /// Announces every change of the [status](Self::status).
     #[must_use]
     pub fn watch_status(&self) -> watch::Receiver<StoreStatus> {
         self.handles.follower.replica.watch_status()

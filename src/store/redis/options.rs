@@ -77,22 +77,22 @@ impl RedisOptions {
         }
     }
 
-    /// The prefix of all names in Redis, without braces and control characters. Default:
-    /// `tsk`.
+    /// Sets the prefix of all names in Redis, without braces and control characters.
+    /// Default: `tsk`.
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How long one command may take, including the wait for a connection. Default: 1
-    /// second. Keep it below the timeout of a cache around the store.
+    /// Sets how long one command may take, including the wait for a connection. Default:
+    /// 1 second. Keep it below the timeout of a cache around the store.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long connecting may take: TCP, TLS, and finding the nodes of a cluster, each
-    /// of which may take a third of it. Default: 10 seconds.
+    /// Sets how long connecting may take: TCP, TLS, and finding the nodes of a cluster,
+    /// each of which may take a third of it. Default: 10 seconds.
     ///
     /// A command that finds no connection gives up after its own timeout; the attempt
     /// goes on for later commands.
@@ -101,8 +101,8 @@ impl RedisOptions {
         self
     }
 
-    /// The certificates, in PEM, that sign those of `rediss://` servers. Default: what
-    /// the system trusts.
+    /// Sets the certificates, in PEM, that sign those of `rediss://` servers. Default:
+    /// what the system trusts.
     pub fn with_root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots = Some(pem.into());
         self

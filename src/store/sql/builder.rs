@@ -42,22 +42,22 @@ impl SqlStoreBuilder {
         }
     }
 
-    /// Reports the applied number under this name, such as the name of the host.
-    /// Each store of a database needs its own. Default: nothing is reported.
+    /// Sets the name under which the applied number is reported, such as the name of the
+    /// host. Each store of a database needs its own. Default: nothing is reported.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The time between two looks at the database while nothing is pushed, 20 %
-    /// shorter at random. Default: 100 ms on SQLite, 1 s on PostgreSQL.
+    /// Sets the time between two looks at the database while nothing is pushed, less up
+    /// to a fifth at random. Default: 100 ms on SQLite, 1 s on PostgreSQL.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll = Some(interval);
         self
     }
 
-    /// Refuses to answer (503) when the database has not confirmed the version for
-    /// this long. Default: the last version answers for ever.
+    /// Sets how long a version is served after the database last confirmed it. After
+    /// that, every request gets a 503. Default: without end.
     pub fn max_staleness(mut self, max_staleness: Duration) -> Self {
         self.max_staleness = Some(max_staleness);
         self
@@ -75,7 +75,7 @@ impl SqlStoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`ManageError`] if there is neither.
+    /// [`ManageError`] if there is neither, or if a setting cannot work.
     pub async fn open(self) -> Result<SqlStore, ManageError> {
         let shared = self.open_with(Extent::Everything).await?;
         Ok(SqlStore(Arc::new(shared)))
@@ -85,11 +85,8 @@ impl SqlStoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`ManageError`] if the path or URL cannot be read.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
+    /// [`ManageError`] if the path or URL cannot be read, if a duration is zero, or
+    /// outside a tokio runtime.
     pub fn start(self) -> Result<SqlStore, ManageError> {
         let (shared, _) = self.begin(Extent::Everything)?;
         Ok(SqlStore(Arc::new(shared)))
@@ -104,6 +101,19 @@ impl SqlStoreBuilder {
     }
 
     fn begin(self, extent: Extent) -> Result<(Shared, First<RepositoryError>), ManageError> {
+        for (setting, time) in [
+            ("poll_interval", self.poll),
+            ("max_staleness", self.max_staleness),
+        ] {
+            if time.is_some_and(|time| time.is_zero()) {
+                let what = format!("{setting} is zero: choose a longer time");
+                return Err(RepositoryError::new(what).into());
+            }
+        }
+        if Handle::try_current().is_err() {
+            let what = "the store needs a tokio runtime: start it in one";
+            return Err(RepositoryError::new(what).into());
+        }
         let repository = Arc::new(SqlRepository::connect(&self.target)?);
         let database = repository.database();
         let poll = self.poll.unwrap_or(match database.dialect() {

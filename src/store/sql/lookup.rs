@@ -41,10 +41,6 @@ impl SqlLookupStore {
     /// # Errors
     ///
     /// [`ManageError`] if the database cannot be opened or read.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
     pub async fn open(target: impl Into<String>) -> Result<Self, ManageError> {
         let builder = SqlStoreBuilder::new(target.into());
         let shared = builder.open_with(Extent::Definitions).await?;
