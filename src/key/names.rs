@@ -9,8 +9,8 @@ use percent_encoding::{CONTROLS, utf8_percent_encode};
 /// configured.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyHeader {
-    name: HeaderName,
-    spelling: PlaceName,
+    pub(super) name: HeaderName,
+    pub(super) spelling: PlaceName,
 }
 
 /// Headers that cannot carry a key, because HTTP itself, or the request, breaks if a
@@ -53,14 +53,6 @@ impl KeyHeader {
         Ok(Self { name, spelling })
     }
 
-    /// The default header.
-    pub(super) fn well_known() -> Self {
-        Self {
-            name: HeaderName::from_static("ocp-apim-subscription-key"),
-            spelling: PlaceName::new("header", "Ocp-Apim-Subscription-Key"),
-        }
-    }
-
     /// The name as HTTP compares it.
     #[must_use]
     pub fn name(&self) -> &HeaderName {
@@ -72,10 +64,6 @@ impl KeyHeader {
     pub fn spelling(&self) -> &str {
         &self.spelling.name
     }
-
-    pub(super) fn challenge_end(&self) -> &str {
-        &self.spelling.challenge_end
-    }
 }
 
 impl fmt::Debug for KeyHeader {
@@ -86,7 +74,7 @@ impl fmt::Debug for KeyHeader {
 
 /// A query parameter that carries keys, by its decoded name.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeyQuery(PlaceName);
+pub struct KeyQuery(pub(super) PlaceName);
 
 impl KeyQuery {
     /// A parameter with the given name, compared exactly after percent-decoding.
@@ -101,19 +89,10 @@ impl KeyQuery {
         Ok(Self(PlaceName::new("query", name)))
     }
 
-    /// The default parameter.
-    pub(super) fn well_known() -> Self {
-        Self(PlaceName::new("query", "subscription-key"))
-    }
-
     /// The decoded name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
-    }
-
-    pub(super) fn challenge_end(&self) -> &str {
-        &self.0.challenge_end
     }
 }
 

@@ -134,8 +134,8 @@ impl<'a> Place<'a> {
     /// The end of that challenge, from the quote that ends its realm.
     pub(crate) fn challenge_end(self) -> &'a str {
         match self {
-            Self::Header(header) => header.challenge_end(),
-            Self::Query(query) => query.challenge_end(),
+            Self::Header(header) => &header.spelling.challenge_end,
+            Self::Query(query) => &query.0.challenge_end,
             Self::Cookie(cookie) => &cookie.challenge_end,
             Self::Authorization(_) => r#"",name="Authorization",type="header""#,
         }
@@ -190,12 +190,16 @@ pub(crate) struct Names<'a> {
 
 /// The names if neither the layer nor the API sets any.
 pub(crate) fn default_names() -> Names<'static> {
-    static HEADER: LazyLock<KeyHeader> = LazyLock::new(KeyHeader::well_known);
-    static QUERY: LazyLock<KeyQuery> = LazyLock::new(KeyQuery::well_known);
-    Names {
-        header: &HEADER,
-        query: &QUERY,
-    }
+    static DEFAULT: LazyLock<(KeyHeader, KeyQuery)> = LazyLock::new(|| {
+        let header = KeyHeader {
+            name: HeaderName::from_static("ocp-apim-subscription-key"),
+            spelling: PlaceName::new("header", "Ocp-Apim-Subscription-Key"),
+        };
+        let query = KeyQuery(PlaceName::new("query", "subscription-key"));
+        (header, query)
+    });
+    let (header, query) = &*DEFAULT;
+    Names { header, query }
 }
 
 /// The places of a request that can carry its key, in the order in which they decide.

@@ -6,7 +6,7 @@ use super::{Rejection, RejectionContext};
 /// The form of rejections. gRPC clients get gRPC's form instead.
 ///
 /// A closure is a format too. [`RejectionContext::response`] sets the status and
-/// the headers that belong to the rejection:
+/// the headers that belong to the rejection, and reuses the header map of the request:
 ///
 /// ```
 /// use http::HeaderValue;

@@ -173,3 +173,12 @@ async fn key_without_a_checksum_is_rejected_without_a_lookup() {
         assert_eq!(store.asked(), asked, "{text}");
     }
 }
+
+#[tokio::test]
+async fn denial_extension_without_a_subscriber_has_the_hint() {
+    let layer = layer().denial_extension(true);
+    for (key, hinted) in [("a, b", true), ("a b", false)] {
+        let denial = send(&layer, keyed("/guarded", key)).await.denial.unwrap();
+        assert_eq!(denial.to_string().contains("comma"), hinted, "{denial}");
+    }
+}

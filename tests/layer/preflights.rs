@@ -63,6 +63,7 @@ async fn body_of_an_answer_to_a_preflight_is_discarded() {
     let leaks = service_fn(|request: Request<Body>| async move {
         assert!(request.extensions().get::<Access>().is_none());
         assert_eq!(request.uri(), "/guarded?a");
+        assert!(request.headers().contains_key("origin"));
         let response = http::Response::builder()
             .header("access-control-allow-origin", "*")
             .header("content-length", "6");
