@@ -152,9 +152,15 @@ impl Facts<'_> {
     }
 
     fn add_to(&self, product: &Product, api: &str) -> Cure {
+        let apis = || product.apis().iter().map(String::as_str).chain([api]);
+        // A value that looks like a flag stays with its own.
+        let joined: Vec<String> = apis().map(|api| format!("--api={api}")).collect();
         let mut command = vec!["products", "set", product.id()];
-        for api in product.apis().iter().map(String::as_str).chain([api]) {
-            command.extend(["--api", api]);
+        for (api, joined) in apis().zip(&joined) {
+            match api.starts_with('-') {
+                true => command.push(joined),
+                false => command.extend(["--api", api]),
+            }
         }
         cure(
             format!(

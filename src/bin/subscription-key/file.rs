@@ -157,50 +157,39 @@ fn check_writable(path: &Path) -> io::Result<()> {
 }
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // The lock is held: a file that is there was left by a killed edit.
+    let folder = path.parent().unwrap_or(Path::new("."));
     let new = sibling(path, "new");
+    // The lock is held: a file that is there was left by a killed edit.
     match fs::remove_file(&new) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let written = write_beside(path, &new, text).and_then(|()| fs::rename(&new, path));
-    if let Err(error) = written {
-        let _ = fs::remove_file(&new);
-        return Err(error);
-    }
-    // The name is durable only with its folder.
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
-}
-
-fn write_beside(path: &Path, new: &Path, text: &str) -> io::Result<()> {
     let before = match fs::metadata(path) {
         Ok(before) => Some(before),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        // It may hold keys: its final mode comes with its final owner.
-        options.mode(0o600);
-    }
-    let mut file = options.open(new)?;
+    // It may hold keys and is for its owner only: its final mode comes with its
+    // final owner. If it is not renamed in the end, it is removed.
+    let name = new.file_name().unwrap_or_default();
+    let mut file = tempfile::Builder::new()
+        .prefix(name)
+        .rand_bytes(0)
+        .tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     if let Some(before) = before {
         #[cfg(unix)]
         {
             use std::os::unix::fs::{MetadataExt, fchown};
-            let own = file.metadata()?;
+            let own = file.as_file().metadata()?;
             if (own.uid(), own.gid()) != (before.uid(), before.gid()) {
-                fchown(&file, Some(before.uid()), Some(before.gid()))?;
+                fchown(file.as_file(), Some(before.uid()), Some(before.gid()))?;
             }
         }
-        file.set_permissions(before.permissions())?;
+        file.as_file().set_permissions(before.permissions())?;
     }
-    file.sync_all()
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The name is durable only with its folder.
+    File::open(folder)?.sync_all()
 }

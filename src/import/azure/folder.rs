@@ -3,7 +3,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::import::ImportError;
-use crate::import::azure::resources::Resource;
+use crate::import::azure::resource::Resource;
 use crate::import::source::{self, entries, name};
 
 /// Whether a folder has the form that APIOps extracts.

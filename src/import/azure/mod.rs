@@ -12,6 +12,7 @@
 
 mod expression;
 mod folder;
+mod resource;
 mod resources;
 mod template;
 
@@ -22,7 +23,7 @@ use serde_json::{Map, Value};
 use crate::import::source::{self, SourceFile};
 use crate::import::{Found, ImportError};
 
-use resources::Resource;
+use resource::Resource;
 
 const EXPECTED: &str = "an ARM template, a list of the REST interface or a folder of APIOps";
 

@@ -1,81 +1,12 @@
 use std::collections::{HashMap, HashSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::catalog::{Api, KeySlot, Product, Scope, State, Subscription};
+use crate::import::azure::resource::{Resource, below_service, without_revision};
 use crate::import::placeholder::{self, Written};
 use crate::import::{Found, FoundSubscription, count, report};
 use crate::key::{KeyHeader, KeyQuery};
-
-/// A part of an API Management service.
-#[derive(Debug, Clone)]
-pub(super) struct Resource {
-    /// Like `products/apis`.
-    pub(super) kind: String,
-    /// The names behind the one of the service.
-    pub(super) names: Vec<String>,
-    pub(super) properties: Map<String, Value>,
-    /// Why some properties have no value.
-    pub(super) unresolved: Map<String, Value>,
-}
-
-impl Resource {
-    /// From an answer of the REST interface. Its id says what it is.
-    pub(super) fn of_rest(value: &Value) -> Option<Self> {
-        let id = value.get("id")?.as_str()?;
-        let properties = value.get("properties")?.as_object()?.clone();
-        let path = below_service(id)?;
-        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
-        let (mut kinds, mut names) = (Vec::new(), Vec::new());
-        while let (Some(kind), Some(name)) = (segments.next(), segments.next()) {
-            kinds.push(kind);
-            names.push(name.to_owned());
-        }
-        (!kinds.is_empty()).then(|| Self {
-            kind: kinds.join("/"),
-            names,
-            properties,
-            unresolved: Map::new(),
-        })
-    }
-
-    fn id(&self) -> String {
-        self.names
-            .last()
-            .map(|name| without_revision(name).to_owned())
-            .unwrap_or_default()
-    }
-
-    fn text(&self, field: &str) -> Option<&str> {
-        self.properties.get(field)?.as_str()
-    }
-
-    fn flag(&self, field: &str) -> Option<bool> {
-        match self.properties.get(field)? {
-            Value::Bool(flag) => Some(*flag),
-            Value::String(text) => text.to_ascii_lowercase().parse().ok(),
-            _ => None,
-        }
-    }
-
-    fn unresolved(&self, field: &str) -> Option<&str> {
-        self.unresolved.get(field)?.as_str()
-    }
-}
-
-/// What follows the name of the service in a full id, or a short id as it is.
-pub(super) fn below_service(id: &str) -> Option<&str> {
-    let lower = id.to_ascii_lowercase();
-    let Some(at) = lower.find("/service/") else {
-        return id.starts_with('/').then_some(id);
-    };
-    let rest = &id[at + "/service/".len()..];
-    Some(rest.find('/').map_or("", |at| &rest[at..]))
-}
-
-fn without_revision(name: &str) -> &str {
-    name.split(";rev=").next().unwrap_or(name)
-}
 
 /// Sorts resources into what a catalog has a place for, and the rest.
 pub(super) fn collect(resources: Vec<Resource>, found: &mut Found) {

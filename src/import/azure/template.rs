@@ -1,7 +1,7 @@
 use serde_json::{Map, Value};
 
 use crate::import::azure::expression::Scope;
-use crate::import::azure::resources::{Resource, below_service};
+use crate::import::azure::resource::{Resource, below_service};
 use crate::import::source::text;
 use crate::import::{Found, count, report};
 

@@ -19,6 +19,7 @@
 
 mod access;
 mod consumers;
+mod narrow;
 mod plugins;
 mod routes;
 
