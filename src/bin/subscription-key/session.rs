@@ -228,6 +228,26 @@ pub(crate) fn plain_failure(error: ManageError) -> Failure {
             "product {product:?} allows {limit} subscriptions for one owner, and they are taken: \
              cancel one, or raise it with `subscription-key products set --subscriptions-limit`"
         )),
+        // REST can set any state; the tool has the commands only.
+        ManageError::Transition {
+            id,
+            operation,
+            from,
+            to,
+            allowed,
+        } => {
+            let allowed: Vec<&str> = allowed.iter().map(|state| state.as_str()).collect();
+            Failure::refused(format_args!(
+                "subscription {id:?} is {from} and does not become {to}: `{operation}` takes {}",
+                allowed.join(", ")
+            ))
+        }
+        error @ ManageError::InUse { .. } => {
+            Failure::refused(format_args!("{error} (`--with-subscriptions`)"))
+        }
+        error @ ManageError::Conflict { .. } => {
+            Failure::refused(format_args!("{error} (`--replace`)"))
+        }
         error => Failure::refused(error),
     }
 }

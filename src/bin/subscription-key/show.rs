@@ -170,10 +170,32 @@ pub(crate) fn record(fields: &Value) -> String {
         .map(String::as_str)
         .filter(|name| !ORDER.contains(name) && *name != "scope");
     let rows = ORDER.into_iter().chain(rest).filter_map(|name| {
-        let text = text(object.get(name)?);
+        let value = object.get(name)?;
+        let text = if name == "keys" {
+            keys(value)
+        } else {
+            text(value)
+        };
         (!text.is_empty()).then(|| [name.to_owned(), text])
     });
     output::table(["", ""], rows)
+}
+
+/// `primary, replaced primary until 2027-01-01T00:00:00Z`
+fn keys(keys: &Value) -> String {
+    let key = |key: &Value| {
+        let slot = text(&key["slot"]);
+        let retired = if key["retired"] == true {
+            "replaced "
+        } else {
+            ""
+        };
+        let end = key["expires_at"].as_str();
+        let end = end.map_or(String::new(), |end| format!(" until {end}"));
+        format!("{retired}{slot}{end}")
+    };
+    let keys = keys.as_array().into_iter().flatten().map(key);
+    keys.collect::<Vec<_>>().join(", ")
 }
 
 fn text(value: &Value) -> String {

@@ -44,11 +44,11 @@ fn sentence(error: &clap::Error) -> String {
         _ => invalid_value(error),
     };
     let usage = known(error, ContextKind::Usage).unwrap_or_default();
-    let usage = usage.trim();
-    if usage.is_empty() {
-        format!("{what}; `subscription-key --help` lists the commands")
-    } else {
-        format!("{what}\n{usage}")
+    match error.kind() {
+        ErrorKind::InvalidSubcommand | ErrorKind::MissingSubcommand => {
+            format!("{what}; `subscription-key --help` lists the commands")
+        }
+        _ => format!("{what}\n{}", usage.trim()).trim_end().to_owned(),
     }
 }
 

@@ -72,8 +72,16 @@ pub(crate) fn refusal_has_a_sentence_a_code_and_no_output(place: &Place) {
         (&["explain", "--api", "order"], 1, "\"orders\""),
         (&["apis", "add", "echo", "--path", "/x"], 1, "`apis set`"),
         (&["apis", "add", "x", "--path", "/echo"], 1, "--path"),
-        (&["products", "remove", "starter", "--yes"], 1, "\"good\""),
-        (&["approve", "good"], 1, "active"),
+        (
+            &["products", "remove", "starter", "--yes"],
+            1,
+            "`--with-subscriptions`",
+        ),
+        (
+            &["approve", "good"],
+            1,
+            "is active and does not become active",
+        ),
         (&["activate", "over"], 1, "--expires"),
         (&["import", "catalog", "none.toml"], 3, "none.toml"),
         (&["create", "--scope", "starter"], 2, "--scope"),
@@ -113,7 +121,9 @@ pub(crate) fn dry_run_or_conflict_imports_nothing(place: &Place) {
     let import = ["import", "catalog", "other.toml", "--replace", "--dry-run"];
     let conflict = place.run(&import[..3]).expect(1);
     assert!(
-        conflict.err.contains("\"orders\"") && conflict.out.is_empty(),
+        conflict.err.contains("\"orders\"")
+            && conflict.err.contains("--replace")
+            && conflict.out.is_empty(),
         "{conflict:?}"
     );
     place.run(&import).expect(0);

@@ -66,7 +66,7 @@ pub(super) async fn run(common: &Common, args: &Import) -> Result {
     if !args.dry_run {
         session.commit().await?;
     }
-    print(common, &imported, &left_out)?;
+    print(common, args.dry_run, &imported, &left_out)?;
     if !args.dry_run {
         undo::none("remove what was imported, or go back to a copy");
     }
@@ -151,7 +151,7 @@ fn from_catalogs(args: &Import, keys: &mut ImportKeys) -> Result<(Changes, Vec<L
     Ok((changes, Vec::new()))
 }
 
-fn print(common: &Common, imported: &Imported, left_out: &[LeftOut]) -> Result {
+fn print(common: &Common, dry_run: bool, imported: &Imported, left_out: &[LeftOut]) -> Result {
     let keys = imported.keys.iter();
     let cure = "they are in force: get others with `subscription-key regenerate`";
     if common.json {
@@ -181,7 +181,7 @@ fn print(common: &Common, imported: &Imported, left_out: &[LeftOut]) -> Result {
         ("subscriptions", imported.subscriptions),
     ];
     let mut text = output::table(
-        ["IMPORTED", ""],
+        [if dry_run { "WOULD IMPORT" } else { "IMPORTED" }, ""],
         counts.map(|(name, n)| [name.to_owned(), n.to_string()]),
     );
     if !left_out.is_empty() {
