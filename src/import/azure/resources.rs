@@ -86,11 +86,11 @@ impl Collector<'_> {
             (Some(path), _) => format!("/{}", path.trim_matches('/')),
             (None, Some(reason)) => {
                 let reason = format!("its path has no value: {reason}");
-                return self.leave_out("apis", &id, reason);
+                return self.leave_out("apis", id, reason);
             }
             (None, None) if resource.properties.contains_key("displayName") => "/".to_owned(),
             (None, None) => {
-                return self.leave_out("apis", &id, "it has no path");
+                return self.leave_out("apis", id, "it has no path");
             }
         };
         if let Some(version) = resource
@@ -107,7 +107,7 @@ impl Collector<'_> {
         for field in ["subscriptionRequired", "subscriptionKeyParameterNames"] {
             if let Some(reason) = resource.unresolved(field) {
                 let reason = format!("its {field} has no value: {reason}");
-                return self.leave_out("apis", &id, reason);
+                return self.leave_out("apis", id, reason);
             }
         }
         let mut api = Api::new(id, path)
@@ -119,12 +119,12 @@ impl Collector<'_> {
         let name = |field: &str| names?.get(field)?.as_str().filter(|name| !name.is_empty());
         match name("header").map(KeyHeader::new) {
             Some(Ok(header)) => api = api.with_key_header(header),
-            Some(Err(error)) => self.leave_out("apis", &id, error.to_string()),
+            Some(Err(error)) => self.leave_out("apis", id, error.to_string()),
             None => {}
         }
         match name("query").map(KeyQuery::new) {
             Some(Ok(query)) => api = api.with_key_query(query),
-            Some(Err(error)) => self.leave_out("apis", &id, error.to_string()),
+            Some(Err(error)) => self.leave_out("apis", id, error.to_string()),
             None => {}
         }
         self.found.apis.push(api);
@@ -324,7 +324,7 @@ impl Collector<'_> {
         ] {
             if let Some(reason) = resource.unresolved(field) {
                 let reason = format!("its {field} has no value: {reason}");
-                self.leave_out("keys", &id, reason);
+                self.leave_out("keys", id, reason);
             }
             let Some(text) = resource.text(field).filter(|text| !text.is_empty()) else {
                 continue;
@@ -333,7 +333,7 @@ impl Collector<'_> {
                 Written::Key(key) => keys.push((slot, key)),
                 Written::Unresolved => {
                     let reason = format!("its {field} is a reference that cannot be followed");
-                    self.leave_out("keys", &id, reason);
+                    self.leave_out("keys", id, reason);
                 }
             }
         }

@@ -47,7 +47,7 @@ pub(super) fn read<'c>(config: &'c Value, left_out: &mut Vec<LeftOut>) -> Vec<Co
         for (name, value) in value.as_object().into_iter().flatten() {
             let is_other = !NO_CREDENTIALS.contains(&&**name);
             for _ in value.as_array().filter(|_| is_other).into_iter().flatten() {
-                count(left_out, &name, "only keys of key-auth are carried over");
+                count(left_out, name, "only keys of key-auth are carried over");
             }
         }
         consumers.push(Consumer {
@@ -86,7 +86,7 @@ pub(super) fn subscriptions(
     for consumer in consumers {
         let name = consumer.name();
         let mut leave_out = |reason: &str| {
-            report(&mut found.left_out, "consumers", &name, reason);
+            report(&mut found.left_out, "consumers", name, reason);
         };
         if consumer.credentials.is_empty() {
             leave_out("it has no key of key-auth");

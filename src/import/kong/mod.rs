@@ -95,14 +95,14 @@ fn convert(config: &Value) -> Found {
         if !CARRIED.contains(&&**name) && !name.starts_with('_') {
             for _ in value.as_array().map_or(&[][..], Vec::as_slice) {
                 let reason = "a catalog has no place for it";
-                count(&mut found.left_out, &name, reason);
+                count(&mut found.left_out, name, reason);
             }
         }
     }
     for group in list(config, "consumer_groups") {
         let name = source::text(group, "name").unwrap_or_default();
         let reason = "a catalog has no groups of consumers";
-        report(&mut found.left_out, "consumer_groups", &name, reason);
+        report(&mut found.left_out, "consumer_groups", name, reason);
     }
     found
 }

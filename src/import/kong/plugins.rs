@@ -63,7 +63,7 @@ impl<'c> Plugins<'c> {
                 let name = text(plugin, "name").unwrap_or_default();
                 let is_off = plugin.get("enabled") == Some(&Value::Bool(false));
                 if is_off {
-                    report(left_out, "plugins", &name, "it is not enabled");
+                    report(left_out, "plugins", name, "it is not enabled");
                     continue;
                 }
                 if !matches!(name, "key-auth" | "acl") {
@@ -71,7 +71,7 @@ impl<'c> Plugins<'c> {
                         true => "a catalog has no place for it",
                         false => "it decides who gets in: what it guards is not open here",
                     };
-                    report(left_out, "plugins", &name, reason);
+                    report(left_out, "plugins", name, reason);
                 }
                 all.push(Plugin {
                     name,
