@@ -32,7 +32,7 @@ pub(super) struct Breaker {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     /// Since the last success.
     failures: u32,
@@ -63,20 +63,14 @@ pub(super) enum Change {
 
 impl Breaker {
     pub(super) fn new(settings: Option<BreakerSettings>, jitter: f64, timeout: Duration) -> Self {
-        let next_pause = settings.map_or(Duration::ZERO, |settings| settings.first_pause);
         Self {
             settings,
             jitter,
             timeout,
             open_until: AtomicU64::new(0),
             state: Mutex::new(State {
-                failures: 0,
-                failed_keys: Vec::new(),
-                open_until: None,
-                is_probing: false,
-                next_pause,
-                generation: 0,
-                openings: 0,
+                next_pause: settings.map_or(Duration::ZERO, |settings| settings.first_pause),
+                ..State::default()
             }),
         }
     }

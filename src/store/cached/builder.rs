@@ -45,10 +45,8 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
         }
     }
 
-    /// Sets about how many found keys are held. Default: 100 000.
-    ///
-    /// Memory is taken as it is needed: some 200 bytes a key, besides the
-    /// subscription.
+    /// Sets about how many found keys are held: some 200 bytes each, besides the
+    /// subscription, taken as they are needed. Default: 100 000.
     pub fn capacity(mut self, keys: usize) -> Self {
         self.settings.capacity = keys;
         self

@@ -76,16 +76,20 @@ impl<C: Exchange> Source for Follower<C> {
     async fn read(&mut self, hold: Duration) -> Result<bool, Arc<HttpError>> {
         let began = Instant::now();
         let outcome = self.ask(hold).await;
-        // An invalid document comes from a working remote server.
-        let document = outcome.as_ref().err().and_then(|error| error.document());
-        self.has_failed = outcome.is_err() && document.is_none();
-        match (&outcome, document) {
-            (Ok(is_new), _) if !hold.is_zero() => {
+        self.has_failed = false;
+        match &outcome {
+            Ok(is_new) if !hold.is_zero() => {
                 self.is_not_held = !is_new && began.elapsed() < hold / 2;
             }
-            (Ok(_), _) => {}
-            (Err(_), Some(document)) => self.replica.fail(&Refused(document)),
-            (Err(error), None) => self.replica.fail(error),
+            Ok(_) => {}
+            Err(error) => match error.document() {
+                // An invalid document comes from a working remote server.
+                Some(document) => self.replica.fail(&Refused(document)),
+                None => {
+                    self.has_failed = true;
+                    self.replica.fail(error);
+                }
+            },
         }
         outcome
     }

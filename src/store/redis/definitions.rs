@@ -34,51 +34,44 @@ impl DefinitionsCache {
     /// The digests of the definitions that need not be read.
     pub(super) fn known(&self) -> Vec<String> {
         let state = self.state();
-        state
-            .kept
-            .iter()
-            .map(|(digest, _)| digest.clone())
-            .collect()
+        let digests = state.kept.iter().map(|(digest, _)| digest.clone());
+        digests.collect()
     }
 
     /// The newest revision that was read. 0: none.
     pub(super) fn revision(&self) -> u64 {
-        self.state()
-            .newest
-            .as_ref()
-            .map_or(0, |newest| newest.revision)
+        let state = self.state();
+        state.newest.as_ref().map_or(0, |newest| newest.revision)
     }
 
     /// The definitions of a reading. Newer ones than those in use are put in use.
     pub(super) fn of(&self, reading: &Reading) -> Result<Arc<Catalog>, RedisStoreError> {
-        let mut state = self.state();
-        let catalog = state.take(reading)?;
-        let is_newer = state
-            .newest
-            .as_ref()
-            .is_none_or(|newest| newest.revision < reading.version.revision);
-        if is_newer {
-            self.put_in_use(&mut state, &reading.version, &catalog);
-        }
-        Ok(catalog)
+        let is_newer = |newest: &Version| newest.revision < reading.version.revision;
+        self.put(reading, is_newer)
     }
 
     /// Puts the definitions of a reading in use, even if they are older.
-    pub(super) fn reset_to(&self, reading: &Reading) -> Result<(), RedisStoreError> {
-        let mut state = self.state();
-        let catalog = state.take(reading)?;
-        self.put_in_use(&mut state, &reading.version, &catalog);
-        Ok(())
+    pub(super) fn reset_to(&self, reading: &Reading) -> Result<Arc<Catalog>, RedisStoreError> {
+        self.put(reading, |_| true)
     }
 
-    fn put_in_use(&self, state: &mut State, version: &Version, catalog: &Arc<Catalog>) {
-        let before = state.newest.replace(version.clone());
-        let is_same = before.is_some_and(|before| before.definitions == version.definitions);
-        if !is_same {
-            let revision = version.revision.to_string();
-            self.replica
-                .publish(Catalog::clone(catalog), Some(&revision));
+    fn put(
+        &self,
+        reading: &Reading,
+        replaces: impl FnOnce(&Version) -> bool,
+    ) -> Result<Arc<Catalog>, RedisStoreError> {
+        let mut state = self.state();
+        let catalog = state.take(reading)?;
+        let version = &reading.version;
+        if state.newest.as_ref().is_none_or(replaces) {
+            let before = state.newest.replace(version.clone());
+            if before.is_none_or(|before| before.definitions != version.definitions) {
+                let revision = version.revision.to_string();
+                let definitions = Catalog::clone(&catalog);
+                self.replica.publish(definitions, Some(&revision));
+            }
         }
+        Ok(catalog)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -90,10 +83,8 @@ impl State {
     fn take(&mut self, reading: &Reading) -> Result<Arc<Catalog>, RedisStoreError> {
         let digest = &reading.version.definitions;
         let is_kept = |(kept, _): &(String, Arc<Catalog>)| kept == digest;
-        let entry = match self.kept.iter().position(is_kept) {
-            Some(at) => self.kept.remove(at),
-            None => None,
-        };
+        let at = self.kept.iter().position(is_kept);
+        let entry = at.and_then(|at| self.kept.remove(at));
         let catalog = match (entry, &reading.document) {
             (Some((_, catalog)), _) => catalog,
             (None, Some(document)) => Arc::new(parse_definitions(digest, document)?),
