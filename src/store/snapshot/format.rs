@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 use crate::catalog::Catalog;
 use crate::document;
 use crate::key::KeyDigest;
-use crate::store::snapshot::SnapshotKind;
 
 /// What a snapshot begins with.
 const MAGIC: &str = "tower-subscription-key";
@@ -20,7 +19,7 @@ const MAGIC: &str = "tower-subscription-key";
 pub(super) const FORMAT: u64 = 1;
 
 pub(super) struct Header {
-    pub(super) kind: SnapshotKind,
+    pub(super) kind: String,
     /// The digest of the source.
     pub(super) source: String,
     pub(super) saved_at: SystemTime,
@@ -46,7 +45,7 @@ pub(super) fn write(writer: impl Write, header: &Header, catalog: &Catalog) -> i
     let mut fields = json!({
         "snapshot": MAGIC,
         "format": FORMAT,
-        "kind": header.kind.as_str(),
+        "kind": header.kind,
         "source": header.source,
         "saved_at": time(&header.saved_at),
     });
@@ -96,7 +95,7 @@ fn read_header(header: &Value) -> Option<Header> {
             .collect::<Option<_>>()?,
     };
     Some(Header {
-        kind: SnapshotKind::from_text(text("kind")?)?,
+        kind: text("kind")?.to_owned(),
         source: text("source")?.to_owned(),
         saved_at: document::parse_time(text("saved_at")?)?,
         confirmed,

@@ -72,8 +72,6 @@ pub(crate) enum SnapshotKind {
 }
 
 impl SnapshotKind {
-    const ALL: [Self; 4] = [Self::Catalog, Self::Http, Self::Cache, Self::Sql];
-
     fn as_str(self) -> &'static str {
         match self {
             Self::Catalog => "catalog",
@@ -81,10 +79,6 @@ impl SnapshotKind {
             Self::Cache => "cached store",
             Self::Sql => "sql store",
         }
-    }
-
-    fn from_text(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -200,7 +194,7 @@ impl SnapshotFile {
         confirmed: &Confirmed,
     ) -> Result<(), SnapshotError> {
         let header = Header {
-            kind: self.kind,
+            kind: self.kind.as_str().to_owned(),
             source: self.source.clone(),
             saved_at,
             confirmed: confirmed.clone(),
@@ -249,7 +243,7 @@ impl SnapshotFile {
                 return Err(SnapshotError::NewerFormat { path, format });
             }
         };
-        if header.source != self.source || header.kind != self.kind {
+        if header.source != self.source || header.kind != self.kind.as_str() {
             return Err(SnapshotError::OtherSource { path });
         }
         let saved_at = header.saved_at;

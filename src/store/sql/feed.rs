@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::catalog::Change;
 use crate::key::KeyDigest;
-use crate::manage::sql::{Row, SqlResult, SqlTransaction, Value, broken, read_digest, record};
+use crate::manage::sql::{SqlResult, SqlTransaction, Value, broken, read_digest, record};
 use crate::manage::{ApiRecord, ProductRecord, RecordKind};
 use crate::store::sql::load::{Extent, subscription};
 
@@ -108,15 +108,25 @@ pub(super) async fn changes(
         changed.entry(kind).or_default().insert(id);
     }
     let mut ids = |kind| changed.remove(&kind).unwrap_or_default();
+    let values =
+        |ids: &HashSet<String>| -> Vec<Value> { ids.iter().map(|id| id.as_str().into()).collect() };
     let mut changes = Vec::new();
     let mut apis = ids(RecordKind::Api);
-    for row in among(transaction, APIS, &apis).await? {
+    let (begin, end) = (
+        "SELECT data, place FROM sk_apis WHERE id IN",
+        "ORDER BY place",
+    );
+    for row in session.among(begin, &values(&apis), end).await? {
         let record: ApiRecord = record(&row)?;
         apis.remove(&record.id);
         changes.push(Change::PutApi(record.to_catalog()));
     }
     let mut products = ids(RecordKind::Product);
-    for row in among(transaction, PRODUCTS, &products).await? {
+    let (begin, end) = (
+        "SELECT data, place FROM sk_products WHERE id IN",
+        "ORDER BY place",
+    );
+    for row in session.among(begin, &values(&products), end).await? {
         let record: ProductRecord = record(&row)?;
         products.remove(&record.id);
         changes.push(Change::PutProduct(record.to_catalog()));
@@ -127,7 +137,8 @@ pub(super) async fn changes(
     let mut touched = Touched::default();
     match extent {
         Extent::Everything => {
-            for row in among(transaction, SUBSCRIPTIONS, &subscriptions).await? {
+            let begin = "SELECT data FROM sk_subscriptions WHERE id IN";
+            for row in session.among(begin, &values(&subscriptions), "").await? {
                 let subscription = subscription(row.str(0)?)?;
                 subscriptions.remove(subscription.id());
                 changes.push(Change::PutSubscription(subscription));
@@ -135,7 +146,8 @@ pub(super) async fn changes(
             changes.extend(subscriptions.into_iter().map(Change::RemoveSubscription));
         }
         Extent::Definitions => {
-            let rows = among(transaction, KEYS, &subscriptions).await?;
+            let begin = "SELECT digest FROM sk_keys WHERE subscription IN";
+            let rows = session.among(begin, &values(&subscriptions), "").await?;
             let keys = rows.iter().map(|row| read_digest(row, 0));
             touched.keys = keys.collect::<SqlResult<_>>()?;
             touched.subscriptions = subscriptions.into_iter().collect();
@@ -146,28 +158,4 @@ pub(super) async fn changes(
         changes,
         touched,
     })
-}
-
-/// The text of a statement before and after its list of ids.
-type Around = (&'static str, &'static str);
-
-const APIS: Around = (
-    "SELECT data, place FROM sk_apis WHERE id IN ",
-    " ORDER BY place",
-);
-const PRODUCTS: Around = (
-    "SELECT data, place FROM sk_products WHERE id IN ",
-    " ORDER BY place",
-);
-const SUBSCRIPTIONS: Around = ("SELECT data FROM sk_subscriptions WHERE id IN ", "");
-const KEYS: Around = ("SELECT digest FROM sk_keys WHERE subscription IN ", "");
-
-/// The rows of the given ids, in the version that the transaction sees.
-async fn among(
-    transaction: &mut SqlTransaction,
-    (begin, end): Around,
-    ids: &HashSet<String>,
-) -> SqlResult<Vec<Row>> {
-    let ids: Vec<Value> = ids.iter().map(|id| id.as_str().into()).collect();
-    transaction.session().among(begin, &ids, end).await
 }
