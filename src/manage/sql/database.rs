@@ -154,9 +154,9 @@ impl Database {
             // A connection is tested before use only if it was idle: the test is a
             // round trip of its own.
             .test_before_acquire(false)
-            .before_acquire(|connection, use_of_it| {
+            .before_acquire(|connection, usage| {
                 Box::pin(async move {
-                    if use_of_it.idle_for > TRUSTED {
+                    if usage.idle_for > TRUSTED {
                         connection.ping().await?;
                     }
                     Ok(true)
