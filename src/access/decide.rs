@@ -4,7 +4,7 @@ use std::time::SystemTime;
 use crate::access::granted::UsedKey;
 use crate::access::{Access, Denial, DenialReason, InapplicableKey, Policy, Unmatched};
 use crate::catalog::{
-    ApiIndex, Catalog, Definitions, Owner, PathMatch, Scopes, State, Target, Timestamp,
+    ApiIndex, Catalog, Definitions, Matched, Owner, Scopes, State, Target, Timestamp,
 };
 use crate::key::{KeyDigest, Presented};
 
@@ -20,39 +20,6 @@ pub struct Question {
     /// The time of the request. `None` means now: the clock is then read, but only if
     /// the subscription or the key has a validity period.
     pub(crate) time: Option<Timestamp>,
-}
-
-/// The API that the path of a request belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Matched {
-    Api(ApiIndex),
-    None,
-    /// Services that decode and normalise the path would choose another API.
-    Ambiguous,
-}
-
-impl From<Option<ApiIndex>> for Matched {
-    fn from(api: Option<ApiIndex>) -> Self {
-        api.map_or(Self::None, Self::Api)
-    }
-}
-
-impl From<PathMatch> for Matched {
-    fn from(path: PathMatch) -> Self {
-        match path.is_ambiguous() {
-            true => Self::Ambiguous,
-            false => path.api.into(),
-        }
-    }
-}
-
-impl Matched {
-    pub(crate) fn api(self) -> Option<ApiIndex> {
-        match self {
-            Self::Api(api) => Some(api),
-            Self::None | Self::Ambiguous => None,
-        }
-    }
 }
 
 impl Question {
@@ -72,8 +39,8 @@ impl Question {
     #[must_use]
     pub fn for_path(catalog: impl Into<Arc<Catalog>>, path: &str) -> Self {
         let catalog = catalog.into();
-        let api = catalog.definitions().match_path(path);
-        Self::new(catalog, api.into())
+        let matched = catalog.definitions().match_path(path);
+        Self::new(catalog, matched)
     }
 
     pub(crate) fn new(catalog: Arc<Catalog>, api: Matched) -> Self {

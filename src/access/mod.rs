@@ -30,7 +30,6 @@ pub use extract::AccessRejection;
 pub use granted::Access;
 pub use policy::{InapplicableKey, Policy, Unmatched};
 
-pub(crate) use decide::Matched;
 pub(crate) use denial::Hint;
 #[cfg(feature = "axum")]
 pub(crate) use extract::LetThrough;

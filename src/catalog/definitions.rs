@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 
 use crate::catalog::error::Issues;
 use crate::catalog::near::nearest;
-use crate::catalog::paths::{PathConflict, PathMatch, Paths};
+use crate::catalog::paths::{Matched, PathConflict, Paths};
 use crate::catalog::places::Places;
 use crate::catalog::validate::{Unread, clipped};
 use crate::catalog::{Api, Entity, EntityKind, Field, Issue, IssueKind, Product, Scope};
@@ -212,9 +212,8 @@ impl Definitions {
         self.paths.find(path)
     }
 
-    /// The API of a request's path, as received and as other services may read it.
-    #[inline]
-    pub(crate) fn match_path(&self, path: &str) -> PathMatch {
+    /// The API of a request's path, unless other services may read the path differently.
+    pub(crate) fn match_path(&self, path: &str) -> Matched {
         self.paths.find_both(path)
     }
 

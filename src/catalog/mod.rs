@@ -51,5 +51,5 @@ pub(crate) use definitions::{ApiIndex, Definitions, ProductIndex, Target};
 pub(crate) use live::Live;
 pub(crate) use near::nearest;
 pub(crate) use owner::{Claim, HeldKey, Owner, Scopes};
-pub(crate) use paths::PathMatch;
+pub(crate) use paths::Matched;
 pub(crate) use time::{Timestamp, Validity};

@@ -13,19 +13,27 @@ pub(super) struct Paths {
     any_unusual: bool,
 }
 
-/// The API that a request is for, by its path.
+/// The API that a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PathMatch {
-    /// The API of the path's bytes as received.
-    pub(crate) api: Option<ApiIndex>,
-    /// The API of the path as services that decode and clean it up read it.
-    pub(crate) lenient: Option<ApiIndex>,
+pub(crate) enum Matched {
+    Api(ApiIndex),
+    None,
+    /// Services that decode and normalise the path would choose another API, or none.
+    Ambiguous,
 }
 
-impl PathMatch {
-    /// Whether the two readings belong to different APIs, or one of them to none.
-    pub(crate) fn is_ambiguous(self) -> bool {
-        self.api != self.lenient
+impl From<Option<ApiIndex>> for Matched {
+    fn from(api: Option<ApiIndex>) -> Self {
+        api.map_or(Self::None, Self::Api)
+    }
+}
+
+impl Matched {
+    pub(crate) fn api(self) -> Option<ApiIndex> {
+        match self {
+            Self::Api(api) => Some(api),
+            Self::None | Self::Ambiguous => None,
+        }
     }
 }
 
@@ -52,16 +60,15 @@ impl Paths {
         self.literal.find(path.as_bytes())
     }
 
-    /// The API of the path's bytes, and the one of its lenient reading.
-    #[inline]
-    pub(super) fn find_both(&self, path: &str) -> PathMatch {
+    /// The API of the path's bytes, if its lenient reading belongs to the same.
+    pub(super) fn find_both(&self, path: &str) -> Matched {
         let api = self.find(path);
-        if is_plain(path) && !self.any_unusual {
-            let lenient = api;
-            return PathMatch { api, lenient };
+        let is_plain = !self.any_unusual && is_plain(path);
+        if is_plain || self.lenient.find(&lenient_reading(path)) == api {
+            api.into()
+        } else {
+            Matched::Ambiguous
         }
-        let lenient = self.lenient.find(&lenient_reading(path));
-        PathMatch { api, lenient }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The grammar of the places that carry keys. Taking, stripping and marking share it,
 //! so that a key that can be taken can also be stripped.
 
+use percent_encoding::percent_decode;
+
 use crate::key::MAX_KEY_BYTES;
 
 /// The segments of a query.
@@ -18,7 +20,7 @@ pub(super) fn query_value<'q>(segment: &'q [u8], name: &str) -> Option<&'q [u8]>
     }
     let (raw_name, value) = cut(segment, b'=').unwrap_or((segment, &[]));
     let is_same = match is_encoded(raw_name) {
-        true => Decoded(raw_name).eq(name.iter().copied()),
+        true => decoded(raw_name).eq(name.iter().copied()),
         false => raw_name == name,
     };
     is_same.then_some(value)
@@ -32,7 +34,7 @@ pub(super) fn is_encoded(raw: &[u8]) -> bool {
 /// Decodes a query value into `buffer`. `None` if it is longer than a key can be.
 pub(super) fn decode_key<'b>(raw: &[u8], buffer: &'b mut [u8; MAX_KEY_BYTES]) -> Option<&'b [u8]> {
     let mut length = 0;
-    for byte in Decoded(raw) {
+    for byte in decoded(raw) {
         *buffer.get_mut(length)? = byte;
         length += 1;
     }
@@ -41,41 +43,12 @@ pub(super) fn decode_key<'b>(raw: &[u8], buffer: &'b mut [u8; MAX_KEY_BYTES]) ->
 
 /// The decoded bytes of a query name or value: `+` is a space, `%` with two hex digits
 /// is a byte, and any other `%` is itself.
-struct Decoded<'r>(&'r [u8]);
-
-impl Iterator for Decoded<'_> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        let (&first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        match first {
-            b'+' => Some(b' '),
-            b'%' => Some(self.escaped().unwrap_or(b'%')),
-            other => Some(other),
-        }
-    }
-}
-
-impl Decoded<'_> {
-    /// Reads two hex digits, or nothing.
-    fn escaped(&mut self) -> Option<u8> {
-        let [high, low, rest @ ..] = self.0 else {
-            return None;
-        };
-        let byte = hex(*high)? << 4 | hex(*low)?;
-        self.0 = rest;
-        Some(byte)
-    }
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
+fn decoded(raw: &[u8]) -> impl Iterator<Item = u8> {
+    let parts = raw.split(|&byte| byte == b'+').enumerate();
+    parts.flat_map(|(at, part)| {
+        let space = (at > 0).then_some(b' ');
+        space.into_iter().chain(percent_decode(part))
+    })
 }
 
 /// The value of one `;` piece of a `Cookie` line, if it is a cookie with the given name.

@@ -7,8 +7,8 @@ use http::{HeaderMap, Request, Response, Uri};
 use tracing::Span;
 use tracing::level_filters::LevelFilter;
 
-use crate::access::{Access, Decision, Denial, DenialReason, Hint, Matched, Question, decide};
-use crate::catalog::{Api, Catalog, Owner};
+use crate::access::{Access, Decision, Denial, DenialReason, Hint, Question, decide};
+use crate::catalog::{Api, Catalog, Matched, Owner};
 use crate::key::{KeyDigest, Presented};
 use crate::layer::ConfigError;
 use crate::layer::error::{ChangedTooOften, LookupError};

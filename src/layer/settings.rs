@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::Request;
 
-use crate::access::{Matched, Policy};
-use crate::catalog::{Api, Catalog, Live};
+use crate::access::Policy;
+use crate::catalog::{Api, Catalog, Live, Matched};
 use crate::key::{
     KeyHeader, KeyPlaces, KeyQuery, KeySource, Names, default_names, default_sources,
 };
@@ -119,7 +119,7 @@ impl Settings {
     ) -> Result<Matched, ConfigError> {
         let (definitions, request) = (catalog.definitions(), RequestInfo::new(request));
         match &self.select {
-            Select::Path => Ok(definitions.match_path(request.path()).into()),
+            Select::Path => Ok(definitions.match_path(request.path())),
             Select::Fixed(id) => match definitions.api_by_id(id) {
                 Some(api) => Ok(Matched::Api(api)),
                 None => Err(ConfigError::UnknownApi { id: id.to_string() }),

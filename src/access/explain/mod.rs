@@ -15,9 +15,9 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use crate::access::{
-    Access, Decision, Denial, DenialReason, InapplicableKey, Matched, Policy, Question, decide,
+    Access, Decision, Denial, DenialReason, InapplicableKey, Policy, Question, decide,
 };
-use crate::catalog::{Api, Catalog, KeyOwner, KeySlot, Owner, Product, State, Timestamp};
+use crate::catalog::{Api, Catalog, KeyOwner, KeySlot, Matched, Owner, Product, State, Timestamp};
 use crate::key::Presented;
 
 pub use command::command_line;
