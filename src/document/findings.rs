@@ -206,7 +206,7 @@ impl<'t> Document<'t> {
             return Some(Node::new(at, Value::Table(Vec::new())));
         }
         let mut notes = Notes::default();
-        json::tree(text, at, &mut notes)
+        json::part(text, at, &mut notes)
     }
 
     /// Where the list is, or else the document.

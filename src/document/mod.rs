@@ -256,7 +256,7 @@ fn read(format: Format, text: &str, rules: Rules<'_>) -> (Read, Option<Node>) {
     (reader.read, Some(tree))
 }
 
-/// The tree of a document in TOML or YAML. `None`: its syntax is broken.
+/// The tree of a document. `None`: its syntax is broken.
 fn tree(format: Format, text: &str, notes: &mut Notes) -> Option<Node> {
     if let Err(error) = format.check_enabled() {
         notes.push(0, error.to_string());
@@ -267,8 +267,7 @@ fn tree(format: Format, text: &str, notes: &mut Notes) -> Option<Node> {
         Format::Toml => explain::toml::tree(text, notes),
         #[cfg(feature = "yaml")]
         Format::Yaml => explain::yaml::tree(text, notes),
-        #[allow(unreachable_patterns)]
-        _ => None,
+        _ => explain::json::tree(text, notes),
     }
 }
 

@@ -164,7 +164,7 @@ impl<'k> Reader<'k> {
                 at,
                 "something in this entry is wrong, and it is too large to say what",
             );
-        } else if let Some(mut node) = json::tree(text, at, notes) {
+        } else if let Some(mut node) = json::part(text, at, notes) {
             return self.node::<T>(&mut node, at);
         }
         self.push_unread::<T>(at);

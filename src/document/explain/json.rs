@@ -31,9 +31,20 @@ pub(crate) fn syntax_error(text: &str) -> Option<(usize, String)> {
     Some((at.min(text.len()), message))
 }
 
+/// The tree of a whole document. `None`: its syntax is broken.
+pub(crate) fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
+    match syntax_error(text) {
+        Some((at, what)) => {
+            notes.push(at, what);
+            None
+        }
+        None => part(text, 0, notes),
+    }
+}
+
 /// The tree of a value of which the syntax is right, and that is at `base` in its
 /// document. `None`: it is too deep, or a text in it is no text.
-pub(crate) fn tree(text: &str, base: usize, notes: &mut Notes) -> Option<Node> {
+pub(crate) fn part(text: &str, base: usize, notes: &mut Notes) -> Option<Node> {
     let value = serde_json::from_str(text).ok()?;
     Tree { text, base, notes }.node(value, 1)
 }

@@ -34,11 +34,8 @@ fn quick(text: &str, bytes: usize) -> Option<Catalog> {
 }
 
 fn by_tree(text: &str) -> Option<Catalog> {
-    if json_tree::syntax_error(text).is_some() {
-        return None;
-    }
     let mut notes = Notes::default();
-    let mut tree = json_tree::tree(text, 0, &mut notes)?;
+    let mut tree = json_tree::tree(text, &mut notes)?;
     let mut reader = Reader::new(Rules::of_files(Some(&Machine)));
     reader.read.notes = notes;
     reader.tree(&mut tree);

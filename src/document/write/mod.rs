@@ -30,7 +30,8 @@ use crate::document::{Format, WriteError};
 pub fn write(catalog: &Catalog, format: Format) -> Result<String, WriteError> {
     let mut written = Vec::new();
     write_to(catalog, format, &mut written)?;
-    Ok(String::from_utf8_lossy(&written).into_owned())
+    // All that is written is UTF-8.
+    Ok(String::from_utf8(written).unwrap_or_default())
 }
 
 /// [`write()`] to a writer, entry by entry: a million of them need no memory. Many

@@ -92,8 +92,9 @@ impl FileStoreBuilder {
     }
 
     /// Sets a function that is called again and again while a long JSON file is
-    /// loaded, for example for a progress bar. It runs on the loading thread.
-    /// Default: none. The log has a line once a second in any case.
+    /// loaded, for example for a progress bar. It runs on the threads that parse the
+    /// file, one call at a time. Default: none. The log has a line once a second in any
+    /// case.
     pub fn on_progress(mut self, report: impl Fn(LoadProgress) + Send + Sync + 'static) -> Self {
         self.progress = OnProgress::new(report);
         self
@@ -132,7 +133,6 @@ impl FileStoreBuilder {
         let loader = Arc::new(loader);
         let start = |watch: Watch| watch.start(Arc::clone(&loader), seen);
         let watcher = watch.map(start).transpose()?;
-        let path = self.files.into_iter().next().unwrap_or_default();
-        Ok(FileStore::new(path, loader, watcher))
+        Ok(FileStore::new(loader, watcher))
     }
 }

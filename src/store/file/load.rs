@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::SystemTime;
@@ -63,6 +63,12 @@ impl Loader {
         };
         loader.publish(catalog);
         Ok((loader, seen))
+    }
+
+    /// The first of the files, as it was given.
+    pub(super) fn path(&self) -> &Path {
+        let first = self.source.paths().next();
+        first.map_or(Path::new(""), |path| &path.given)
     }
 
     /// Reads the files, whether or not their content is new.

@@ -47,7 +47,7 @@ mod watch;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::watch::Receiver;
@@ -73,7 +73,6 @@ pub struct FileStore {
 }
 
 struct Shared {
-    path: PathBuf,
     loader: Arc<Loader>,
     /// Dropped with the last handle, and the thread with it.
     _watcher: Option<Watcher>,
@@ -109,9 +108,8 @@ impl FileStore {
         FileStoreBuilder::new(vec![path.as_ref().to_owned()])
     }
 
-    fn new(path: PathBuf, loader: Arc<Loader>, watcher: Option<Watcher>) -> Self {
+    fn new(loader: Arc<Loader>, watcher: Option<Watcher>) -> Self {
         let shared = Shared {
-            path,
             loader,
             _watcher: watcher,
         };
@@ -129,7 +127,7 @@ impl FileStore {
     /// The path that was opened, or the first of them.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.shared.path
+        self.shared.loader.path()
     }
 
     /// The version in use, and what is wrong with the files as they are now.
@@ -154,7 +152,7 @@ impl FileStore {
     /// version stays in use.
     pub async fn reload(&self) -> Result<StoreStatus, FileError> {
         let store = self.clone();
-        on_a_thread(self.shared.path.clone(), move || store.reload_blocking()).await
+        on_a_thread(self.path().to_owned(), move || store.reload_blocking()).await
     }
 
     /// [`reload`](Self::reload) on this thread.
