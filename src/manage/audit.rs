@@ -46,6 +46,7 @@ impl AuditEntry {
 
 /// A field before and after a change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "rest", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct FieldChange {
     /// The field, by its name in catalog files.

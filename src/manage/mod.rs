@@ -5,7 +5,8 @@
 //! tests and demos, SQLite or PostgreSQL for real.
 //!
 //! Every operation is made on behalf of a [`Caller`], is accepted as a whole or
-//! refused as a whole ([`ManageError`]), and leaves entries in the audit trail.
+//! refused as a whole, and leaves entries in the audit trail. Each fails with a
+//! [`ManageError`].
 //! An accepted change has a number, which counts up by one in the database.
 //!
 //! ```

@@ -198,6 +198,21 @@ mod tests {
     }
 
     #[test]
+    fn recording_never_grows_its_memory() {
+        let recorder = UseRecorder::new();
+        let access = access("key-one");
+        for _ in 0..2 * NOTED {
+            recorder.minute.fetch_add(1, Ordering::Relaxed);
+            recorder.record(&access);
+        }
+        let noted = recorder.shards[shard_of_this_thread()]
+            .noted
+            .lock()
+            .unwrap();
+        assert_eq!((noted.len(), noted.capacity()), (NOTED, NOTED));
+    }
+
+    #[test]
     fn uses_that_were_put_back_are_merged_by_maximum() {
         let recorder = UseRecorder::new();
         let at = |minutes: u64| UNIX_EPOCH + Duration::from_secs(60 * minutes);

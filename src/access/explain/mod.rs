@@ -41,16 +41,19 @@ pub use command::command_line;
 /// # Ok::<(), tower_subscription_key::catalog::CatalogError>(())
 /// ```
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "rest", derive(utoipa::ToSchema))]
 pub struct Explanation {
     outcome: Outcome,
     #[serde(rename = "told")]
     message: Option<&'static str>,
     #[serde(serialize_with = "reason_word")]
+    #[cfg_attr(feature = "rest", schema(value_type = Option<String>))]
     reason: Option<DenialReason>,
     api: Option<String>,
     product: Option<String>,
     subscription: Option<String>,
     #[serde(serialize_with = "slot_word")]
+    #[cfg_attr(feature = "rest", schema(value_type = Option<String>))]
     slot: Option<KeySlot>,
     scope: Option<String>,
     steps: Vec<Step>,
@@ -63,6 +66,7 @@ pub struct Explanation {
 
 /// How a request ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "rest", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 enum Outcome {
     Access,
@@ -72,6 +76,7 @@ enum Outcome {
 
 /// One rule on the way to a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "rest", derive(utoipa::ToSchema))]
 pub struct Step {
     rule: &'static str,
     holds: bool,
@@ -100,6 +105,7 @@ impl Step {
 
 /// One change that removes the obstacle. Several of them are alternatives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "rest", derive(utoipa::ToSchema))]
 pub struct Cure {
     text: String,
     #[serde(rename = "command")]

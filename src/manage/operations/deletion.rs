@@ -41,10 +41,6 @@ impl Manage {
     /// Deletes a subscription. The value says whether it existed.
     ///
     /// For publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn delete_subscription(
         &self,
         caller: &Caller,

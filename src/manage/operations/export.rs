@@ -4,10 +4,6 @@ use crate::manage::{Caller, ListQuery, Manage, ManageError, Order, RecordRef};
 
 impl Manage {
     /// The whole catalog, in its order, with digests of the keys. For publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn export(&self, caller: &Caller) -> Result<Catalog, ManageError> {
         const PAGE: u32 = 1000;
         let mut builder = self.definitions(caller).await?;
@@ -35,19 +31,11 @@ impl Manage {
     }
 
     /// The catalog without its subscriptions. For publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn export_definitions(&self, caller: &Caller) -> Result<Catalog, ManageError> {
         built(self.definitions(caller).await?)
     }
 
     /// The subscription with the given id as the catalog has it. For publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn export_subscription(
         &self,
         caller: &Caller,
@@ -60,10 +48,6 @@ impl Manage {
 
     /// The subscription that holds the key in any slot, also as a replaced one. For
     /// publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn export_subscription_of_key(
         &self,
         caller: &Caller,

@@ -62,10 +62,6 @@ impl Manage {
     /// Reads the keys of a subscription back. Those that are only stored as
     /// digests are `None`. The reading is audited. Owners may read the keys of
     /// their own subscriptions.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn read_secrets(&self, caller: &Caller, id: &str) -> Result<Secrets, ManageError> {
         let target = RecordRef::subscription(id);
         let mut work = self.work(caller, Operation::ReadSecrets, target).await?;

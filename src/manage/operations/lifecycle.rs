@@ -93,10 +93,6 @@ transitions! {
 
 impl Manage {
     /// Sets the state of a subscription, whatever it is. For publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn set_state(
         &self,
         caller: &Caller,

@@ -8,10 +8,6 @@ use crate::manage::{
 
 impl Manage {
     /// The API with the given id. For publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn api(&self, caller: &Caller, id: &str) -> Result<ApiRecord, ManageError> {
         caller.only_publishers("read APIs other than the members of a product")?;
         let record = self.shared.repository.api(id).await?;
@@ -19,10 +15,6 @@ impl Manage {
     }
 
     /// The product with the given id. Owners read the products that are offered.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn product(&self, caller: &Caller, id: &str) -> Result<ProductRecord, ManageError> {
         let record = self.shared.repository.product(id).await?;
         record
@@ -31,10 +23,6 @@ impl Manage {
     }
 
     /// The subscription with the given id. Owners read their own.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn subscription(
         &self,
         caller: &Caller,
@@ -48,10 +36,6 @@ impl Manage {
     }
 
     /// Lists APIs. For publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn list_apis(
         &self,
         caller: &Caller,
@@ -62,10 +46,6 @@ impl Manage {
     }
 
     /// Lists products. Owners get those that are offered.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn list_products(
         &self,
         caller: &Caller,
@@ -99,10 +79,6 @@ impl Manage {
     }
 
     /// Lists subscriptions. Owners get their own.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn list_subscriptions(
         &self,
         caller: &Caller,
@@ -127,10 +103,6 @@ impl Manage {
     }
 
     /// Lists the audit trail, newest first. For publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn audit(
         &self,
         caller: &Caller,
@@ -141,10 +113,6 @@ impl Manage {
     }
 
     /// The replicas that have reported within their lease. For publishers.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageError`]
     pub async fn replicas(&self, caller: &Caller) -> Result<Vec<Replica>, ManageError> {
         caller.only_publishers("list the replicas")?;
         Ok(self.shared.repository.replicas().await?)

@@ -11,8 +11,8 @@ use crate::document::format_time;
 use crate::manage::rest::fields::json_name;
 use crate::manage::rest::resource::Place;
 use crate::manage::{
-    ApiRecord, AuditEntry, Caller, ProductRecord, RecordKind, RecordRef, Regenerated, Replica,
-    Secret, Secrets, SubscriptionRecord,
+    ApiRecord, AuditEntry, Caller, FieldChange, ProductRecord, RecordKind, RecordRef, Regenerated,
+    Replica, Secret, Secrets, SubscriptionRecord,
 };
 
 const SERVICE: &str = "Microsoft.ApiManagement/service";
@@ -159,14 +159,7 @@ pub(super) struct AuditProperties {
     version_after: Option<u64>,
     /// The code of the refusal.
     code: Option<String>,
-    changes: Vec<AuditChange>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct AuditChange {
-    field: String,
-    before: Value,
-    after: Value,
+    changes: Vec<FieldChange>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -327,10 +320,9 @@ pub(super) fn regenerated(regenerated: &Regenerated) -> RotateAnswer {
 
 pub(super) fn audit_event(place: &Place, entry: AuditEntry) -> AuditEvent {
     let name = entry.name();
-    let changes = entry.changes.into_iter().map(|change| AuditChange {
+    let changes = entry.changes.into_iter().map(|change| FieldChange {
         field: json_name(&change.field),
-        before: change.before,
-        after: change.after,
+        ..change
     });
     let properties = AuditProperties {
         time: format_time(entry.time),

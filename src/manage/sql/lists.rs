@@ -163,33 +163,24 @@ impl Statement {
         let length = value.chars().count() as i64;
         match comparison {
             Comparison::Contains => {
-                self.push(self.dialect.choose("instr(", "strpos("));
-                self.push(column);
-                self.push(", ");
+                let find = self.dialect.choose("instr", "strpos");
+                self.push(&format!("{find}({column}, "));
                 self.bind(value);
                 self.push(") > 0");
             }
             Comparison::StartsWith => {
-                self.push("substr(");
-                self.push(column);
-                self.push(", 1, CAST(");
+                self.push(&format!("substr({column}, 1, CAST("));
                 self.bind(length);
                 self.push(" AS INTEGER)) = ");
                 self.bind(value);
             }
             _ => {
-                self.push("substr(");
-                self.push(column);
-                self.push(", CAST(length(");
-                self.push(column);
-                self.push(") - ");
+                self.push(&format!("substr({column}, CAST(length({column}) - "));
                 self.bind(length);
                 self.push(" + 1 AS INTEGER)) = ");
                 self.bind(value);
                 // A start before the text would count from its end.
-                self.push(" AND length(");
-                self.push(column);
-                self.push(") >= ");
+                self.push(&format!(" AND length({column}) >= "));
                 self.bind(length);
             }
         }

@@ -169,6 +169,24 @@ binder!(sqlite, sqlx::Sqlite, SqliteArguments);
 #[cfg(feature = "postgres")]
 binder!(postgres, sqlx::Postgres, PgArguments);
 
+/// Runs a statement on either connection, and converts what it answers.
+macro_rules! run {
+    ($session:ident, $sql:ident, $values:ident, $method:ident, $convert:expr) => {
+        Ok(match $session {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(connection) => {
+                let query = sqlite($sql.into(), $values);
+                ($convert)(query.$method(&mut **connection).await?, Row::Sqlite)
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => {
+                let query = postgres($sql.into(), $values);
+                ($convert)(query.$method(&mut **connection).await?, Row::Postgres)
+            }
+        })
+    };
+}
+
 impl Session<'_> {
     pub(crate) fn dialect(&self) -> Dialect {
         match self {
@@ -185,18 +203,8 @@ impl Session<'_> {
         sql: impl Into<Cow<'static, str>>,
         values: Vec<Value>,
     ) -> SqlResult<Vec<Row>> {
-        let sql = sql.into();
-        Ok(match self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(connection) => {
-                let rows = sqlite(sql, values).fetch_all(&mut **connection).await?;
-                rows.into_iter().map(Row::Sqlite).collect()
-            }
-            #[cfg(feature = "postgres")]
-            Self::Postgres(connection) => {
-                let rows = postgres(sql, values).fetch_all(&mut **connection).await?;
-                rows.into_iter().map(Row::Postgres).collect()
-            }
+        run!(self, sql, values, fetch_all, |rows: Vec<_>, row| {
+            rows.into_iter().map(row).collect()
         })
     }
 
@@ -206,19 +214,7 @@ impl Session<'_> {
         sql: impl Into<Cow<'static, str>>,
         values: Vec<Value>,
     ) -> SqlResult<Option<Row>> {
-        let sql = sql.into();
-        Ok(match self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(connection) => sqlite(sql, values)
-                .fetch_optional(&mut **connection)
-                .await?
-                .map(Row::Sqlite),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(connection) => postgres(sql, values)
-                .fetch_optional(&mut **connection)
-                .await?
-                .map(Row::Postgres),
-        })
+        run!(self, sql, values, fetch_optional, Option::map)
     }
 
     /// The number that an answer consists of. Zero without a row.
@@ -237,18 +233,17 @@ impl Session<'_> {
         sql: impl Into<Cow<'static, str>>,
         values: Vec<Value>,
     ) -> SqlResult<u64> {
-        let sql = sql.into();
         Ok(match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(connection) => sqlite(sql, values)
-                .execute(&mut **connection)
-                .await?
-                .rows_affected(),
+            Self::Sqlite(connection) => {
+                let query = sqlite(sql.into(), values);
+                query.execute(&mut **connection).await?.rows_affected()
+            }
             #[cfg(feature = "postgres")]
-            Self::Postgres(connection) => postgres(sql, values)
-                .execute(&mut **connection)
-                .await?
-                .rows_affected(),
+            Self::Postgres(connection) => {
+                let query = postgres(sql.into(), values);
+                query.execute(&mut **connection).await?.rows_affected()
+            }
         })
     }
 

@@ -4,8 +4,9 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::Components;
 
 use super::requests::{
-    ApiRequest, ExplainRequest, Explanation, ProductRequest, RotateRequest, SubscriptionRequest,
+    ApiRequest, ExplainRequest, ProductRequest, RotateRequest, SubscriptionRequest,
 };
+use crate::access::Explanation;
 use crate::manage::rest::refusal::ErrorEnvelope;
 use crate::manage::rest::shape::{
     Api, AuditEvent, CallerAnswer, List, Product, ReplicaList, RotateAnswer, SecretsAnswer,

@@ -1,6 +1,5 @@
 //! The bodies of requests. They are read field by field, so that a field that is
 //! not named stays as it is; these types only describe them.
-//! So does the type of the explanation, which the tool shares.
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
@@ -129,33 +128,4 @@ pub(super) struct ExplainRequest {
     inapplicable_key: Option<String>,
     /// `deny` (the default) or `pass`.
     unmatched: Option<String>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(super) struct Explanation {
-    /// `access`, `denied` or `unmatched`.
-    outcome: String,
-    /// What the client is told: `missing` or `invalid`.
-    told: Option<String>,
-    reason: Option<String>,
-    api: Option<String>,
-    product: Option<String>,
-    subscription: Option<String>,
-    slot: Option<String>,
-    scope: Option<String>,
-    steps: Vec<ExplainedStep>,
-    cures: Vec<ExplainedCure>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct ExplainedStep {
-    rule: String,
-    holds: bool,
-    text: String,
-}
-
-#[derive(Serialize, ToSchema)]
-struct ExplainedCure {
-    text: String,
-    command: Option<String>,
 }
