@@ -82,6 +82,10 @@
 //! The tower types that drive these steps are in [`layer`]. The settings are the methods
 //! of [`SubscriptionKeyLayer`].
 //!
+//! Other modules are not on the way of a request: `document` reads and writes catalogs,
+//! `manage` changes them, [`lint`] finds what is probably not meant, `import` reads the
+//! files of other systems, and `openapi` describes the key to clients.
+//!
 //! # Guides
 //!
 //! - [Where to put the layer](guide::placement), and what others see of a key

@@ -1,6 +1,6 @@
 //! Keys from the operating system's random source (feature `generate`).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -8,7 +8,6 @@ use super::KeyDigest;
 
 /// The digits of prefixed keys, by value.
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 const RANDOM_DIGITS: usize = 30;
 const CHECKSUM_DIGITS: usize = 6;
@@ -72,9 +71,8 @@ pub fn generate() -> GeneratedKey {
     fill(&mut random);
     let mut key = Zeroizing::new(String::with_capacity(32));
     for byte in random {
-        for nibble in [byte >> 4, byte & 15] {
-            key.push(char::from(HEX[usize::from(nibble)]));
-        }
+        // Writing to a string cannot fail.
+        let _ = write!(key, "{byte:02x}");
     }
     random.zeroize();
     GeneratedKey(key)
@@ -120,10 +118,7 @@ pub fn generate_prefixed(prefix: &str) -> Result<GeneratedKey, PrefixError> {
     }
     random.zeroize();
     let checksum = checksum(&key.as_bytes()[prefix.len() + 1..]);
-    checksum
-        .map(char::from)
-        .into_iter()
-        .for_each(|digit| key.push(digit));
+    key.extend(checksum.map(char::from));
     Ok(GeneratedKey(key))
 }
 

@@ -70,6 +70,7 @@ use settings::{Select, Settings};
 ///
 /// Where to install the layer, and what other layers see of the key:
 /// [`guide::placement`](crate::guide::placement).
+#[must_use = "a layer does nothing until it wraps a service"]
 pub struct SubscriptionKeyLayer<S> {
     store: Arc<S>,
     settings: Settings,
@@ -86,7 +87,6 @@ impl<S> Clone for SubscriptionKeyLayer<S> {
 
 impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// A layer with default settings over the given store.
-    #[must_use]
     pub fn new(store: S) -> Self {
         Self {
             store: Arc::new(store),
@@ -150,7 +150,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// a lookup. Set it only if all keys are made by
     /// [`generate_prefixed`](crate::key::generate_prefixed).
     #[cfg(feature = "generate")]
-    #[must_use]
     pub fn generated_keys_only(mut self, only: bool) -> Self {
         self.settings.generated_keys_only = only;
         self
@@ -161,7 +160,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// `OriginalUri` (feature `axum`).
     ///
     /// If not, the values of the key's headers are marked sensitive.
-    #[must_use]
     pub fn strip_key(mut self, strip: bool) -> Self {
         self.settings.strip = strip;
         self
@@ -169,7 +167,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
 
     /// Takes every request for the API of the catalog with the given id, whatever its
     /// path. Default: the path prefixes of the catalog choose the API.
-    #[must_use]
     pub fn api(mut self, id: &str) -> Self {
         self.settings.select = Select::Fixed(id.into());
         self
@@ -177,7 +174,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
 
     /// Chooses the API of a request by a closure that returns its id. `None`, and ids
     /// that the catalog does not have, are unmatched.
-    #[must_use]
     pub fn api_by<F>(mut self, select: F) -> Self
     where
         F: Fn(&RequestInfo<'_>) -> Option<Cow<'static, str>> + Send + Sync + 'static,
@@ -188,7 +184,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
 
     /// Sets APIs and products for a store that knows keys only. Subscriptions in the
     /// catalog are ignored.
-    #[must_use]
     pub fn catalog(mut self, catalog: Catalog) -> Self {
         self.settings.catalog = Some(Arc::new(Live::new(catalog)));
         self
@@ -216,14 +211,12 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
 
     /// Sets how to treat a key that does not grant access when the API can be called
     /// without one.
-    #[must_use]
     pub fn inapplicable_key(mut self, inapplicable: InapplicableKey) -> Self {
         self.settings.policy.inapplicable_key = inapplicable;
         self
     }
 
     /// Sets how to treat a request with a path that belongs to no API.
-    #[must_use]
     pub fn unmatched(mut self, unmatched: Unmatched) -> Self {
         self.settings.policy.unmatched = unmatched;
         self
@@ -239,7 +232,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// Its response is discarded: only the headers of a response that has an
     /// `Access-Control-Allow-…` header reach the client, otherwise the client gets the
     /// 401 that the preflight would get without this setting.
-    #[must_use]
     pub fn pass_preflights(mut self, pass: bool) -> Self {
         self.settings.pass_preflights = pass;
         self
@@ -248,7 +240,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// Sets the form of rejections: [`AzureJson`](crate::response::AzureJson),
     /// [`ProblemJson`](crate::response::ProblemJson) or a closure. gRPC clients get
     /// gRPC's form instead.
-    #[must_use]
     pub fn format(mut self, format: impl RejectionFormat) -> Self {
         self.settings.response.format = Arc::new(format);
         self
@@ -275,7 +266,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     }
 
     /// Sets the time that clients should wait while the store cannot answer.
-    #[must_use]
     pub fn retry_after(mut self, retry_after: Duration) -> Self {
         self.settings.response.retry_after = retry_after;
         self
@@ -286,7 +276,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     ///
     /// It needs a tokio runtime with its timer.
     #[cfg(feature = "timeout")]
-    #[must_use]
     pub fn lookup_timeout(mut self, limit: Duration) -> Self {
         self.settings.lookup_timeout = Some(limit);
         self
@@ -294,7 +283,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
 
     /// Sets whether a rejection carries the [`Denial`](crate::Denial) in its
     /// extensions, for audit layers around this one. Clients never see it.
-    #[must_use]
     pub fn denial_extension(mut self, carry: bool) -> Self {
         self.settings.denial_extension = carry;
         self
@@ -305,7 +293,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     /// of no API).
     ///
     /// An unavailable store and wrong settings are always errors.
-    #[must_use]
     pub fn denial_levels(mut self, known: Level, unknown: Level) -> Self {
         self.settings.levels.known = known;
         self.settings.levels.unknown = unknown;
@@ -317,7 +304,6 @@ impl<S: SubscriptionStore> SubscriptionKeyLayer<S> {
     ///
     /// Fields that the surrounding span declares are always recorded in that span.
     /// Requests cost less without the new span.
-    #[must_use]
     pub fn request_span(mut self, span: bool) -> Self {
         self.settings.request_span = span;
         self
