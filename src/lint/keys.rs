@@ -48,21 +48,14 @@ pub fn written_keys(
 fn written_key(entity: &Entity, slot: KeySlot, key: &str, findings: &mut Vec<Finding>) {
     let field = Some(key_field(slot));
     if bits(key) < MIN_BITS {
-        findings.push(Finding::new(
-            Code::WeakKey,
-            entity.clone(),
-            field,
-            format!("the {slot} key has fewer than 80 bits and can be guessed"),
-            "regenerate it",
-        ));
+        let message = format!("the {slot} key has fewer than 80 bits and can be guessed");
+        let (code, entity) = (Code::WeakKey, entity.clone());
+        findings.push(Finding::new(code, entity, field, message, "regenerate it"));
     }
-    findings.push(Finding::new(
-        Code::PlaintextKey,
-        entity.clone(),
-        field,
-        format!("the {slot} key is in the file as text"),
-        "write its sha256 instead: everyone who can read the file can use the key",
-    ));
+    let message = format!("the {slot} key is in the file as text");
+    let advice = "write its sha256 instead: everyone who can read the file can use the key";
+    let (code, entity) = (Code::PlaintextKey, entity.clone());
+    findings.push(Finding::new(code, entity, field, message, advice));
 }
 
 /// The length times the bits of a character of the smallest alphabet that has

@@ -104,16 +104,15 @@ impl Finding {
         code: Code,
         entity: Entity,
         field: Option<&'static str>,
-        message: String,
+        message: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
-        let advice = advice.into();
         Self {
             code,
             entity,
             field,
-            message,
-            advice,
+            message: message.into(),
+            advice: advice.into(),
         }
     }
 

@@ -38,16 +38,11 @@ pub(super) fn apis(catalog: &Catalog, findings: &mut Vec<Finding>) {
     for (index, api) in catalog.apis().enumerate() {
         let entity = Entity::new(EntityKind::Api, index, api.id());
         if let Some(header) = api.key_header().filter(|header| is_meaningful(header)) {
-            findings.push(Finding::new(
-                Code::KeyNameCollision,
-                entity.clone(),
-                Some("key_names"),
-                format!(
-                    "the header {:?} already has a standard meaning",
-                    header.spelling()
-                ),
-                "choose a header of your own, like X-Api-Key",
-            ));
+            let name = header.spelling();
+            let message = format!("the header {name:?} already has a standard meaning");
+            let advice = "choose a header of your own, like X-Api-Key";
+            let (code, field) = (Code::KeyNameCollision, Some("key_names"));
+            findings.push(Finding::new(code, entity.clone(), field, message, advice));
         }
         let Some(around) = around(api, &by_path) else {
             continue;
@@ -57,16 +52,13 @@ pub(super) fn apis(catalog: &Catalog, findings: &mut Vec<Finding>) {
         }
         let header = |api: &Api| api.key_header().map(|header| header.name().clone());
         if header(api) != header(around) {
-            findings.push(Finding::new(
-                Code::KeyNameCollision,
-                entity,
-                Some("key_names"),
-                format!(
-                    "its path lies inside that of API {:?}, which takes its key from another header",
-                    around.id()
-                ),
-                "give both the same key_names",
-            ));
+            let message = format!(
+                "its path lies inside that of API {:?}, which takes its key from another header",
+                around.id()
+            );
+            let (code, advice) = (Code::KeyNameCollision, "give both the same key_names");
+            let field = Some("key_names");
+            findings.push(Finding::new(code, entity, field, message, advice));
         }
     }
 }

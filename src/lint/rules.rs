@@ -16,17 +16,12 @@ pub(super) fn apis(catalog: &Catalog, findings: &mut Vec<Finding>) {
             findings.extend(anonymous(api, product, &entity));
         }
         if api.subscription_required() && !opened.contains(api) {
-            findings.push(Finding::new(
-                Code::ApiUnreachable,
-                entity,
-                None,
-                "no subscription and no open product opens it, so that every request is denied"
-                    .to_owned(),
-                format!(
-                    "put it into a product, or grant a subscription /apis/{}",
-                    api.id()
-                ),
-            ));
+            let message =
+                "no subscription and no open product opens it, so that every request is denied";
+            let id = api.id();
+            let advice = format!("put it into a product, or grant a subscription /apis/{id}");
+            let code = Code::ApiUnreachable;
+            findings.push(Finding::new(code, entity, None, message, advice));
         }
     }
 }
@@ -54,14 +49,8 @@ fn anonymous(api: &Api, product: &Product, entity: &Entity) -> Option<Finding> {
         ),
         _ => return None,
     };
-    let field = Some("subscription_required");
-    Some(Finding::new(
-        Code::OpenAnonymous,
-        entity.clone(),
-        field,
-        message,
-        advice,
-    ))
+    let (code, field) = (Code::OpenAnonymous, Some("subscription_required"));
+    Some(Finding::new(code, entity.clone(), field, message, advice))
 }
 
 /// The APIs that some scope or open product opens.
@@ -108,13 +97,10 @@ impl Opened {
 pub(super) fn products(catalog: &Catalog, findings: &mut Vec<Finding>) {
     for (index, product) in catalog.products().enumerate() {
         if product.apis().is_empty() {
-            findings.push(Finding::new(
-                Code::ProductEmpty,
-                Entity::new(EntityKind::Product, index, product.id()),
-                Some("apis"),
-                "it contains no API".to_owned(),
-                "add an API to it, or remove it",
-            ));
+            let entity = Entity::new(EntityKind::Product, index, product.id());
+            let (message, advice) = ("it contains no API", "add an API to it, or remove it");
+            let code = Code::ProductEmpty;
+            findings.push(Finding::new(code, entity, Some("apis"), message, advice));
         }
     }
 }
@@ -123,13 +109,10 @@ pub(super) fn subscriptions(catalog: &Catalog, now: SystemTime, findings: &mut V
     for (index, subscription) in catalog.subscriptions().enumerate() {
         let entity = Entity::new(EntityKind::Subscription, index, subscription.id());
         if !opens_something(catalog, &subscription) {
-            findings.push(Finding::new(
-                Code::SubscriptionOpensNothing,
-                entity.clone(),
-                Some("scope"),
-                "none of its scopes contains an API".to_owned(),
-                "add APIs to its product, or grant it another scope",
-            ));
+            let message = "none of its scopes contains an API";
+            let advice = "add APIs to its product, or grant it another scope";
+            let (code, field) = (Code::SubscriptionOpensNothing, Some("scope"));
+            findings.push(Finding::new(code, entity.clone(), field, message, advice));
         }
         findings.extend(all_access(&subscription, &entity));
         if subscription.state() == State::Active {
@@ -152,13 +135,10 @@ fn all_access(subscription: &Subscription, entity: &Entity) -> Option<Finding> {
     let owner = subscription.owner()?;
     let mut scopes = subscription.scopes().iter();
     let scope = scopes.find(|scope| matches!(scope, Scope::Service | Scope::AllApis))?;
-    Some(Finding::new(
-        Code::AllAccessWithOwner,
-        entity.clone(),
-        Some("scope"),
-        format!("{owner:?} owns it, and its scope {scope} opens every API"),
-        "give it the scopes that its owner needs",
-    ))
+    let message = format!("{owner:?} owns it, and its scope {scope} opens every API");
+    let advice = "give it the scopes that its owner needs";
+    let (code, field) = (Code::AllAccessWithOwner, Some("scope"));
+    Some(Finding::new(code, entity.clone(), field, message, advice))
 }
 
 /// Ends of an active subscription and its keys. Retired keys are meant to end.
@@ -179,20 +159,15 @@ fn ends(
         Some((key_field(slot), name, key.expires_at()?))
     });
     for (field, what, end) in whole.into_iter().chain(keys) {
+        let left = end.duration_since(now).unwrap_or_default();
         let (code, message) = if end <= now {
-            (
-                Code::KeysExpired,
-                format!("{what} has ended and opens nothing"),
-            )
-        } else if end.duration_since(now).is_ok_and(|left| left <= SOON) {
-            let left = end.duration_since(now).unwrap_or_default();
+            let message = format!("{what} has ended and opens nothing");
+            (Code::KeysExpired, message)
+        } else if left <= SOON {
             let days = left.as_secs() / 86_400;
-            let days = if days == 1 {
-                "1 day".to_owned()
-            } else {
-                format!("{days} days")
-            };
-            (Code::KeysExpiring, format!("{what} ends in {days}"))
+            let plural = if days == 1 { "" } else { "s" };
+            let message = format!("{what} ends in {days} day{plural}");
+            (Code::KeysExpiring, message)
         } else {
             continue;
         };
@@ -200,12 +175,7 @@ fn ends(
             "expires_at" => "set a later end, or cancel it",
             _ => "regenerate the key with a later end",
         };
-        findings.push(Finding::new(
-            code,
-            entity.clone(),
-            Some(field),
-            message,
-            advice,
-        ));
+        let entity = entity.clone();
+        findings.push(Finding::new(code, entity, Some(field), message, advice));
     }
 }

@@ -205,3 +205,26 @@ fn request_with_two_keys_is_named_with_its_cure() {
         "{text}"
     );
 }
+
+#[test]
+fn command_of_a_cure_works_with_ids_that_look_like_flags() {
+    let text = "[[apis]]
+id = \"-x\"
+path = \"/x\"
+[[products]]
+id = \"-p\"
+[[subscriptions]]
+id = \"--s\"
+scope = \"/products/-p\"
+primary_key = \"some-key\"
+";
+    let words = ["explain", "--path", "/x", "--key-stdin", "--json"];
+    let cures = |home: &Home| home.run_with(&words, "some-key").json()["cures"].clone();
+    let all = cures(&Home::with("c.toml", text));
+    assert_eq!(all.as_array().unwrap().len(), 2, "{all}");
+    for cure in all.as_array().unwrap() {
+        let home = Home::with("c.toml", text);
+        home.shell(cure["command"].as_str().unwrap()).expect(0);
+        home.run_with(&words, "some-key").expect(0);
+    }
+}
