@@ -1,5 +1,7 @@
 //! Reads a whole catalog from the tables.
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use tokio::task::spawn_blocking;
 
 use crate::catalog::{Catalog, CatalogBuilder, Subscription};
@@ -8,6 +10,9 @@ use crate::manage::{ApiRecord, ProductRecord, RepositoryError, SubscriptionRecor
 
 /// How many subscriptions are read at once.
 const PAGE: i64 = 10_000;
+
+/// How many pages are parsed at the same time.
+const AT_ONCE: usize = 2;
 
 /// What to keep in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +46,9 @@ pub(super) async fn load(
     })
 }
 
-/// Reads page after page; a page is unpacked while the next one is read. A page is one
-/// text with a record in each line: SQLite hands over rows one by one, which takes longer
-/// than all the rest.
+/// Reads page after page. While one is read, those before it are parsed, and the oldest
+/// is packed. A page is one text with a record in each line: SQLite hands over rows one
+/// by one, which takes longer than reading them.
 async fn subscriptions(
     transaction: &mut SqlTransaction,
     builder: CatalogBuilder,
@@ -51,24 +56,31 @@ async fn subscriptions(
     let text = "SELECT string_agg(data, $1), MAX(place) FROM \
                 (SELECT data, place FROM sk_subscriptions WHERE place > $2 \
                 ORDER BY place LIMIT $3) AS page";
-    let mut unpacking = spawn_blocking(move || SqlResult::Ok(builder));
-    let mut after = i64::MIN;
+    let ended = |_| RepositoryError::new("the runtime is shutting down");
+    let mut parsing = FuturesOrdered::new();
+    let mut packing = spawn_blocking(move || builder);
+    let mut after = Some(i64::MIN);
     loop {
-        let values = vec!["\n".into(), after.into(), PAGE.into()];
-        let page = transaction.session().row(text, values).await?;
-        let page = page.ok_or_else(|| broken("an aggregate has a row"))?;
-        let unpacked = unpacking.await;
-        let mut builder =
-            unpacked.map_err(|_| RepositoryError::new("the runtime is shutting down"))??;
-        let Some(records) = page.optional_text(0)? else {
-            return Ok(builder);
-        };
-        after = page.int(1)?;
-        unpacking = spawn_blocking(move || {
-            for record in records.lines() {
-                builder.push_subscription(subscription(record)?);
+        while let Some(place) = after.filter(|_| parsing.len() < AT_ONCE) {
+            let values = vec!["\n".into(), place.into(), PAGE.into()];
+            let page = transaction.session().row(text, values).await?;
+            let page = page.ok_or_else(|| broken("an aggregate has a row"))?;
+            after = page.optional_int(1)?;
+            if let Some(records) = page.optional_text(0)? {
+                let parse = move || records.lines().map(subscription).collect();
+                parsing.push_back(spawn_blocking::<_, SqlResult<Vec<_>>>(parse));
             }
-            Ok(builder)
+        }
+        let Some(parsed) = parsing.next().await else {
+            return packing.await.map_err(ended);
+        };
+        let parsed = parsed.map_err(ended)??;
+        let mut builder = packing.await.map_err(ended)?;
+        packing = spawn_blocking(move || {
+            for subscription in parsed {
+                builder.push_subscription(subscription);
+            }
+            builder
         });
     }
 }
