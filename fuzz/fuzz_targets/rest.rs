@@ -4,6 +4,17 @@
 //! cargo +nightly fuzz run rest
 //! ```
 //!
+//! On a stable toolchain, without a sanitizer, in this folder's parent:
+//!
+//! ```text
+//! export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+//!   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+//!   -Cllvm-args=-sanitizer-coverage-pc-table --cfg fuzzing"
+//! target=x86_64-unknown-linux-gnu
+//! cargo build --manifest-path fuzz/Cargo.toml --target $target
+//! fuzz/target/$target/debug/rest -max_total_time=300 corpus
+//! ```
+//!
 //! The first byte chooses what the others are. Whatever they hold, the answer is
 //! a success or one of the documented refusals.
 #![no_main]

@@ -319,11 +319,12 @@ impl SqlTransaction {
     }
 
     pub(crate) async fn commit(self) -> SqlResult<()> {
-        Ok(match self {
+        match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(transaction) => transaction.commit().await?,
             #[cfg(feature = "postgres")]
             Self::Postgres(transaction) => transaction.commit().await?,
-        })
+        }
+        Ok(())
     }
 }
