@@ -6,7 +6,7 @@ use tower_subscription_key::catalog::{Catalog, KeySlot};
 use tower_subscription_key::document::{Format, HostKeys, KeySources};
 use tower_subscription_key::key::KeyDigest;
 use tower_subscription_key::manage::{
-    Caller, Expected, Import, ImportOptions, Manage, ManageError, RecordKind, RecordRef,
+    Caller, Expected, Import, ImportOptions, Manage, ManageError, RecordRef,
 };
 
 use crate::args::Common;
@@ -126,20 +126,7 @@ impl Session {
 
     /// The record as it is now, if it exists.
     pub(crate) async fn record(&self, record: &RecordRef) -> Result<Option<Record>> {
-        let (manage, caller, id) = (&self.manage, &self.caller, &record.id);
-        let found = match record.kind {
-            RecordKind::Api => manage.api(caller, id).await.map(Record::Api),
-            RecordKind::Product => manage.product(caller, id).await.map(Record::Product),
-            _ => manage
-                .subscription(caller, id)
-                .await
-                .map(|record| Record::Subscription(Box::new(record))),
-        };
-        match found {
-            Ok(record) => Ok(Some(record)),
-            Err(ManageError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(plain_failure(error)),
-        }
+        Record::find(&self.manage, &self.caller, record).await
     }
 
     /// Writes what has changed back to the file.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde_json::Value;
 use tower_subscription_key::catalog::{Catalog, Subscription};
 use tower_subscription_key::key::KeyDigest;
-use tower_subscription_key::manage::{Caller, Manage, ManageError, RecordKind, RecordRef};
+use tower_subscription_key::manage::{Caller, Manage, RecordKind, RecordRef};
 
 use crate::args::Common;
 use crate::commands::database;
+use crate::commands::records::Record;
 use crate::failure::Result;
 use crate::file::CatalogFile;
 use crate::session::{Missing, plain_failure};
@@ -94,34 +95,10 @@ impl Source {
                 };
                 found.ok_or_else(|| names::not_in(catalog, record))
             }
-            Self::Database(manage, caller) => {
-                let found = match record.kind {
-                    RecordKind::Api => manage.api(caller, id).await.map(|r| show::api_record(&r)),
-                    RecordKind::Product => manage
-                        .product(caller, id)
-                        .await
-                        .map(|r| show::product_record(&r)),
-                    _ => {
-                        let found = manage.subscription(caller, id).await;
-                        found.map(|r| show::subscription_record(&r))
-                    }
-                };
-                match found {
-                    Ok(value) => Ok(value),
-                    Err(error) => Err(not_shown(manage, caller, error).await),
-                }
-            }
+            Self::Database(manage, caller) => match Record::find(manage, caller, record).await? {
+                Some(record) => Ok(record.show(false)),
+                None => Err(names::not_found(manage, caller, record).await),
+            },
         }
-    }
-}
-
-async fn not_shown(
-    manage: &Manage,
-    caller: &Caller,
-    error: ManageError,
-) -> crate::failure::Failure {
-    match &error {
-        ManageError::NotFound { record } => names::not_found(manage, caller, record).await,
-        _ => plain_failure(error),
     }
 }

@@ -3,8 +3,8 @@
 use tower_subscription_key::catalog::{Metadata, State};
 use tower_subscription_key::document::format_time;
 use tower_subscription_key::manage::{
-    ApiRecord, Changed, Comparison, Deletion, Expected, Filter, FilterField, ListQuery,
-    ManageError, ProductRecord, RecordKind, RecordRef, Set, SubscriptionRecord,
+    ApiRecord, Caller, Changed, Comparison, Deletion, Expected, Filter, FilterField, ListQuery,
+    Manage, ManageError, ProductRecord, RecordKind, RecordRef, Set, SubscriptionRecord,
 };
 
 use crate::args::Common;
@@ -23,6 +23,28 @@ pub(crate) enum Record {
 }
 
 impl Record {
+    /// The record in the repository, if it exists.
+    pub(crate) async fn find(
+        manage: &Manage,
+        caller: &Caller,
+        record: &RecordRef,
+    ) -> Result<Option<Self>> {
+        let id = &record.id;
+        let found = match record.kind {
+            RecordKind::Api => manage.api(caller, id).await.map(Self::Api),
+            RecordKind::Product => manage.product(caller, id).await.map(Self::Product),
+            _ => {
+                let found = manage.subscription(caller, id).await;
+                found.map(|record| Self::Subscription(Box::new(record)))
+            }
+        };
+        match found {
+            Ok(record) => Ok(Some(record)),
+            Err(ManageError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(plain_failure(error)),
+        }
+    }
+
     pub(crate) fn show(&self, is_file: bool) -> serde_json::Value {
         match (self, is_file) {
             (Self::Api(record), true) => show::api(&record.to_catalog()),
