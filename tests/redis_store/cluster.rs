@@ -110,7 +110,7 @@ async fn publish_waits_until_the_slot_of_the_catalog_has_moved() {
     let slot: u16 = cluster.nodes[0].run(&["CLUSTER", "KEYSLOT", "{tsk}:catalog"]);
     let from = match slot {
         ..=5460 => 0,
-        ..=10922 => 1,
+        5461..=10922 => 1,
         _ => 2,
     };
     let (from, to) = (&cluster.nodes[from], &cluster.nodes[(from + 1) % 3]);
