@@ -64,10 +64,9 @@ impl Paths {
     pub(super) fn find_both(&self, path: &str) -> Matched {
         let api = self.find(path);
         let is_plain = !self.any_unusual && is_plain(path);
-        if is_plain || self.lenient.find(&lenient_reading(path)) == api {
-            api.into()
-        } else {
-            Matched::Ambiguous
+        match is_plain || self.lenient.find(&lenient_reading(path)) == api {
+            true => api.into(),
+            false => Matched::Ambiguous,
         }
     }
 }

@@ -36,8 +36,7 @@ fn strip_headers(headers: &mut HeaderMap, place: Place<'_>) {
             retain_lines(headers, place, |line| without_cookie(line, &cookie.name));
         }
         Place::Authorization(_) => retain_lines(headers, place, |line| {
-            let other = !place.is_in(line.as_bytes());
-            other.then(|| line.clone())
+            (!place.is_in(line.as_bytes())).then(|| line.clone())
         }),
     }
 }

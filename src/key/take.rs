@@ -17,8 +17,7 @@ pub enum Presented {
     /// one were chosen, a proxy and this service could see different callers.
     Ambiguous,
     /// Longer than [`MAX_KEY_BYTES`], or without a valid checksum although the layer is set
-    /// to `generated_keys_only`. A
-    /// wrong key.
+    /// to `generated_keys_only`. A wrong key.
     Malformed,
     /// The digest of the one key that is presented.
     Key(KeyDigest),
