@@ -17,7 +17,7 @@
 //! | catalog | definitions (APIs and products) and subscriptions, as one consistent version |
 //! | store | where subscriptions are kept: memory, a file, SQL, Redis, HTTP, your own |
 //! | key owner | what a store returns for a key: a subscription, and the slot of the key |
-//! | decision | a request is *allowed*, *unmatched* (it is for no API), or *denied* with a [`Denial`] |
+//! | decision | a request is *allowed*, *denied* with a [`Denial`], or *unmatched*: it is for no API, and [`Unmatched::Pass`] lets it through |
 //! | access | what later layers see of an allowed request: API, product, subscription |
 //! | rejection | the response to a denied request |
 //!
@@ -74,7 +74,7 @@
 //! | step | module |
 //! |---|---|
 //! | The API is chosen by the longest path prefix | [`catalog`] |
-//! | The key is taken from the first source that is present (header, query, cookie). From here on there is only its SHA-256 digest | [`key`] |
+//! | The key is taken from the first source that is present (header, query, cookie). Later steps get only its SHA-256 digest | [`key`] |
 //! | The key owner is looked up by the digest | [`store`] |
 //! | The rules decide, in one pure function | [`access`] |
 //! | A denied request is rejected, as Azure does, or as you choose | [`response`] |
@@ -82,9 +82,9 @@
 //! The tower types that drive these steps are in [`layer`]. The settings are the methods
 //! of [`SubscriptionKeyLayer`].
 //!
-//! Other modules are not on the way of a request: `document` reads and writes catalogs,
-//! `manage` changes them, [`lint`] finds what is probably not meant, `import` reads the
-//! files of other systems, and `openapi` describes the key to clients.
+//! The other modules take no part in requests: `document` reads and writes catalogs,
+//! `manage` changes them, [`lint`] finds probable mistakes in them, `import` converts the
+//! configuration of Azure and Kong, and `openapi` describes the key to clients.
 //!
 //! # Guides
 //!
@@ -125,8 +125,8 @@
 //! "The trait `Handler<_, _>` is not implemented" for a handler that takes [`Access`] means
 //! that the feature `axum` is missing.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// Which private items are used depends on the features; a build with all of them
-// reports those that none uses.
+// Which private items are used depends on the features. A build with all of them still
+// reports unused items.
 #![cfg_attr(
     not(all(
         feature = "cli",

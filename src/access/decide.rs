@@ -163,8 +163,8 @@ pub fn decide(question: Question) -> Decision {
 }
 
 impl Question {
-    /// Denies the request because the store could not look up its key: nothing can be
-    /// decided without knowing the caller.
+    /// Denies the request because the store could not look up its key: no rule applies
+    /// while the owner of the key is not known.
     pub(crate) fn deny_without_owner(self) -> Decision {
         self.deny(DenialReason::StoreUnavailable)
     }

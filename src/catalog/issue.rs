@@ -48,12 +48,12 @@ impl fmt::Display for Issue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entity {
-    /// Which of the three.
+    /// The kind.
     pub kind: EntityKind,
     /// Its position in its list, from 0. In a change, the position of a subscription
     /// among the changed ones.
     pub index: usize,
-    /// Its id. One longer than 256 characters, which is invalid, is cut there.
+    /// Its id, cut after 256 characters: longer ones are invalid.
     pub id: String,
 }
 
@@ -84,7 +84,7 @@ pub enum EntityKind {
 }
 
 impl EntityKind {
-    /// All kinds, in the order of catalogs.
+    /// All kinds, in the order of a catalog document.
     pub const ALL: [Self; 3] = [Self::Api, Self::Product, Self::Subscription];
 }
 

@@ -103,7 +103,7 @@ impl From<String> for SubscriptionKey {
     }
 }
 
-/// Text that cannot be a key. The messages never contain it.
+/// Why a text cannot be a key. The messages never contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyTextError {

@@ -194,7 +194,7 @@ impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Metadata {
     }
 }
 
-/// Whether a value nests at most that deep.
+/// Whether a value nests at most `depth` levels deep.
 fn fits(value: &Value, depth: usize) -> bool {
     match value {
         Value::Array(values) => depth > 0 && values.iter().all(|value| fits(value, depth - 1)),
@@ -203,7 +203,7 @@ fn fits(value: &Value, depth: usize) -> bool {
     }
 }
 
-/// A writer that takes that many more bytes and keeps none.
+/// A writer that accepts the given number of bytes and discards them.
 struct Remaining(usize);
 
 impl io::Write for Remaining {

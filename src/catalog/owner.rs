@@ -111,7 +111,7 @@ impl KeyOwner {
     }
 }
 
-/// What the owner of a key brings to a decision.
+/// What a decision needs to know about a key and its owner.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Claim<'a> {
     pub(crate) state: State,

@@ -60,7 +60,7 @@ impl Paths {
         self.literal.find(path.as_bytes())
     }
 
-    /// The API of the path's bytes, if its lenient reading belongs to the same.
+    /// The API of the path's bytes, unless the lenient reading belongs to another one.
     pub(super) fn find_both(&self, path: &str) -> Matched {
         let api = self.find(path);
         let is_plain = !self.any_unusual && is_plain(path);

@@ -151,7 +151,7 @@ impl Catalog {
         }
     }
 
-    /// What an owner found in this version, or by a store, brings to a decision.
+    /// What a decision needs to know about an owner from this version or from a store.
     #[inline]
     pub(crate) fn claim<'a>(&'a self, owner: &'a Owner) -> Claim<'a> {
         match owner {

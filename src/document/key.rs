@@ -48,7 +48,7 @@ const MAX_FILE_BYTES: u64 = 4096;
 /// ```
 #[derive(Debug, Default)]
 pub struct HostKeys {
-    /// With the hashes of their contents. `None`: it could not be read.
+    /// The hash of each file's content. `None`: the file could not be read.
     files: Mutex<BTreeMap<PathBuf, Option<FileHash>>>,
 }
 

@@ -326,7 +326,7 @@ impl LongRead {
     ///
     /// # Errors
     ///
-    /// Outside, that of `text`.
+    /// The outer error is that of `text`. The inner one says what is wrong with it.
     pub(crate) fn build<T: AsRef<[u8]>, E>(
         self,
         path: &Path,
@@ -340,7 +340,7 @@ impl LongRead {
         let text = text()?;
         let source = Source::new(path, Format::Json, text.as_ref());
         let Ok(Err(findings)) = built else {
-            // It may only have been cut at a wrong place.
+            // The text may be valid, but was split in the wrong place.
             return Ok(parse_all(&[source], keys));
         };
         let text = utf8(&source);

@@ -40,7 +40,7 @@ pub fn parse_owner(document: impl AsRef<[u8]>) -> Result<Owner, DocumentError> {
     }
 }
 
-/// Reads the answer from its tree, which knows where everything is.
+/// Reads the answer from its tree, which has the positions of everything in it.
 fn explained(text: &str, notes: &mut Notes) -> Option<Owner> {
     const TOO_MANY: &str = "this answer has too many fields that are not known";
     let mut tree = tree(text, notes)?;

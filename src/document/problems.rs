@@ -9,7 +9,7 @@ use crate::document::time;
 
 /// What is wrong with an entry that fits the schema.
 pub(super) struct Problems<'n> {
-    /// The entry, which knows where everything is.
+    /// The entry, with the positions of everything in it.
     entry: &'n Node,
     subject: Subject,
     pub(super) notes: Vec<Note>,
@@ -75,8 +75,8 @@ impl<'n> Problems<'n> {
         self.notes.push(Note { advice, ..note });
     }
 
-    /// Whether one of the fields in the table at the place is there and does not fit
-    /// the schema: then it is not missing.
+    /// Whether the table at the place has one of the fields, with a value that does not
+    /// fit the schema. The field is then not missing.
     pub(super) fn has_refused(&self, place: Place, fields: &[&str]) -> bool {
         let table = place.find(self.entry);
         let mut fields = fields.iter().filter_map(|field| table.get(field));

@@ -60,7 +60,7 @@ impl<'k> Rules<'k> {
     }
 }
 
-/// More fields that are ignored are not reported.
+/// Further ignored fields are not reported.
 const MOST_IGNORED: usize = 16;
 
 /// What was read of a document, or of a part of it.

@@ -19,12 +19,12 @@ pub(super) enum TimeError {
 const DATE_TIME: &[u8] = b"dddd-dd-ddTdd:dd:dd";
 const OFFSET: &[u8] = b"+dd:dd";
 
-/// The calendar's own timestamps end a day before 9999 does, which is often used
-/// for "never". So times are reckoned from here, without an offset.
+/// `jiff::Timestamp` ends a day before the end of 9999, which is often used for "never".
+/// So times are counted from here, without an offset.
 const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 
-/// Reads a time as RFC 3339 has it. The calendar's own parser takes far more
-/// (weeks, zones, commas, no seconds), so that the shape is checked first.
+/// Reads a time in the format of RFC 3339. The parser of `jiff` accepts far more
+/// (weeks, zones, commas, no seconds), so the shape is checked first.
 pub(super) fn parse(text: &str) -> Result<SystemTime, TimeError> {
     let (date_time, rest) = text
         .split_at_checked(DATE_TIME.len())

@@ -72,7 +72,7 @@ pub struct LeftOut {
     pub reason: String,
 }
 
-/// Adds to a report what has a name.
+/// Adds something with a name to a report.
 fn report(
     left_out: &mut Vec<LeftOut>,
     kind: impl AsRef<str>,
@@ -87,7 +87,7 @@ fn report(
     );
 }
 
-/// Adds to a report what has no name.
+/// Counts something without a name in a report.
 fn count(left_out: &mut Vec<LeftOut>, kind: impl AsRef<str>, reason: impl Into<String>) {
     add(left_out, kind.as_ref(), None, reason.into());
 }

@@ -106,7 +106,7 @@ impl fmt::Debug for KeyQuery {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PlaceName {
     pub(super) name: Box<str>,
-    /// What follows the realm.
+    /// The part of the challenge after the realm.
     pub(super) challenge_end: Box<str>,
 }
 

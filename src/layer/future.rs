@@ -93,7 +93,7 @@ where
                 response: Some(response),
             },
             Step::Lookup(digest, question) => {
-                // The clone may not be ready: the service that is goes with the request.
+                // A clone may not be ready: the service that was polled ready is called.
                 let fresh = inner.clone();
                 let held = Held {
                     inner: mem::replace(inner, fresh),

@@ -20,8 +20,8 @@ use crate::observe::{self, Observed};
 use crate::response::{Rejection, RejectionContext, render};
 use crate::store::{Answer, Holdings, SubscriptionStore};
 
-/// The store and the settings of a layer, shared by all its services. Takes a request
-/// from its head to a [`Step`].
+/// The store and the settings of a layer, shared by all its services. Reads the head of
+/// a request and returns what to do with it: a [`Step`].
 #[derive(Debug)]
 pub(super) struct Gate<S> {
     pub(super) store: Arc<S>,
@@ -30,16 +30,16 @@ pub(super) struct Gate<S> {
     error: Option<ConfigError>,
 }
 
-/// The maximum number of lookups for one request. A lookup is repeated if the store
-/// changes its definitions during it.
+/// The maximum number of lookups for one request. A lookup is repeated if the
+/// definitions of the store change meanwhile.
 pub(super) const MAX_LOOKUPS: u32 = 4;
 
 /// What to do with a request next.
 pub(super) enum Step {
     /// Call the inner service within the span.
     Pass(Span),
-    /// Call the inner service with a CORS preflight. If its response does not answer
-    /// a preflight, send the rejection instead.
+    /// Call the inner service with a CORS preflight, which a CORS layer there answers.
+    /// If its response does not answer a preflight, send the rejection instead.
     PassPreflight(Response<Bytes>),
     /// Send the rejection.
     Reject(Response<Bytes>),
@@ -62,7 +62,8 @@ impl<S: SubscriptionStore> Gate<S> {
         }
     }
 
-    /// Decides a request if that needs no waiting. Otherwise returns [`Step::Lookup`].
+    /// Decides a request at once if the store has the answer in memory. Otherwise
+    /// returns [`Step::Lookup`].
     pub(super) fn begin<B>(&self, request: &mut Request<B>) -> Step {
         if let Some(error) = &self.error {
             return self.misconfigured(request, error);
@@ -220,6 +221,7 @@ impl<S: SubscriptionStore> Gate<S> {
 
     /// Passes a preflight that would be denied because it has no key.
     fn preflight<B>(&self, request: &mut Request<B>, mut question: Question) -> Step {
+        // Browsers send no key with a preflight. If there is one, it is ignored.
         question.presented = Presented::Missing;
         let is_ambiguous = question.api == Matched::Ambiguous;
         match decide(question) {
@@ -283,8 +285,8 @@ impl<S: SubscriptionStore> Gate<S> {
         }
     }
 
-    /// Prepares a request that passes without an [`Access`]: removes also the one that
-    /// an outer layer inserted.
+    /// Prepares a request that passes without an [`Access`]. Removes the one that an
+    /// outer layer may have inserted.
     fn let_through<B>(&self, request: &mut Request<B>, api: Option<&Api>) {
         self.strip(request, api);
         request.extensions_mut().remove::<Access>();
@@ -296,7 +298,7 @@ impl<S: SubscriptionStore> Gate<S> {
         let api = denial.api();
         let places = self.settings.places(api);
         if api.is_none() {
-            // If the store or the settings failed, `take` has not marked the headers.
+            // `take` marks them, but is not called if the store or the settings fail.
             places.mark(headers);
         }
         render(RejectionContext {
@@ -317,7 +319,7 @@ impl<S: SubscriptionStore> Gate<S> {
 
     /// Adds a hint about the cause of a denial, if a log or an extension will show it.
     fn add_hint<B>(&self, request: &Request<B>, denial: &mut Denial) {
-        // Only denials that any client can cause have hints.
+        // The denials with a hint concern no known subscription.
         let is_logged = self.settings.levels.unknown <= LevelFilter::current();
         if !is_logged && !self.settings.denial_extension {
             return;

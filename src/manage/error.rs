@@ -158,7 +158,7 @@ impl FieldIssue {
         Self { field, message }
     }
 
-    /// A broken rule of the catalog.
+    /// A violated rule of the catalog.
     pub(crate) fn broken(field: &Field, kind: &IssueKind) -> Self {
         Self::new(field.to_string(), kind.to_string())
     }

@@ -53,7 +53,7 @@ impl<T: Clone> Set<T> {
 }
 
 impl Set<SystemTime> {
-    /// Same as `apply`, to the time as a repository gives it back.
+    /// Same as `apply`, with the time rounded as repositories store it.
     pub(crate) fn apply_rounded(&self, value: &mut Option<SystemTime>) {
         self.clone().map(stored::rounded).apply(value);
     }
@@ -235,6 +235,6 @@ pub enum Expected {
     Present,
     /// The record exists in exactly this version.
     Version(u64),
-    /// The record exists in one of these versions.
+    /// The record exists in one of the given versions.
     OneOf(Vec<u64>),
 }

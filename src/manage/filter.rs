@@ -160,6 +160,6 @@ pub enum Order {
 pub struct Page<T> {
     /// The records.
     pub records: Vec<T>,
-    /// How many there are on all pages.
+    /// The number of records on all pages.
     pub total: u64,
 }

@@ -43,7 +43,7 @@ pub(crate) fn time_text(time: SystemTime) -> String {
     jiff::Timestamp::from_microsecond(micros).map_or_else(|_| String::new(), |at| at.to_string())
 }
 
-/// A value that is written in another form: `#[serde(with = "stored")]`.
+/// A value that is stored in another form: `#[serde(with = "stored")]`.
 pub(super) trait Stored: Sized {
     type Form: Serialize + DeserializeOwned;
 

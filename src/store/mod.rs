@@ -101,11 +101,11 @@ pub use replica::{CatalogUnavailable, Origin, StoreStatus};
 /// - return a subscription in any state: the decision denies one that is not active,
 ///   and the log gives the reason;
 /// - accept any digest: it is computed from untrusted input;
-/// - tolerate a drop at any await: the future of a lookup is dropped when
-///   the client disconnects;
-/// - never base an answer on newer APIs and products than
-///   [`holdings`](Self::holdings) returns, unless the answer
-///   [carries them](Answer::with_definitions).
+/// - tolerate cancellation: the future of a lookup is dropped when the client
+///   disconnects;
+/// - update what [`holdings`](Self::holdings) returns before they return an owner from
+///   a newer version of the APIs and products, or add this version to the answer
+///   ([`Answer::with_definitions`]).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store of subscriptions",
     label = "not a `SubscriptionStore`",
@@ -113,7 +113,7 @@ pub use replica::{CatalogUnavailable, Origin, StoreStatus};
             its one required method is `async fn find`"
 )]
 pub trait SubscriptionStore: Send + Sync + 'static {
-    /// The error if the store cannot answer. It never means "no such key".
+    /// Why the store cannot answer. It never means "no such key".
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// The subscription that owns the key, or `None` if no subscription has it.
@@ -173,7 +173,7 @@ pub trait SubscriptionStore: Send + Sync + 'static {
     /// Records an allowed request. The layer calls this method for each one.
     ///
     /// Implementations must return at once and not allocate. A store that reports the
-    /// last use of keys counts here and writes later.
+    /// last use of keys notes the use in memory here and writes it later.
     ///
     /// Default: does nothing.
     fn record_use(&self, access: &Access) {
@@ -238,8 +238,8 @@ pub enum Holdings {
     Keys,
     /// APIs and products. Subscriptions are looked up one by one.
     ///
-    /// As long as they do not change, return the same catalog or a clone of it. A
-    /// rebuilt catalog counts as another version, even if it is equal.
+    /// Until they change, return the same catalog or a clone of it: a catalog that is
+    /// built again counts as another version, even if it is equal.
     Definitions(Arc<Catalog>),
     /// Everything: no key is looked up, because the catalog has them all.
     Everything(Arc<Catalog>),

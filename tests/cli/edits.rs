@@ -1,7 +1,6 @@
 use crate::support::{CATALOG, Home, KEY};
 
-/// The lines that the first text has and the second has not, and the other way
-/// round.
+/// The lines that only the first text has, and those that only the second has.
 fn changed(before: &str, after: &str) -> (Vec<String>, Vec<String>) {
     let (before, after): (Vec<&str>, Vec<&str>) =
         (before.lines().collect(), after.lines().collect());

@@ -157,7 +157,7 @@ fn killed_edit_leaves_the_old_file_or_the_new_one() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // Somewhere on its way: after as many looks at it as this round has.
+        // At another moment of the edit in each round.
         for _ in 0..n {
             let _ = child.try_wait().unwrap();
             std::thread::yield_now();

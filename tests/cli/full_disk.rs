@@ -100,7 +100,7 @@ fn file_stays_as_it_was_if_the_limit_ends_the_process() {
     let output = limited(home.folder(), 1, false, &words);
     assert!(output.status.signal().is_some(), "{output:?}");
     assert_eq!(home.text(), long_catalog());
-    // What the process left beside is gone with the next edit.
+    // The next edit removes the files that the process left behind.
     home.run(&words).expect(0);
     let names: Vec<String> = files(home.folder())
         .into_iter()
@@ -132,7 +132,7 @@ fn database_on_a_full_disk_keeps_its_content() {
     );
     assert_eq!(on(&["export"]).expect(0).out, before);
     on(&["import", "catalog", "many.toml"]).expect(0);
-    // Also a new database: what is begun of it is finished by the next command.
+    // Also for a new database: the next command completes an unfinished one.
     let words = ["import", "catalog", "many.toml", "--database", "new.db"];
     Ran::of(limited(home.folder(), 64, true, &words)).expect(3);
     home.run(&words).expect(0);

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-/// The block of the README that begins with that line.
+/// The block of the README with the session.
 fn block() -> &'static str {
     let readme = include_str!("../../README.md");
     let begin = "```console\n$ export SUBSCRIPTION_KEY_CATALOG";

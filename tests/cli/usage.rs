@@ -37,7 +37,7 @@ fn help_of_every_command_fits_a_screen() {
             commands.push(vec![group, action]);
         }
     }
-    // The list above is whole.
+    // The list above is complete.
     let fish = ran(&["completions", "fish"]).expect(0).out;
     let top = fish
         .lines()

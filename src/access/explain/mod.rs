@@ -280,7 +280,7 @@ impl Case<'_> {
         self.denied_by_key(None)
     }
 
-    /// The denial if wrong keys are denied, perhaps with another owner of the key.
+    /// The denial if the policy were to deny wrong keys, for the key's owner or another.
     fn denied_by_key(&self, other: Option<KeyOwner>) -> Option<Denial> {
         let mut policy = self.policy;
         policy.inapplicable_key = InapplicableKey::Deny;

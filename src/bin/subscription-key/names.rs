@@ -1,11 +1,11 @@
-//! Ids that look like one that does not exist.
+//! Suggestions of similar ids for an id that does not exist.
 
 use tower_subscription_key::catalog::Catalog;
 use tower_subscription_key::manage::{Caller, ListQuery, Manage, RecordKind, RecordRef};
 
 use crate::failure::Failure;
 
-/// Of very many ids only so many are looked at.
+/// At most this many ids are compared.
 const MOST: u32 = 1_000;
 
 /// A refusal that offers records of the catalog.

@@ -148,8 +148,7 @@ impl Session {
         edit.file.replace(&edit.lock, &text)
     }
 
-    /// What the rules have accepted, or a refusal with the flag for the field that
-    /// it is about.
+    /// The accepted value, or a refusal that names the flag of the wrong field.
     pub(crate) async fn accepted<T>(&self, result: Result<T, ManageError>) -> Result<T> {
         let error = match result {
             Ok(value) => return Ok(value),
@@ -215,7 +214,7 @@ pub(crate) fn plain_failure(error: ManageError) -> Failure {
             "product {product:?} allows {limit} subscriptions for one owner, and they are taken: \
              cancel one, or raise it with `subscription-key products set --subscriptions-limit`"
         )),
-        // REST can set any state; the tool has the commands only.
+        // REST can set any state, but the tool has only these commands.
         ManageError::Transition {
             id,
             operation,

@@ -1,4 +1,4 @@
-//! What undoes a change, on standard error after each one.
+//! Prints how to undo a change, on standard error after each one.
 
 use tower_subscription_key::access::command_line;
 

@@ -123,7 +123,7 @@ impl Subscriptions {
         self.table.get(digest).map(|slot| slot.key)
     }
 
-    /// What the owner of the key brings to a decision.
+    /// What a decision needs to know about the key and its owner.
     #[inline]
     pub(crate) fn claim(&self, key: PackedKey) -> Claim<'_> {
         let mut claim = Claim {

@@ -63,8 +63,7 @@ pub(super) struct Collision {
 }
 
 impl KeyTable {
-    /// The table of the given keys. It keeps the first of equal ones and returns the
-    /// others.
+    /// Builds the table. Of equal keys it keeps the first, and returns the others.
     pub(super) fn build(keys: Vec<Slot>) -> (Self, Vec<Collision>) {
         let places = (keys.len() * 3 / 2).max(1);
         let mut table = Self {

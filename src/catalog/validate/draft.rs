@@ -2,11 +2,12 @@ use hashbrown::HashSet;
 
 use crate::catalog::{EntityKind, Field};
 
-/// An API, product or subscription of which a reader may know only a part.
+/// An API, product or subscription that may have been read only in part.
 ///
 /// A required field that is missing, or a field that cannot be read, is *unread*: the
-/// reader reports it, and the rules skip it and check the rest. The value has anything
-/// in its place. Of a list, one element can be unread; it keeps its place.
+/// reader reports it, and the rules skip it and check the rest. The value then has an
+/// arbitrary content in this field. A single element of a list can be unread, too: it
+/// keeps its position.
 #[derive(Debug)]
 pub(crate) struct Draft<T> {
     pub(crate) value: T,

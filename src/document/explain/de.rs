@@ -36,14 +36,14 @@ pub(crate) struct Misfit {
     pub(crate) unknown: Option<Box<(String, &'static [&'static str])>>,
 }
 
-/// Leaves out of a tree what does not fit, until `reads` is content with it.
+/// Removes what does not fit from a tree, and reports it, until `reads` succeeds.
 pub(crate) fn fit(
     tree: &mut Node,
     reads: impl Fn(&Node) -> Result<(), Misfit>,
     too_many: &str,
     mut report: impl FnMut(Misfit),
 ) {
-    /// More in one tree is not worth a description.
+    /// More misfits in one tree are not reported one by one.
     const MOST: usize = 64;
     for _ in 0..MOST {
         let Err(mut misfit) = reads(tree) else { return };

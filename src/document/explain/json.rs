@@ -10,8 +10,8 @@ use crate::document::explain::node::{MAX_DEPTH, Member, Node, TOO_DEEP, Text, Va
 
 const SURROGATE: &str = "half a `\\u` pair in text: write both halves, or the character itself";
 
-/// Where and how the text stops being JSON, if it does. The messages for broken
-/// syntax are fixed ones; whatever else could quote the text.
+/// Where the text stops being JSON, and why, if it does. Of the parser's messages, only
+/// those for broken syntax are used: the others could quote the text.
 pub(crate) fn syntax_error(text: &str) -> Option<(usize, String)> {
     let error = serde_json::from_str::<IgnoredAny>(text).err()?;
     let message = match error.classify() {
@@ -42,8 +42,8 @@ pub(crate) fn tree(text: &str, notes: &mut Notes) -> Option<Node> {
     }
 }
 
-/// The tree of a value of which the syntax is right, and that is at `base` in its
-/// document. `None`: it is too deep, or a text in it is no text.
+/// The tree of a value with valid syntax, which is at `base` in its document. `None`: it
+/// nests too deep, or a string in it is not valid Unicode.
 pub(crate) fn part(text: &str, base: usize, notes: &mut Notes) -> Option<Node> {
     let value = serde_json::from_str(text).ok()?;
     Tree { text, base, notes }.node(value, 1)
@@ -55,7 +55,7 @@ struct Tree<'i> {
     notes: &'i mut Notes,
 }
 
-/// The members of a table as they are written, also those of one name.
+/// The members of a table as they are written, with duplicates.
 struct Members<'t>(Vec<(&'t RawValue, &'t RawValue)>);
 
 impl Tree<'_> {

@@ -12,10 +12,10 @@ pub(crate) const MAX_DEPTH: usize = 64;
 
 pub(crate) const TOO_DEEP: &str = "tables and lists nest too deep: 64 levels are the most";
 
-/// A larger entry is not explained, because its tree takes many times its size.
+/// Larger entries are not explained, because a tree takes many times the size.
 pub(crate) const MAX_ENTRY_BYTES: usize = 1 << 20;
 
-/// An entry of which nothing is known.
+/// An entry that could not be read at all.
 pub(crate) static NOTHING: Node = Node {
     at: 0,
     value: Value::Null,

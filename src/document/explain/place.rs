@@ -52,7 +52,7 @@ impl Place {
             Field::Key(KeySlot::Secondary) => Self::of("secondary_key"),
             Field::RetiredKey(slot) => {
                 let place = Self::of("retired_keys");
-                // The last one of that slot is the one that counts.
+                // If a slot has several, the last one counts.
                 let fits =
                     |key: &&Node| key.get("slot").and_then(Node::text) == Some(slot.as_str());
                 let keys = entry
@@ -66,7 +66,7 @@ impl Place {
         }
     }
 
-    /// The value there, or what is around it if there is none.
+    /// The value there, or the closest one around it if it is missing.
     pub(crate) fn find(self, entry: &Node) -> &Node {
         let Some(mut node) = entry.get(self.field) else {
             return entry;

@@ -17,7 +17,7 @@ use crate::document::reader::{Broken, Read, Rules};
 /// Reading a part takes some milliseconds.
 pub(crate) const PART_BYTES: usize = 1 << 20;
 
-/// More would wait for each other to take a part.
+/// More threads would only wait for each other to take a part.
 const MOST_READERS: usize = 8;
 
 /// The fields with which writers begin a subscription.
@@ -70,14 +70,13 @@ pub(crate) fn cut(text: &[u8], bytes: usize) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Reads the parts of a document on several threads. `progress` is called for each
-/// part that is taken, with the numbers of entries that were read and of bytes that
-/// were taken so far.
+/// Reads the parts of a document on several threads. When a thread takes a part, it calls
+/// `progress` with the number of entries read and the number of bytes taken so far.
 ///
 /// # Errors
 ///
-/// The first error of `parts`. Inside, [`Broken`] if a guess was wrong, or the
-/// document is not JSON.
+/// The first error of `parts`. The inner error is [`Broken`] if a guess was wrong, or
+/// the document is not JSON.
 pub(crate) fn read<T: AsRef<[u8]>, E: Send>(
     parts: impl Iterator<Item = Result<T, E>> + Send,
     rules: Rules<'_>,
@@ -109,7 +108,7 @@ pub(crate) fn read<T: AsRef<[u8]>, E: Send>(
     };
     thread::scope(|scope| {
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        // This thread is one of them. Without the others it reads all parts.
+        // This thread reads, too. If no other can be started, it reads all parts.
         for _ in 1..threads.min(MOST_READERS) {
             let thread = thread::Builder::new().name("document-part".into());
             let _ = thread.spawn_scoped(scope, read);
@@ -133,12 +132,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Taken {
     parts: usize,
     bytes: u64,
-    /// The place of the next part in the text without a byte order mark.
+    /// Where the next part begins in the text, not counting a byte order mark.
     start: usize,
 }
 
 impl Taken {
-    /// Returns the number and the place of the part.
+    /// Returns the number of the part, and where it begins.
     fn add(&mut self, part: &[u8]) -> (usize, usize) {
         let (number, start) = (self.parts, self.start);
         let mark = BYTE_ORDER_MARK.as_bytes();
@@ -150,13 +149,13 @@ impl Taken {
     }
 }
 
-/// What was read, joined in the order of the document while the threads read on:
-/// so a part does not stay in memory.
+/// What was read, joined in the order of the document while the threads go on reading,
+/// so that parts do not pile up in memory.
 #[derive(Default)]
 struct Joined {
     parts: usize,
     whole: Option<Part>,
-    /// Parts behind one that is still being read.
+    /// Parts after one that is still being read.
     early: BTreeMap<usize, Part>,
     is_broken: bool,
 }
@@ -176,14 +175,14 @@ impl Joined {
         }
     }
 
-    /// How many entries were read, unless reading on is of no use.
+    /// How many entries were read. `None`: further reading is useless.
     fn entries(&self) -> Option<u64> {
         let whole = self.whole.as_ref();
         let entries = whole.map_or(0, |whole| whole.read.builder.len());
         (!self.is_broken).then_some(entries as u64)
     }
 
-    /// What all parts hold together, if each ends where the next begins.
+    /// The content of all parts, if each ends where the next begins.
     fn whole(self, parts: usize) -> Result<Read, Broken> {
         match self.whole {
             Some(whole) if self.parts == parts && !self.is_broken => whole.whole(),

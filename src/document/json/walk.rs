@@ -178,7 +178,7 @@ impl<'t> Walk<'t, '_> {
         }
     }
 
-    /// The value that is next.
+    /// The next value.
     fn value<T: Deserialize<'t>>(&mut self) -> Result<T, Broken> {
         let mut deserializer = serde_json::Deserializer::from_str(self.rest());
         let value = T::deserialize(&mut deserializer).map_err(|_| Broken)?;
@@ -200,7 +200,7 @@ impl<'t> Walk<'t, '_> {
         self.start + self.at
     }
 
-    /// The value that is next, with nothing in it, for what is of no use.
+    /// The next value without its content, for a value that cannot be used.
     fn outline(&mut self) -> Result<Node, Broken> {
         let (first, at, text) = (self.next(), self.place(), self.rest());
         self.skip()?;

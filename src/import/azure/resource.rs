@@ -3,9 +3,9 @@ use serde_json::{Map, Value};
 /// A part of an API Management service.
 #[derive(Debug, Clone)]
 pub(super) struct Resource {
-    /// Like `products/apis`.
+    /// The resource type below the service, such as `products/apis`.
     pub(super) kind: String,
-    /// The names behind the one of the service.
+    /// The names after that of the service.
     pub(super) names: Vec<String>,
     pub(super) properties: Map<String, Value>,
     /// Why some properties have no value.

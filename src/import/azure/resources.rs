@@ -274,8 +274,9 @@ impl Collector<'_> {
             .push(FoundSubscription { subscription, keys });
     }
 
-    /// APIs that a header or query parameter tells apart there have one path, and so one
-    /// API here. If they do not let in the same callers, none of them is carried over.
+    /// In Azure, a header or query parameter can choose among several APIs with one path.
+    /// A catalog has one API for the path. If they do not let in the same callers, none of
+    /// them is carried over.
     fn join_versions(&mut self) {
         let callers = |found: &Found, api: &Api| {
             let of_api = |(_, member): &&(String, String)| member == api.id();

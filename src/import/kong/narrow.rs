@@ -1,13 +1,13 @@
-//! Requests that Kong would refuse must not get in by the API that takes them here.
+//! Ensures that no API of the catalog lets in requests that Kong would refuse.
 
 use crate::import::kong::access::Access;
 use crate::import::kong::free_id;
 use crate::import::kong::routes::{Route, RouteApi, api, is_plain, plain_paths};
 use crate::import::{LeftOut, report};
 
-/// Where Kong prefers another route to the path of an API, the API must not let in
-/// more callers than the route: regular expressions, routes with conditions, and
-/// what takes their requests if the conditions do not hold.
+/// Narrows each API to the callers of the routes that Kong may prefer to its path:
+/// routes with a regular expression or with conditions, and the route that takes a
+/// request if the conditions do not hold.
 pub(super) fn narrow(routes: &[Route<'_>], apis: &mut Vec<RouteApi>, left_out: &mut Vec<LeftOut>) {
     for route in routes.iter().filter(|route| route.access != Access::OPEN) {
         let has_conditions = !route.conditions.is_empty();
@@ -55,9 +55,10 @@ fn narrow_to_shorter(path: &str, apis: &mut [RouteApi], left_out: &mut Vec<LeftO
     }
 }
 
-/// Kong's prefixes end anywhere, those of a catalog with a segment. What Kong takes by
-/// `/orders`, like `/orders2`, belongs here to the API around it; and `/orders`, which
-/// Kong does not take by `/orders/`, belongs here to its API.
+/// Reports paths that belong to another API here. A prefix of Kong can end inside a
+/// segment, one of a catalog cannot: Kong's `/orders` also takes `/orders2`, which
+/// belongs to the enclosing API here. Kong's `/orders/` does not take `/orders`, which
+/// belongs to the same API here.
 fn report_border(path: &str, route: &Route<'_>, apis: &[RouteApi], left_out: &mut Vec<LeftOut>) {
     let trimmed = path.trim_end_matches('/');
     let Some(end) = trimmed.rfind('/') else {
@@ -98,7 +99,7 @@ fn report_border(path: &str, route: &Route<'_>, apis: &[RouteApi], left_out: &mu
     report(left_out, "openings", wider.api.id(), reason);
 }
 
-/// Below a prefix of whole segments that only an expression takes, nothing is open.
+/// Closes a prefix of whole segments that only a regular expression takes.
 fn close(prefix: &str, is_whole: bool, route: &Route<'_>, apis: &mut Vec<RouteApi>) {
     let is_known = apis.iter().any(|known| known.api.path() == prefix);
     if is_whole && !prefix.is_empty() && !is_known {
@@ -134,7 +135,7 @@ fn narrow_below(
     }
 }
 
-/// What every path begins with that a regular expression takes, and whether that
+/// The literal prefix of all paths that a regular expression matches, and whether it
 /// ends with a whole segment.
 fn literal(path: &str) -> (&str, bool) {
     let path = path.strip_prefix('~').unwrap_or(path);

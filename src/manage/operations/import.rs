@@ -361,7 +361,7 @@ impl Definitions {
     }
 }
 
-/// The record that is found, or a new one, and whether it is new.
+/// The existing record or a new one, and whether it is new.
 fn find<T>(
     records: &mut Vec<T>,
     is_it: impl Fn(&T) -> bool,
@@ -375,9 +375,8 @@ fn find<T>(
     (&mut records[at], found.is_none())
 }
 
-/// Whether a record has the content of a catalog's subscription. One without
-/// keys is the same whatever keys the record has; replaced keys that have ended are
-/// not kept.
+/// Whether a record has the content of a catalog's subscription. A subscription without
+/// keys matches any keys of the record. Replaced keys that have ended are ignored.
 fn is_same(record: &SubscriptionRecord, given: &Subscription, now: SystemTime) -> bool {
     let (mut found, mut given) = (record.to_catalog(), given.clone());
     if given.keys().next().is_none() {

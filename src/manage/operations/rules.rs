@@ -68,7 +68,7 @@ pub(super) fn check_definitions(
     issues.extend(broken.map(|issue| FieldIssue::broken(&issue.field, &issue.kind)));
 }
 
-/// A list without what it has already.
+/// The list without repetitions.
 pub(super) fn without_repetitions<T: Clone + PartialEq>(list: &[T]) -> Vec<T> {
     let mut found = Vec::with_capacity(list.len());
     for item in list {
@@ -97,7 +97,7 @@ impl Work<'_> {
         check_id(&after.id, issues);
         check_display_name(after.display_name.as_deref(), issues);
         check_owner(after.owner.as_deref(), issues);
-        // With the texts of keys that are set by hand, which have rules of their own.
+        // With the texts of keys that the caller sets: these have their own rules.
         let mut probe = after.to_catalog();
         let text = |slot| {
             Some(SubscriptionKey::new(

@@ -138,7 +138,7 @@ impl Work<'_> {
                 }
                 self.enter(after, state);
             }
-            // A new end alone revives; with the state as it reads it does not.
+            // A new end alone revives the subscription, unless the state is given, too.
             None if seen == State::Expired && has_new_end => self.enter(after, State::Active),
             Some(State::Expired) if has_new_end => self.enter(after, State::Expired),
             _ => {}

@@ -19,7 +19,7 @@ pub(super) struct Work<'m> {
     pub(super) target: RecordRef,
     pub(super) now: SystemTime,
     entries: Vec<AuditEntry>,
-    /// How many entries there were.
+    /// The number of entries so far.
     noted: u64,
     puts: Vec<SubscriptionPut>,
     sealed: SealedKeys,
@@ -208,7 +208,7 @@ impl Work<'_> {
         Ok(after)
     }
 
-    /// Writes a subscription, unless it reads as before. Returns it as callers see it.
+    /// Writes a subscription, unless it has not changed. Returns it as callers see it.
     pub(super) async fn put_subscription(
         &mut self,
         before: Option<SubscriptionRecord>,
@@ -258,12 +258,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Whether the operation takes a number if it leaves entries.
+    /// Whether the operation takes a change number if it writes audit entries.
     fn counts(&self) -> bool {
         self.operation != Operation::ReadSecrets
     }
 
-    /// Writes what is still to be written, so that it can be found.
+    /// Writes the pending subscriptions, so that queries find them.
     pub(super) async fn flush(&mut self) -> Result<(), ManageError> {
         if !self.puts.is_empty() {
             let puts = std::mem::take(&mut self.puts);

@@ -165,7 +165,7 @@ impl Call<'_> {
         let records = page.records.into_iter();
         let value: Vec<_> = records.map(|record| shape(&self.place, record)).collect();
         let until = paging.skip.saturating_add(value.len() as u64);
-        // Records that were deleted meanwhile may make the total less than that.
+        // Records that were deleted meanwhile can make the total less than `until`.
         let is_last = value.len() < paging.top as usize || until == page.total;
         let next_link = match value.last() {
             Some(last) if !is_last => self.next_link(until, &last.name),
@@ -203,9 +203,8 @@ impl Call<'_> {
         Ok(response)
     }
 
-    /// The refusal of a request with fields. An update of an absent record finds nothing,
-    /// whatever tag it names; and what the rules find in a field that could not be read
-    /// is left out.
+    /// The refusal of a request with fields. An update of a missing record is a 404 with
+    /// any tag. Issues about fields that could not be read are left out.
     pub(super) fn refusal(&self, error: ManageError, own: &[FieldIssue]) -> Refusal {
         let error = match error {
             ManageError::PreconditionFailed {
@@ -222,8 +221,7 @@ impl Call<'_> {
         })
     }
 
-    /// Answers a deletion. If there was nothing to delete, the answer is 204, whatever
-    /// tag the request names.
+    /// Answers a deletion. If there was nothing to delete, the answer is 204 with any tag.
     pub(super) async fn deleted(
         &self,
         deleted: Result<Changed<bool>, ManageError>,

@@ -91,7 +91,7 @@ struct Shared {
 /// How long an answer waits for the process's own replica, which may be cut off
 /// from the database.
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+const REPLICA_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Shared {
     /// Waits until the process's own replica has applied a change.
@@ -99,7 +99,10 @@ impl Shared {
         #[cfg(any(feature = "sqlite", feature = "postgres"))]
         if let Some(replica) = &self.replica {
             let applied = replica.wait_applied(number);
-            if tokio::time::timeout(PATIENCE, applied).await.is_err() {
+            if tokio::time::timeout(REPLICA_TIMEOUT, applied)
+                .await
+                .is_err()
+            {
                 tracing::warn!(
                     number,
                     "the replica of this process has not applied a change yet"
@@ -115,7 +118,7 @@ impl Shared {
         #[cfg(any(feature = "sqlite", feature = "postgres"))]
         if let Some(replica) = &self.replica {
             // If it fails, the report is as old as it says.
-            let _ = tokio::time::timeout(PATIENCE, replica.reload()).await;
+            let _ = tokio::time::timeout(REPLICA_TIMEOUT, replica.reload()).await;
         }
     }
 

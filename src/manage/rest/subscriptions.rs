@@ -35,7 +35,7 @@ impl Call<'_> {
         self.list_subscriptions(Some(of_user)).await
     }
 
-    /// `user`: the owner that the path names.
+    /// `user` is the owner in the path.
     pub(super) async fn get_subscription(&self, id: &str, user: Option<&str>) -> Answer {
         let found = self.manage().subscription(&self.caller, id).await?;
         if user.is_some() && found.owner.as_deref() != user {

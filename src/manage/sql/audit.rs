@@ -104,8 +104,8 @@ fn values(entry: &AuditEntry) -> SqlResult<Vec<Value>> {
     ])
 }
 
-/// Writes entries. Those that take no number follow the last one that did, which is
-/// given.
+/// Writes entries. Those without a number of their own get the number `after`, that of
+/// the last change, and follow its entries.
 pub(super) async fn write(
     session: &mut Session<'_>,
     mut entries: Vec<AuditEntry>,

@@ -18,11 +18,11 @@ use crate::manage::RepositoryError;
 use crate::manage::sql::schema::{MIGRATIONS, migrate};
 use crate::manage::sql::session::{Dialect, Row, Session, SqlError, SqlResult, Value};
 
-/// For how long a call waits for a connection, and an opening for another process that
-/// makes the file.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a call waits for a connection, and how long opening a database waits for
+/// another process that creates the file.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// For how long a transaction waits for that of another process to end.
+/// How long a transaction waits for that of another process.
 #[cfg(feature = "sqlite")]
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -69,7 +69,7 @@ impl Database {
         let failed = |error| {
             RepositoryError::with_source(format!("the database {name} cannot be opened"), error)
         };
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + CONNECTION_TIMEOUT;
         loop {
             match database.migrate(MIGRATIONS.len()).await {
                 Ok(_) => return Ok(database),
@@ -110,14 +110,14 @@ impl Database {
             .busy_timeout(BUSY)
             // 64 MiB: digests are random, so imports touch every page of their index.
             .pragma("cache_size", "-65536")
-            // What a statement needs to undo itself.
+            // For the journals of single statements.
             .pragma("temp_store", "memory")
             .statement_cache_capacity(200)
             .disable_statement_logging();
         let pool = |connections| {
             SqlitePoolOptions::new()
                 .max_connections(connections)
-                .acquire_timeout(PATIENCE)
+                .acquire_timeout(CONNECTION_TIMEOUT)
         };
         let (writer, readers) = (pool(1), pool(4));
         let pools = Pools::Sqlite {

@@ -208,7 +208,7 @@ impl Statement {
     }
 }
 
-/// The statement that reads a page. What it leaves out is only read by its ids.
+/// The statement that reads a page. Of skipped records it reads only the ids.
 pub(super) fn page(
     dialect: Dialect,
     table: Table,

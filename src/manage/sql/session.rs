@@ -217,7 +217,7 @@ impl Session<'_> {
         run!(self, sql, values, fetch_optional, Option::map)
     }
 
-    /// The number that an answer consists of. Zero without a row.
+    /// The single number that a statement returns, or zero if it returns no row.
     pub(crate) async fn number(
         &mut self,
         sql: impl Into<Cow<'static, str>>,
@@ -302,10 +302,10 @@ impl Session<'_> {
 const AT_ONCE: usize = 500;
 
 impl Dialect {
-    /// The places of so many values.
+    /// Placeholders for the given number of values.
     ///
-    /// On SQLite they have no names: it looks names up one by one, which for a
-    /// thousand of them takes longer than the statement.
+    /// On SQLite they are anonymous: it looks up names one by one, which for a thousand
+    /// of them takes longer than the statement.
     fn places(self, count: usize) -> String {
         let place = |number| match self.choose("?", "$") {
             "?" => "?".to_owned(),
@@ -318,8 +318,8 @@ impl Dialect {
 #[cfg(feature = "postgres")]
 type PgQuery = Query<'static, sqlx::Postgres, PgArguments>;
 
-/// Binds the values that many rows have in one column as one array: PostgreSQL plans
-/// that once, and not for each number of rows.
+/// Binds the values of one column as one array: PostgreSQL plans the statement once, and
+/// not for each number of rows.
 #[cfg(feature = "postgres")]
 fn bind_column(query: PgQuery, rows: &[Vec<Value>], at: usize) -> PgQuery {
     macro_rules! array {

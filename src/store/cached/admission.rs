@@ -7,18 +7,18 @@ use super::settings::Settings;
 use super::{CachedStoreError, LookupResult};
 use crate::key::KeyDigest;
 
-/// Says whether a lookup may go out: the breaker, and the rate of keys that were never
-/// seen before.
+/// Decides whether a lookup may start, by the breaker and by the rate limit for keys
+/// that were never seen before.
 pub(super) struct Admission<E> {
     pub(super) breaker: Breaker,
     rate: Option<Rate>,
-    /// Which errors are about a single key.
+    /// Whether an error concerns a single key and not the whole store.
     is_about_one_key: fn(&E) -> bool,
 }
 
-/// What a lookup owes when it ends: [`Admission::settle`].
+/// An admitted lookup. [`Admission::settle`] takes it when the lookup ends.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Dues {
+pub(super) struct Ticket {
     permit: Permit,
     /// Whether it took a token of the rate.
     has_token: bool,
@@ -34,7 +34,7 @@ impl<E: std::error::Error + 'static> Admission<E> {
         }
     }
 
-    pub(super) fn admit(&self, is_new: bool, now: Moment) -> Result<Dues, CachedStoreError<E>> {
+    pub(super) fn admit(&self, is_new: bool, now: Moment) -> Result<Ticket, CachedStoreError<E>> {
         let rate = self.rate.as_ref().filter(|_| is_new);
         if self.breaker.is_open(now) {
             return Err(CachedStoreError::BreakerOpen);
@@ -47,17 +47,17 @@ impl<E: std::error::Error + 'static> Admission<E> {
             return Err(CachedStoreError::BreakerOpen);
         };
         let has_token = rate.is_some();
-        Ok(Dues { permit, has_token })
+        Ok(Ticket { permit, has_token })
     }
 
     pub(super) fn settle(
         &self,
-        dues: Dues,
+        ticket: Ticket,
         key: &KeyDigest,
         outcome: &LookupResult<E>,
         now: Moment,
     ) {
-        let Dues { permit, has_token } = dues;
+        let Ticket { permit, has_token } = ticket;
         let error = match outcome {
             Ok(answer) => {
                 if let (true, Some(_), Some(rate)) = (has_token, answer.owner(), &self.rate) {

@@ -15,7 +15,7 @@ use crate::key::KeyDigest;
 /// What goes into the file.
 pub(super) struct Contents {
     pub(super) catalog: Catalog,
-    /// The subscriptions that were last known to be current before the rest.
+    /// When each subscription was last confirmed, if that is earlier than for the rest.
     pub(super) confirmed: HashMap<String, SystemTime>,
     /// The number of subscriptions that do not fit into a catalog.
     pub(super) left_out: usize,

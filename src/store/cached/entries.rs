@@ -64,7 +64,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Whether it may be served stale: absence is never.
+    /// Whether it may be served stale. That a key is unknown never is.
     pub(super) fn has_owner(&self) -> bool {
         self.answer.owner().is_some()
     }
@@ -219,12 +219,13 @@ impl Entries {
         begun_at.0 < self.discard_before.load(Ordering::SeqCst)
     }
 
-    /// Has lookups under way not joined. Returns the tick of those that begin from now on.
+    /// Prevents requests from joining lookups under way. Returns the tick of lookups that
+    /// begin from now on.
     fn fence_lookups(&self) -> u64 {
         self.now.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// Has lookups under way neither joined nor kept.
+    /// Prevents requests from joining lookups under way, and discards their answers.
     pub(super) fn discard_lookups(&self) {
         let tick = self.fence_lookups();
         self.discard_before.fetch_max(tick, Ordering::SeqCst);

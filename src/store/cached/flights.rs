@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::CachedStoreError;
-use super::admission::Dues;
+use super::admission::Ticket;
 use super::entries::Tick;
 use crate::key::KeyDigest;
 use crate::store::Answer;
@@ -39,7 +39,7 @@ pub(super) enum Ending<E> {
 pub(super) struct Flight<E> {
     ending: watch::Sender<Option<Arc<Ending<E>>>>,
     is_over: AtomicBool,
-    dues: Dues,
+    ticket: Ticket,
     pub(super) begun_at: Tick,
     deadline: Instant,
 }
@@ -70,11 +70,11 @@ impl<E> Default for Flights<E> {
 }
 
 impl<E> Flight<E> {
-    pub(super) fn new(dues: Dues, begun_at: Tick, timeout: Duration) -> Self {
+    pub(super) fn new(ticket: Ticket, begun_at: Tick, timeout: Duration) -> Self {
         Self {
             ending: watch::Sender::new(None),
             is_over: AtomicBool::new(false),
-            dues,
+            ticket,
             begun_at,
             deadline: Instant::now() + timeout + SLACK,
         }
@@ -85,9 +85,9 @@ impl<E> Flight<E> {
         Instant::now() > self.deadline
     }
 
-    /// What the lookup owes, for the one that ends it. `None` if it has ended.
-    pub(super) fn take_dues(&self) -> Option<Dues> {
-        (!self.is_over.swap(true, Ordering::AcqRel)).then_some(self.dues)
+    /// The lookup's ticket, for the caller that ends it. `None` if it has ended.
+    pub(super) fn take_ticket(&self) -> Option<Ticket> {
+        (!self.is_over.swap(true, Ordering::AcqRel)).then_some(self.ticket)
     }
 
     pub(super) fn end(&self, ending: Ending<E>) {
@@ -101,7 +101,7 @@ impl<E> Flight<E> {
 
     pub(super) async fn ending(&self) -> Arc<Ending<E>> {
         let mut ending = self.ending.subscribe();
-        // The sender is here, so that waiting for it does not fail.
+        // `self` owns the sender, so the wait cannot fail.
         match ending.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(ending)) => Arc::clone(ending),
             _ => Arc::new(Ending::Failed(CachedStoreError::Lost)),

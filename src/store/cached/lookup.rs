@@ -4,7 +4,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
-use super::admission::{Admission, Dues};
+use super::admission::{Admission, Ticket};
 use super::clock::{Clock, Moment};
 use super::entries::{Entries, Kept, Known};
 use super::flights::{ByKey, Ending, Flight, Flights};
@@ -166,9 +166,9 @@ impl<S: SubscriptionStore> CacheCore<S> {
             Known::Expired | Known::Nothing => None,
         };
         match self.admission.admit(is_new, now) {
-            Ok(dues) => {
+            Ok(ticket) => {
                 self.counters.misses.count();
-                let task = self.begin(*key, dues, flights);
+                let task = self.begin(*key, ticket, flights);
                 let flight = Arc::clone(&task.flight);
                 runtime.spawn(task.run().instrument(Span::current()));
                 Asked::Waiting(flight)
@@ -191,10 +191,10 @@ impl<S: SubscriptionStore> CacheCore<S> {
     fn begin(
         self: &Arc<Self>,
         key: KeyDigest,
-        dues: Dues,
+        ticket: Ticket,
         mut flights: MutexGuard<'_, ByKey<S::Error>>,
     ) -> LookupTask<S> {
-        let flight = Flight::new(dues, self.entries.tick(), self.settings.timeout);
+        let flight = Flight::new(ticket, self.entries.tick(), self.settings.timeout);
         let flight = Arc::new(flight);
         let before = flights.insert(key, Arc::clone(&flight));
         drop(flights);
@@ -219,10 +219,10 @@ impl<S: SubscriptionStore> CacheCore<S> {
         if is_asked || !matches!(self.entries.get(key, now), Known::Aging(_)) {
             return;
         }
-        if let Ok(dues) = self.admission.admit(false, now) {
+        if let Ok(ticket) = self.admission.admit(false, now) {
             self.counters.refreshes.count();
-            // It may outlive the request, so it does not run in its span.
-            runtime.spawn(self.begin(*key, dues, flights).run());
+            // Outside the span of the request, which may end first.
+            runtime.spawn(self.begin(*key, ticket, flights).run());
         }
     }
 
@@ -261,7 +261,7 @@ impl<S: SubscriptionStore> CacheCore<S> {
         flight: &Arc<Flight<S::Error>>,
         outcome: LookupResult<S::Error>,
     ) {
-        let Some(dues) = flight.take_dues() else {
+        let Some(ticket) = flight.take_ticket() else {
             return;
         };
         if let Err(error) = &outcome {
@@ -271,13 +271,13 @@ impl<S: SubscriptionStore> CacheCore<S> {
             }
         }
         let now = self.clock.now();
-        self.admission.settle(dues, key, &outcome, now);
+        self.admission.settle(ticket, key, &outcome, now);
         flight.end(self.keep(key, flight, outcome, now));
     }
 
-    /// Keeps the outcome in the cache, unless an invalidation that removes keys came
-    /// after the lookup began, or another lookup of the key did. The key then costs one
-    /// more lookup: this one cannot tell whether its answer is among what was removed.
+    /// Keeps the outcome in the cache, unless an invalidation or another lookup of the key
+    /// began after this lookup. The next request then looks the key up again, because
+    /// this answer may be out of date.
     fn keep(
         &self,
         key: &KeyDigest,

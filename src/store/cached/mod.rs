@@ -160,7 +160,7 @@ impl<S: SubscriptionStore> CachedStore<S> {
         self.core.admission.resume();
     }
 
-    /// Returns when no answer of a lookup that is under way will be kept.
+    /// Discards the answers of all lookups under way. Returns once none can be kept.
     fn discard_lookups(&self) {
         self.core.entries.discard_lookups();
         self.core.flights.wait_for_writers();
@@ -180,8 +180,7 @@ impl<S: SubscriptionStore> CachedStore<S> {
     /// [`Invalidation::All`] the store is known to answer.
     #[cfg(any(feature = "redis", feature = "sql"))]
     pub(crate) fn follow(&self, watchers: &Watchers) {
-        // The cache holds the store: if the store held the cache, neither would ever
-        // end.
+        // Weak: the cache holds the store, and a cycle would keep both alive.
         let core = Arc::downgrade(&self.core);
         watchers.add(move |invalidation| {
             if let Some(core) = core.upgrade() {

@@ -74,7 +74,7 @@ async fn save_repeatedly<S: SubscriptionStore>(
             // Whichever comes first.
             let _ = timeout(spread(every, jitter), wake.notified()).await;
         } else {
-            // Not on demand either: the next save would fail, too.
+            // Demands do not shorten the pause: the next save would fail, too.
             sleep(retry.pause()).await;
         }
         let Some(core) = guard.0.upgrade() else {

@@ -100,11 +100,11 @@ impl FileStoreBuilder {
         self
     }
 
-    /// Sets whether each version that is loaded is looked through for what is valid
-    /// and may still not be meant: an API that is open to everyone, one that no key
-    /// opens, keys that end soon ([`lint`](crate::lint)). Up to 20 findings with the
-    /// level `warning` are logged, without keys. Default: `false`, because a look at
-    /// every subscription makes loading a large catalog slower.
+    /// Sets whether each loaded version is checked for probable mistakes: an API that is
+    /// open to everyone, one that no key opens, keys that end soon
+    /// ([`lint`](crate::lint)). Up to 20 findings with the level `warning` are logged,
+    /// without keys. Default: `false`, because the check visits every subscription and
+    /// makes loading a large catalog slower.
     pub fn log_findings(mut self, log_findings: bool) -> Self {
         self.log_findings = log_findings;
         self
@@ -127,7 +127,7 @@ impl FileStoreBuilder {
     ///
     /// Those of [`open`](Self::open).
     pub fn open_blocking(self) -> Result<FileStore, FileError> {
-        // Before the files are read: a program may write one of them just then.
+        // Before the files are read, so that a write during the read is noticed.
         let watch = self.watch.then(|| Watch::new(self.settings, &self.files));
         let (loader, seen) = Loader::open(&self.files, self.progress, self.log_findings)?;
         let loader = Arc::new(loader);

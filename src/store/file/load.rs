@@ -166,7 +166,7 @@ impl Loader {
     }
 }
 
-/// Logs what is probably not meant, a bounded number of findings.
+/// Logs probable mistakes in the catalog, a bounded number of them.
 fn log_findings(source: &str, catalog: &Catalog) {
     const MOST: usize = 20;
     let findings = lint::findings(catalog, SystemTime::now());

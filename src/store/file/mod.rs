@@ -29,8 +29,7 @@
 //!    change inside. That is reported: mount its folder instead.
 //!
 //! [`FileStore::watch_status`] announces every outcome as it happens. With
-//! [`FileStoreBuilder::log_findings`] the log also has what is valid in a version and
-//! probably not meant.
+//! [`FileStoreBuilder::log_findings`], probable mistakes in a valid version are logged.
 //!
 //! [`Format::from_path`]: crate::document::Format::from_path
 

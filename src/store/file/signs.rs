@@ -15,7 +15,7 @@ use crate::store::file::stamp::{Identity, identity_of};
 /// Whether the system says when a program closes a file that it has written.
 pub(super) const REPORTS_CLOSING: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// What a watching thread hears.
+/// A message to the watching thread.
 #[derive(Debug, Clone)]
 pub(super) enum Message {
     /// Something happened to the path.
@@ -26,7 +26,7 @@ pub(super) enum Message {
     Stop,
 }
 
-/// What the system says about a path.
+/// What the operating system reports about a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     /// There is a new file, or a new link to one.

@@ -148,7 +148,7 @@ impl Source {
         for body in bodies {
             match body {
                 Body::Text(text) => texts.push(text),
-                // It is the only one.
+                // A long document is read alone: there is no other body.
                 Body::Read(read) => {
                     let text = || first.read().map(|steady| steady.content);
                     let catalog = read.build(&first.given, keys, text)?;

@@ -99,7 +99,7 @@ impl Watch {
         let path = self.paths.first().map(|path| path.given.clone());
         let run = move || {
             let _guard = guard;
-            // It has no other end than being stopped.
+            // It runs until it is stopped.
             let Err(Stopped) = self.run(&loader);
         };
         let thread = thread::Builder::new().name("file-store-watch".into());

@@ -61,8 +61,9 @@ impl HttpStoreBuilder {
 
     /// Asks the remote server to hold each request until something changes, for at
     /// most the given time (`Prefer: wait=N`, in whole seconds). Stay below the
-    /// timeouts of proxies on the way: 30 seconds is a good choice. Default: ask at
-    /// intervals, as a server that does not hold requests or sends no `ETag` is asked.
+    /// timeouts of proxies on the way: 30 seconds is a good choice. A server that does
+    /// not hold requests or sends no `ETag` is still asked at intervals. Default: always
+    /// ask at intervals.
     pub fn long_poll(mut self, wait: Duration) -> Self {
         self.hold = Some(wait);
         self
@@ -84,8 +85,9 @@ impl HttpStoreBuilder {
         self
     }
 
-    /// Sets how long a whole answer may take, to its last byte. A held one may take
-    /// that much longer. Default: 30 seconds.
+    /// Sets how long a whole answer may take, to its last byte. With
+    /// [`long_poll`](Self::long_poll), the time for which the server holds the request
+    /// is added. Default: 30 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.requests.timeout = timeout;
         self
@@ -114,8 +116,8 @@ impl HttpStoreBuilder {
         self
     }
 
-    /// Sets how long the very first answer is waited for before the snapshot is
-    /// used. Default: 5 seconds.
+    /// Sets how long to wait for the first answer before the snapshot is used.
+    ///  Default: 5 seconds.
     pub fn snapshot_after(mut self, wait: Duration) -> Self {
         self.snapshot_after = wait;
         self

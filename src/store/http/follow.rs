@@ -191,7 +191,7 @@ impl<C: Exchange> Follower<C> {
         }
     }
 
-    /// Reads the document, on a thread that may take its time. No catalog: it is the
+    /// Reads the document on a blocking thread. Returns no catalog if the document is the
     /// version in use.
     async fn parse(&mut self, body: Bytes) -> Result<(Hash, Option<Catalog>), Arc<HttpError>> {
         let (used, refused) = (self.used.map(|(hash, _)| hash), self.refused.clone());

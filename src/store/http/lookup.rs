@@ -127,7 +127,7 @@ async fn definitions(store: &HttpStore, etag: &HeaderValue) -> Option<Arc<Catalo
     if let Some(definitions) = replica.at_revision(etag) {
         return Some(definitions);
     }
-    // Why it fails is in that store's status.
+    // If it fails, the status of that store has the error.
     let _ = store.reload().await;
     replica.at_revision(etag)
 }

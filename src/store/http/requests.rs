@@ -28,7 +28,7 @@ pub(super) struct Requests {
     headers: HeaderMap,
     pub(super) timeout: Duration,
     pub(super) max_bytes: usize,
-    /// A setting that cannot work, for [`checked`](Self::checked).
+    /// The first error of a setter, which [`checked`](Self::checked) returns.
     fault: Option<HttpConfigError>,
 }
 
@@ -62,7 +62,7 @@ impl Requests {
         }
     }
 
-    /// The same, if all settings can work.
+    /// Returns `self` if all settings can work.
     pub(super) fn checked(self) -> Result<Self, HttpConfigError> {
         match self.fault {
             Some(fault) => Err(fault),
@@ -140,7 +140,7 @@ fn parse(url: &str) -> Result<Uri, HttpConfigError> {
         return Err(HttpConfigError::Url);
     }
     match url.authority() {
-        // Clients drop or print them, each in its own way.
+        // Some clients ignore credentials in a URL, others print them.
         Some(authority) if authority.as_str().contains('@') => Err(HttpConfigError::Credentials),
         Some(authority) if !authority.host().is_empty() => Ok(url),
         _ => Err(HttpConfigError::Url),

@@ -19,9 +19,9 @@ pub(super) struct Follower {
     pub(super) replica: Arc<Replica>,
     definitions: DefinitionsCache,
     pub(super) watchers: Watchers,
-    /// While the store listens, when something was heard last.
+    /// While the store listens, when the last message arrived.
     heard_at: watch::Sender<Option<Instant>>,
-    /// Without anything heard for this long, changes may be missed.
+    /// If no message arrives for this long, changes may have been missed.
     heard_within: Duration,
     /// The revision of the last push that was heard, or of the last reading after
     /// pushes may have been missed.
@@ -124,7 +124,7 @@ impl Follower {
         }
     }
 
-    /// Notes that something was heard.
+    /// Notes that a message has arrived.
     pub(super) fn heard(&self) {
         self.heard_at.send_if_modified(|heard_at| {
             *heard_at = heard_at.is_some().then(Instant::now);
@@ -145,7 +145,7 @@ impl Follower {
         self.heard_at.send_replace(is_listening.then(Instant::now));
     }
 
-    /// Whether something was heard within its time.
+    /// Whether the last message is recent.
     pub(super) fn is_listening(&self) -> bool {
         let is_recent = |heard_at: Instant| heard_at.elapsed() <= self.heard_within;
         self.heard_at.borrow().is_some_and(is_recent)

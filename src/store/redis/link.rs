@@ -132,12 +132,13 @@ impl Link {
         Arc::clone(current.insert(Arc::new(attempt)))
     }
 
-    /// Has later commands use a new connection.
+    /// Makes later commands use a new connection.
     pub(super) fn replace_connection(&self) {
         *self.current() = None;
     }
 
-    /// The same, unless they already do.
+    /// Same as [`replace_connection`](Self::replace_connection), unless the failed
+    /// connection is already replaced.
     fn forget(&self, failed: &Arc<Attempt>) {
         let mut current = self.current();
         current.take_if(|attempt| Arc::ptr_eq(attempt, failed));

@@ -45,8 +45,8 @@ pub(super) struct Records {
 }
 
 impl Source {
-    /// Reads the owner of a key, if there is one to ask for, and the definitions that it
-    /// belongs to unless the reader has them.
+    /// Reads the owner of the key, if a key is given, and the definitions that it belongs
+    /// to, unless they are among the `known` ones.
     pub(super) async fn read(
         &self,
         key: Option<&KeyDigest>,
@@ -192,7 +192,7 @@ fn version(
     }
 }
 
-/// Reads an entry, if what is read from its subscription shows that it is the right one.
+/// Reads an entry. It is corrupt if `read` does not accept its subscription.
 fn parse_entry<T>(
     entry: &[u8],
     read: impl FnOnce(Subscription) -> Option<T>,

@@ -29,8 +29,7 @@ pub(crate) trait Source: Send + 'static {
         Duration::ZERO
     }
 
-    /// Reads the source, and says to the replica what it found. Returns whether that is
-    /// another version.
+    /// Reads the source and updates the replica. Returns whether the version has changed.
     fn read(&mut self, hold: Duration) -> impl Future<Output = Outcome<Self>> + Send;
 
     /// Waits until it is time for the next read.
@@ -39,10 +38,10 @@ pub(crate) trait Source: Send + 'static {
 
 type Outcome<S> = Result<bool, Arc<<S as Source>::Error>>;
 
-/// The answer to a reload.
+/// The result of a reload.
 pub(crate) type Reloaded<E> = Result<StoreStatus, Arc<E>>;
 
-/// The outcome of the first read to come.
+/// The future result of the first read.
 pub(crate) type First<E> = oneshot::Receiver<Reloaded<E>>;
 
 type Reloads<E> = mpsc::UnboundedReceiver<oneshot::Sender<Reloaded<E>>>;
@@ -57,8 +56,8 @@ pub(crate) struct KeptSnapshot {
 
 /// A replica that follows a source until this is dropped.
 pub(crate) struct Following<E> {
-    /// Dropped first: it says that the task ends on purpose, which it also does when
-    /// `reloads` is gone.
+    /// Dropped before `reloads`, which also ends the task: so the end is known to be
+    /// intended.
     task: FollowTask,
     pub(crate) replica: Arc<Replica>,
     reloads: mpsc::UnboundedSender<oneshot::Sender<Reloaded<E>>>,
@@ -76,9 +75,9 @@ impl<E: Send + Sync + 'static> Following<E> {
     ) -> (Self, First<E>) {
         let (reloads, receiver) = mpsc::unbounded_channel();
         let (sender, first) = oneshot::channel();
-        // The receiver is here.
+        // Cannot fail: the receiver still exists.
         let _ = reloads.send(sender);
-        // Locked by the task that answers.
+        // The running task holds the lock.
         let receiver = Arc::new(Mutex::new(receiver));
         let follow = {
             let replica = Arc::clone(&replica);
@@ -116,7 +115,7 @@ impl<E: Send + Sync + 'static> Following<E> {
     pub(crate) async fn reload(&self) -> Reloaded<E> {
         self.task.ensure_running();
         let (sender, outcome) = oneshot::channel();
-        // The receiver lives as long as the task.
+        // Cannot fail: the receiver is kept for the next task.
         let _ = self.reloads.send(sender);
         self.outcome(outcome).await
     }

@@ -211,8 +211,8 @@ impl SnapshotFile {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        // Only its owner may read it; it is removed if anything fails. The text of an
-        // error has a random path, and would differ every time.
+        // The temporary file is readable by its owner only, and is removed on failure. Its
+        // errors contain a random path: only the kind is kept, to log each error once.
         let file = NamedTempFile::with_prefix_in(".snapshot-", directory)
             .map_err(|error| io::Error::from(error.kind()))?;
         let mut writer = BufWriter::with_capacity(1 << 16, file.as_file());

@@ -49,8 +49,8 @@ impl SqlStoreBuilder {
         self
     }
 
-    /// Sets the time between two looks at the database while nothing is pushed, less up
-    /// to a fifth at random. Default: 100 ms on SQLite, 1 s on PostgreSQL.
+    /// Sets the time between two polls of the database while nothing is pushed, shortened
+    /// by up to a fifth at random. Default: 100 ms on SQLite, 1 s on PostgreSQL.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll = Some(interval);
         self

@@ -101,7 +101,7 @@ pub(super) async fn changes(
             if row.str(2)? == "delete" {
                 deleted.insert((kind, id.clone()));
             } else if deleted.contains(&(kind, id.clone())) {
-                // Deleted and made again: its place is another.
+                // Deleted and created again: it has another place in the list.
                 return Ok(Found::TooMuch);
             }
         }

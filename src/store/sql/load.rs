@@ -46,9 +46,9 @@ pub(super) async fn load(
     })
 }
 
-/// Reads page after page. While one is read, those before it are parsed, and the oldest
-/// is packed. A page is one text with a record in each line: SQLite hands over rows one
-/// by one, which takes longer than reading them.
+/// Reads page after page. While one page is read, earlier ones are parsed, and the oldest
+/// is packed. A page is one text with a record in each line, because SQLite hands over
+/// rows one by one, which takes longer than reading them.
 async fn subscriptions(
     transaction: &mut SqlTransaction,
     builder: CatalogBuilder,

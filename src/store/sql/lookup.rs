@@ -91,8 +91,8 @@ impl SqlLookupStore {
     }
 }
 
-/// The number of the last change, and the subscription with a key. One statement sees one
-/// version.
+/// Reads the number of the last change and the subscription that has a key, in one
+/// statement, so that both are of one version.
 const LOOKUP: &str = "SELECT n.number, s.data \
      FROM (SELECT COALESCE(MAX(number), 0) AS number FROM sk_state) n \
      LEFT JOIN sk_keys k ON k.digest = $1 LEFT JOIN sk_subscriptions s ON s.id = k.subscription";

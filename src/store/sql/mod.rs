@@ -24,7 +24,7 @@
 //!    it follow each other with growing pauses.
 //! 5. A store with a name reports the number that it has applied, so that
 //!    [`Manage::wait_applied`](crate::manage::Manage::wait_applied) knows when a
-//!    change is in force everywhere. The report counts for 30 seconds, or until
+//!    change is in effect everywhere. The report is valid for 30 seconds, or until
 //!    [`SqlStore::close`].
 
 #[cfg(feature = "redis")]

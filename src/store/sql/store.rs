@@ -52,7 +52,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Writes the use of keys, and takes the report back.
+    /// Writes the use of keys and withdraws the report.
     fn sign_off(&self) -> impl Future<Output = ()> + Send + 'static {
         let (repository, uses) = (Arc::clone(&self.repository), Arc::clone(&self.uses));
         let name = self.name.clone();
@@ -60,10 +60,10 @@ impl Shared {
             flush_uses(&repository, &uses).await;
             let Some(name) = name else { return };
             if let Err(error) = repository.forget_replica(&name).await {
-                tracing::debug!("the report of the replica was not taken back: {error}");
+                tracing::debug!("the report of the replica was not withdrawn: {error}");
             }
         };
-        // A database that is away must not hold up the end of the program.
+        // A database that does not answer must not delay the end of the program.
         async {
             timeout(Duration::from_secs(3), work)
                 .await
@@ -97,7 +97,7 @@ impl SqlStore {
         Self::builder(target).open().await
     }
 
-    /// Ends the store: writes the last use of keys, and takes its report back, so that
+    /// Closes the store: writes the last use of keys and withdraws its report, so that
     /// `Manage::wait_applied` no longer waits for this replica.
     ///
     /// Call it at the end of the program, after the layers with the other handles are

@@ -45,12 +45,12 @@ impl Wake {
     /// Waits for a change, or for the given time.
     pub(super) async fn wait(&mut self, pause: Duration) -> Woken {
         tokio::select! {
-            // This handle keeps the sender: it never fails.
+            // Cannot fail: this handle keeps the sender.
             Ok(()) = self.commits.changed() => Woken::Pushed,
             is_alive = announced(&mut self.listener) => match is_alive {
                 true => Woken::Pushed,
                 false => {
-                    // Look now, listen again after that.
+                    // Poll now, then listen again.
                     self.reconnect();
                     Woken::Polled
                 }

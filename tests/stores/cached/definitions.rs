@@ -7,7 +7,7 @@ use tower_subscription_key::store::{Answer, Holdings};
 /// A store that returns answers with the definitions in use.
 #[derive(Clone)]
 struct Pairing {
-    far: Far,
+    server: Server,
     definitions: Arc<Mutex<Arc<Catalog>>>,
 }
 
@@ -25,7 +25,7 @@ impl SubscriptionStore for Pairing {
     type Error = Down;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Down> {
-        self.far.find(key).await
+        self.server.find(key).await
     }
 
     async fn lookup(&self, key: &KeyDigest) -> Result<Answer, Down> {
@@ -42,14 +42,14 @@ fn definitions(id: &str) -> Arc<Catalog> {
     Arc::new(Catalog::builder().api(Api::new(id, "/")).build().unwrap())
 }
 
-fn pairing() -> (Far, Pairing, CachedStore<Pairing>) {
-    let far = Far::with_contoso();
+fn pairing() -> (Server, Pairing, CachedStore<Pairing>) {
+    let server = Server::with_contoso();
     let store = Pairing {
-        far: far.clone(),
+        server: server.clone(),
         definitions: Arc::new(Mutex::new(definitions("one"))),
     };
     let cache = CachedStore::builder(store.clone()).jitter(0.0).build();
-    (far, store, cache.unwrap())
+    (server, store, cache.unwrap())
 }
 
 fn has_api(answer: &Answer, id: &str) -> bool {
@@ -60,28 +60,28 @@ fn has_api(answer: &Answer, id: &str) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn entry_of_other_definitions_is_confirmed_before_it_is_served() {
-    let (far, store, cache) = pairing();
+    let (server, store, cache) = pairing();
     for key in ["good", "wrong"] {
         assert!(has_api(&cache.lookup(&digest(key)).await.unwrap(), "one"));
         assert!(has_api(&cache.lookup_cached(&digest(key)).unwrap(), "one"));
     }
     store.exchange("two");
-    let asked = far.asked();
+    let asked = server.asked();
     for key in ["good", "wrong"] {
         assert!(cache.lookup_cached(&digest(key)).is_none(), "{key}");
         assert!(has_api(&cache.lookup(&digest(key)).await.unwrap(), "two"));
         assert!(has_api(&cache.lookup_cached(&digest(key)).unwrap(), "two"));
     }
-    assert_eq!(far.asked(), asked + 2);
+    assert_eq!(server.asked(), asked + 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn stale_owner_is_served_with_its_own_definitions() {
-    let (far, store, cache) = pairing();
+    let (server, store, cache) = pairing();
     cache.lookup(&digest("good")).await.unwrap();
     cache.lookup(&digest("wrong")).await.unwrap();
     store.exchange("two");
-    far.set(Mode::Fail);
+    server.set(Mode::Fail);
     let stale = cache.lookup(&digest("good")).await.unwrap();
     assert!(stale.owner().is_some() && has_api(&stale, "one"));
     assert!(
@@ -92,11 +92,11 @@ async fn stale_owner_is_served_with_its_own_definitions() {
 
 #[tokio::test(start_paused = true)]
 async fn many_exchanges_keep_a_bounded_number_of_definitions() {
-    let (far, store, cache) = pairing();
+    let (server, store, cache) = pairing();
     let mut handles = Vec::new();
     for number in 0..500 {
         let key = format!("key {number}");
-        far.put(&key, contoso());
+        server.put(&key, contoso());
         store.exchange(&number.to_string());
         handles.push(Arc::downgrade(&store.current()));
         cache.lookup(&digest(&key)).await.unwrap();
@@ -107,20 +107,20 @@ async fn many_exchanges_keep_a_bounded_number_of_definitions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn confirmed_again_after_changes_may_have_been_missed_and_stale_until_then() {
-    let far = Far::with_contoso();
-    let store = exact(&far).build().unwrap();
+async fn entry_after_possibly_missed_changes_is_stale_until_it_is_confirmed() {
+    let server = Server::with_contoso();
+    let store = exact(&server).build().unwrap();
     store.find(&digest("good")).await.unwrap();
     store.find(&digest("wrong")).await.unwrap();
     store.confirm_all();
-    far.set(Mode::Fail);
+    server.set(Mode::Fail);
     assert!(store.lookup_cached(&digest("good")).is_none());
     assert_eq!(state_of(store.find(&digest("good")).await), State::Active);
     assert!(store.find(&digest("wrong")).await.is_err());
     assert_eq!(store.stats().stale_served, 1);
-    // The hold of a second after a failure ends with the next call.
-    far.set(Mode::Answer);
-    far.put("good", suspended());
+    // After a failure there is no other lookup for a second. The next call ends this.
+    server.set(Mode::Answer);
+    server.put("good", suspended());
     store.confirm_all();
     assert_eq!(
         state_of(store.find(&digest("good")).await),
@@ -131,13 +131,13 @@ async fn confirmed_again_after_changes_may_have_been_missed_and_stale_until_then
 
 #[tokio::test(start_paused = true)]
 async fn resumed_lookups_do_not_wait_for_the_end_of_the_pause() {
-    let far = Far::with_contoso();
-    let store = exact(&far).breaker(2, HOUR, HOUR).build().unwrap();
-    far.set(Mode::Fail);
+    let server = Server::with_contoso();
+    let store = exact(&server).breaker(2, HOUR, HOUR).build().unwrap();
+    server.set(Mode::Fail);
     for key in ["a", "b"] {
         assert!(store.find(&digest(key)).await.is_err());
     }
-    far.set(Mode::Answer);
+    server.set(Mode::Answer);
     let error = store.find(&digest("good")).await.unwrap_err();
     assert!(matches!(error, CachedStoreError::BreakerOpen));
     store.resume();
@@ -147,8 +147,8 @@ async fn resumed_lookups_do_not_wait_for_the_end_of_the_pause() {
 /// A lookup that fails must not put back what an invalidation removes meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn invalidated_entry_is_never_put_back_by_a_lookup_that_fails() {
-    let far = Far::with_contoso();
-    let store = exact(&far)
+    let server = Server::with_contoso();
+    let store = exact(&server)
         .found_for(Duration::from_nanos(1))
         .stale_for(HOUR)
         .without_breaker()
@@ -156,9 +156,9 @@ async fn invalidated_entry_is_never_put_back_by_a_lookup_that_fails() {
         .build()
         .unwrap();
     for round in 0..600 {
-        far.set(Mode::Answer);
+        server.set(Mode::Answer);
         store.find(&digest("good")).await.unwrap();
-        far.set(Mode::Fail);
+        server.set(Mode::Fail);
         let failing = request(&store, "good");
         match round % 3 {
             0 => store.invalidate_all(),

@@ -1,7 +1,7 @@
 use super::*;
 
 /// What invalidates the key `good`, each in its own way.
-const WAYS: [fn(&CachedStore<Far>); 3] = [
+const WAYS: [fn(&CachedStore<Server>); 3] = [
     |store| store.invalidate_key(&digest("good")),
     |store| store.invalidate_subscription("contoso"),
     |store| store.invalidate_all(),
@@ -10,10 +10,10 @@ const WAYS: [fn(&CachedStore<Far>); 3] = [
 #[tokio::test(start_paused = true)]
 async fn invalidated_key_is_looked_up_again() {
     for invalidate in WAYS {
-        let far = Far::with_contoso();
-        let store = exact(&far).build().unwrap();
+        let server = Server::with_contoso();
+        let store = exact(&server).build().unwrap();
         store.find(&digest("good")).await.unwrap();
-        far.put("good", suspended());
+        server.put("good", suspended());
         invalidate(&store);
         assert!(store.lookup_cached(&digest("good")).is_none());
         let answer = store.find(&digest("good")).await;
@@ -24,21 +24,21 @@ async fn invalidated_key_is_looked_up_again() {
 #[tokio::test(start_paused = true)]
 async fn lookup_begun_before_an_invalidation_is_not_kept_or_shared() {
     for invalidate in WAYS {
-        let far = Far::with_contoso();
-        let store = exact(&far).build().unwrap();
-        far.set(Mode::Gated);
+        let server = Server::with_contoso();
+        let store = exact(&server).build().unwrap();
+        server.set(Mode::Gated);
         let before = request(&store, "good");
         idle().await;
-        far.put("good", suspended());
+        server.put("good", suspended());
         invalidate(&store);
         let after = request(&store, "good");
         idle().await;
-        assert_eq!(far.asked(), 2, "the later request asks for itself");
-        far.let_through(1);
+        assert_eq!(server.asked(), 2, "the later request asks for itself");
+        server.let_through(1);
         idle().await;
         assert!(store.lookup_cached(&digest("good")).is_none());
         assert_eq!(state_of(before.await.unwrap()), State::Active);
-        far.let_through(1);
+        server.let_through(1);
         assert_eq!(state_of(after.await.unwrap()), State::Suspended);
         assert_eq!(
             state_of(store.find(&digest("good")).await),
@@ -49,53 +49,53 @@ async fn lookup_begun_before_an_invalidation_is_not_kept_or_shared() {
 
 #[tokio::test(start_paused = true)]
 async fn lookup_begun_before_confirm_all_is_served_only_stale() {
-    let far = Far::with_contoso();
-    let store = exact(&far).build().unwrap();
-    far.set(Mode::Gated);
+    let server = Server::with_contoso();
+    let store = exact(&server).build().unwrap();
+    server.set(Mode::Gated);
     let before = request(&store, "good");
     idle().await;
     store.confirm_all();
-    far.let_through(1);
+    server.let_through(1);
     assert_eq!(state_of(before.await.unwrap()), State::Active);
     assert!(store.lookup_cached(&digest("good")).is_none());
-    far.set(Mode::Fail);
+    server.set(Mode::Fail);
     let stale = store.find(&digest("good")).await;
     assert_eq!(state_of(stale), State::Active);
-    assert_eq!((far.asked(), store.stats().stale_served), (2, 1));
+    assert_eq!((server.asked(), store.stats().stale_served), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn absence_found_before_confirm_all_removes_the_owner_and_is_confirmed() {
-    let far = Far::with_contoso();
-    let store = exact(&far).build().unwrap();
+    let server = Server::with_contoso();
+    let store = exact(&server).build().unwrap();
     store.find(&digest("good")).await.unwrap();
     pass(61 * SECOND).await;
-    far.set(Mode::Gated);
-    far.remove("good");
+    server.set(Mode::Gated);
+    server.remove("good");
     let before = request(&store, "good");
     idle().await;
     store.confirm_all();
-    far.let_through(1);
+    server.let_through(1);
     assert!(before.await.unwrap().unwrap().is_none());
     assert!(store.lookup_cached(&digest("good")).is_none());
-    far.set(Mode::Fail);
+    server.set(Mode::Fail);
     assert!(store.find(&digest("good")).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn earlier_lookup_that_ends_last_changes_nothing() {
     for invalidate in WAYS {
-        let far = Far::with_contoso();
-        let store = exact(&far).build().unwrap();
-        far.set(Mode::Gated);
+        let server = Server::with_contoso();
+        let store = exact(&server).build().unwrap();
+        server.set(Mode::Gated);
         let before = request(&store, "good");
         idle().await;
-        far.put("good", suspended());
+        server.put("good", suspended());
         invalidate(&store);
-        far.set(Mode::Answer);
+        server.set(Mode::Answer);
         let after = request(&store, "good").await.unwrap();
         assert_eq!(state_of(after), State::Suspended);
-        far.let_through(1);
+        server.let_through(1);
         before.await.unwrap().unwrap();
         let kept = store.find(&digest("good")).await;
         assert_eq!(state_of(kept), State::Suspended);
@@ -105,16 +105,16 @@ async fn earlier_lookup_that_ends_last_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn refresh_begun_before_an_invalidation_is_not_kept() {
     for invalidate in WAYS {
-        let far = Far::with_contoso();
-        let store = exact(&far).build().unwrap();
+        let server = Server::with_contoso();
+        let store = exact(&server).build().unwrap();
         store.find(&digest("good")).await.unwrap();
         pass(50 * SECOND).await;
-        far.set(Mode::Gated);
+        server.set(Mode::Gated);
         store.lookup_cached(&digest("good"));
         idle().await;
-        far.remove("good");
+        server.remove("good");
         invalidate(&store);
-        far.let_through(1);
+        server.let_through(1);
         idle().await;
         assert!(store.lookup_cached(&digest("good")).is_none());
     }
@@ -123,10 +123,10 @@ async fn refresh_begun_before_an_invalidation_is_not_kept() {
 #[tokio::test(start_paused = true)]
 async fn invalidated_key_during_an_outage_is_an_error() {
     for invalidate in WAYS {
-        let far = Far::with_contoso();
-        let store = exact(&far).build().unwrap();
+        let server = Server::with_contoso();
+        let store = exact(&server).build().unwrap();
         store.find(&digest("good")).await.unwrap();
-        far.set(Mode::Fail);
+        server.set(Mode::Fail);
         invalidate(&store);
         let error = store.find(&digest("good")).await.unwrap_err();
         assert!(matches!(error, CachedStoreError::Store(_)));
@@ -136,11 +136,11 @@ async fn invalidated_key_during_an_outage_is_an_error() {
 #[tokio::test(start_paused = true)]
 async fn failed_earlier_lookup_restores_no_invalidated_answer() {
     for invalidate in WAYS {
-        let far = Far::with_contoso();
-        let store = exact(&far).build().unwrap();
+        let server = Server::with_contoso();
+        let store = exact(&server).build().unwrap();
         store.find(&digest("good")).await.unwrap();
         pass(61 * SECOND).await;
-        far.set(Mode::Hang);
+        server.set(Mode::Hang);
         let before = request(&store, "good");
         idle().await;
         invalidate(&store);
@@ -151,10 +151,10 @@ async fn failed_earlier_lookup_restores_no_invalidated_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn invalidated_subscription_loses_all_its_keys_and_no_others() {
-    let far = Far::with_contoso();
-    far.put("second", contoso());
-    far.put("fabrikam", Subscription::new("fabrikam"));
-    let store = exact(&far).build().unwrap();
+    let server = Server::with_contoso();
+    server.put("second", contoso());
+    server.put("fabrikam", Subscription::new("fabrikam"));
+    let store = exact(&server).build().unwrap();
     for key in ["good", "second", "fabrikam", "wrong"] {
         store.find(&digest(key)).await.unwrap();
     }
@@ -167,21 +167,21 @@ async fn invalidated_subscription_loses_all_its_keys_and_no_others() {
 
 #[tokio::test(start_paused = true)]
 async fn cached_unknown_key_that_is_issued_is_found_after_an_invalidation() {
-    let far = Far::with_contoso();
-    let store = exact(&far).build().unwrap();
+    let server = Server::with_contoso();
+    let store = exact(&server).build().unwrap();
     assert!(store.find(&digest("rotated")).await.unwrap().is_none());
-    far.put("rotated", contoso());
+    server.put("rotated", contoso());
     store.invalidate_subscription("contoso");
     assert!(store.find(&digest("rotated")).await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn request_after_an_invalidation_under_load_sees_no_older_answer() {
-    let far = Far::new();
-    // In real time: nothing but an invalidation has anything asked for again.
-    let store = exact(&far).found_for(HOUR).build().unwrap();
+    let server = Server::new();
+    // In real time, no entry expires: only an invalidation causes another lookup.
+    let store = exact(&server).found_for(HOUR).build().unwrap();
     let version = |n: usize| contoso().with_display_name(n.to_string());
-    far.put("good", version(0));
+    server.put("good", version(0));
     let done = Arc::new(AtomicUsize::new(0));
     let readers: Vec<_> = (0..4)
         .map(|_| {
@@ -201,7 +201,7 @@ async fn request_after_an_invalidation_under_load_sees_no_older_answer() {
         })
         .collect();
     for n in 1..=300 {
-        far.put("good", version(n));
+        server.put("good", version(n));
         WAYS[n % WAYS.len()](&store);
         done.store(n, Ordering::SeqCst);
         tokio::task::yield_now().await;

@@ -8,7 +8,7 @@ use tower_subscription_key::SubscriptionKeyLayer;
 use tower_subscription_key::catalog::Api;
 
 /// The status that a request with that key gets.
-async fn status(store: &CachedStore<Far>, key: &str) -> StatusCode {
+async fn status(store: &CachedStore<Server>, key: &str) -> StatusCode {
     let keys = SubscriptionKeyLayer::new(store.clone())
         .single_api(Api::new("echo", "/echo"))
         .unwrap()
@@ -29,12 +29,12 @@ async fn status(store: &CachedStore<Far>, key: &str) -> StatusCode {
 #[tokio::test(start_paused = true)]
 async fn good_key_during_an_outage_is_never_unknown() {
     for mode in [Mode::Fail, Mode::Hang, Mode::Panic] {
-        let far = Far::with_contoso();
-        far.put("unasked", contoso());
-        let store = CachedStore::new(far.clone());
+        let server = Server::with_contoso();
+        server.put("unasked", contoso());
+        let store = CachedStore::new(server.clone());
         assert_eq!(status(&store, "good").await, 200);
         assert_eq!(status(&store, "wrong").await, 401);
-        far.set(mode);
+        server.set(mode);
         for second in 0..600 {
             let good = status(&store, "good").await;
             assert!(good == 200 || second > 240 && good == 503, "{second}");
@@ -43,7 +43,7 @@ async fn good_key_during_an_outage_is_never_unknown() {
         }
         assert_eq!(status(&store, "good").await, 503, "the bound is over");
         assert_eq!(status(&store, "wrong").await, 503, "who knows by now");
-        far.set(Mode::Answer);
+        server.set(Mode::Answer);
         pass(35 * SECOND).await;
         assert_eq!(status(&store, "good").await, 200);
         assert_eq!(status(&store, "unasked").await, 200);
@@ -53,9 +53,9 @@ async fn good_key_during_an_outage_is_never_unknown() {
 
 #[tokio::test(start_paused = true)]
 async fn flood_of_wrong_keys_causes_at_most_503_for_good_keys() {
-    let far = Far::with_contoso();
-    far.put("unasked", contoso());
-    let store = exact(&far).unknown_rate(10, 10).build().unwrap();
+    let server = Server::with_contoso();
+    server.put("unasked", contoso());
+    let store = exact(&server).unknown_rate(10, 10).build().unwrap();
     assert_eq!(status(&store, "good").await, 200);
     for n in 0..100 {
         let expected = if n < 10 { 401 } else { 503 };
@@ -67,17 +67,17 @@ async fn flood_of_wrong_keys_causes_at_most_503_for_good_keys() {
 
 #[tokio::test(start_paused = true)]
 async fn stale_subscription_is_decided_on_its_dates() {
-    let far = Far::new();
+    let server = Server::new();
     let over = std::time::SystemTime::now() - SECOND;
-    far.put("ended", contoso().with_expiry(over));
-    far.put("stopped", suspended());
-    let store = exact(&far).build().unwrap();
+    server.put("ended", contoso().with_expiry(over));
+    server.put("stopped", suspended());
+    let store = exact(&server).build().unwrap();
     for pass_first in [0, 61] {
         pass(pass_first * SECOND).await;
         for key in ["ended", "stopped"] {
             assert_eq!(status(&store, key).await, 401, "{key}");
         }
-        far.set(Mode::Fail);
+        server.set(Mode::Fail);
     }
     assert_eq!(store.stats().stale_served, 2);
 }

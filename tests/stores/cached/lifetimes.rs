@@ -2,32 +2,32 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn found_key_within_its_lifetime_is_looked_up_once() {
-    let far = Far::with_contoso();
-    let store = exact(&far).refresh_ahead(0.0).build().unwrap();
+    let server = Server::with_contoso();
+    let store = exact(&server).refresh_ahead(0.0).build().unwrap();
     let key = digest("good");
     assert!(store.lookup_cached(&key).is_none());
     store.find(&key).await.unwrap();
     pass(59 * SECOND).await;
     assert!(found(&store.lookup_cached(&key)));
     assert!(store.find(&key).await.unwrap().is_some());
-    assert_eq!(far.asked(), 1);
+    assert_eq!(server.asked(), 1);
     pass(2 * SECOND).await;
     assert!(store.lookup_cached(&key).is_none());
     store.find(&key).await.unwrap();
-    assert_eq!(far.asked(), 2);
+    assert_eq!(server.asked(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn unknown_key_has_a_separate_lifetime() {
-    let far = Far::with_contoso();
-    let store = exact(&far).build().unwrap();
+    let server = Server::with_contoso();
+    let store = exact(&server).build().unwrap();
     let key = digest("later");
     assert!(store.find(&key).await.unwrap().is_none());
-    far.put("later", contoso());
+    server.put("later", contoso());
     pass(9 * SECOND).await;
     assert!(is_absent(&store.lookup_cached(&key)));
     assert!(store.find(&key).await.unwrap().is_none());
-    assert_eq!(far.asked(), 1);
+    assert_eq!(server.asked(), 1);
     pass(2 * SECOND).await;
     assert!(store.lookup_cached(&key).is_none());
     assert!(store.find(&key).await.unwrap().is_some());
@@ -35,28 +35,28 @@ async fn unknown_key_has_a_separate_lifetime() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_no_lifetime_unknown_keys_are_not_remembered() {
-    let far = Far::new();
-    let store = exact(&far).unknown_for(Duration::ZERO).build().unwrap();
+async fn unknown_key_with_a_zero_lifetime_is_not_cached() {
+    let server = Server::new();
+    let store = exact(&server).unknown_for(Duration::ZERO).build().unwrap();
     for _ in 0..3 {
         assert!(store.find(&digest("wrong")).await.unwrap().is_none());
     }
-    assert_eq!((far.asked(), store.stats().entries_unknown), (3, 0));
+    assert_eq!((server.asked(), store.stats().entries_unknown), (3, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn used_key_is_refreshed_before_its_lifetime_ends() {
-    let far = Far::with_contoso();
-    let store = exact(&far).build().unwrap();
+    let server = Server::with_contoso();
+    let store = exact(&server).build().unwrap();
     let key = digest("good");
     store.find(&key).await.unwrap();
-    far.put("good", suspended());
+    server.put("good", suspended());
     pass(47 * SECOND).await;
     store.lookup_cached(&key);
     idle().await;
-    assert_eq!(far.asked(), 1, "too early");
+    assert_eq!(server.asked(), 1, "too early");
     pass(2 * SECOND).await;
-    far.set(Mode::Gated);
+    server.set(Mode::Gated);
     for _ in 0..100 {
         assert!(
             found(&store.lookup_cached(&key)),
@@ -65,8 +65,8 @@ async fn used_key_is_refreshed_before_its_lifetime_ends() {
     }
     assert_eq!(state_of(store.find(&key).await), State::Active);
     idle().await;
-    assert_eq!(far.asked(), 2, "one for all");
-    far.let_through(1);
+    assert_eq!(server.asked(), 2, "one for all");
+    server.let_through(1);
     idle().await;
     assert_eq!(state_of(store.find(&key).await), State::Suspended);
     pass(40 * SECOND).await;
@@ -77,20 +77,20 @@ async fn used_key_is_refreshed_before_its_lifetime_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn unused_key_is_not_refreshed() {
-    let far = Far::with_contoso();
-    let store = exact(&far).build().unwrap();
+    let server = Server::with_contoso();
+    let store = exact(&server).build().unwrap();
     store.find(&digest("good")).await.unwrap();
     pass(300 * SECOND).await;
-    assert_eq!(far.asked(), 1);
+    assert_eq!(server.asked(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn refresh_of_a_removed_key_removes_the_entry() {
-    let far = Far::with_contoso();
-    let store = exact(&far).build().unwrap();
+    let server = Server::with_contoso();
+    let store = exact(&server).build().unwrap();
     let key = digest("good");
     store.find(&key).await.unwrap();
-    far.remove("good");
+    server.remove("good");
     pass(50 * SECOND).await;
     assert!(found(&store.lookup_cached(&key)));
     idle().await;
@@ -101,12 +101,12 @@ async fn refresh_of_a_removed_key_removes_the_entry() {
 
 #[tokio::test(start_paused = true)]
 async fn keys_cached_at_the_same_time_expire_at_different_times() {
-    let far = Far::new();
+    let server = Server::new();
     let keys: Vec<String> = (0..200).map(|n| format!("key-{n}")).collect();
     for (n, key) in keys.iter().enumerate() {
-        far.put(key, Subscription::new(format!("s{n}")));
+        server.put(key, Subscription::new(format!("s{n}")));
     }
-    let store = CachedStore::builder(far.clone())
+    let store = CachedStore::builder(server.clone())
         .refresh_ahead(0.0)
         .build()
         .unwrap();

@@ -33,7 +33,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Answer,
-    /// Answers with what it knew when it was asked, once the gate lets it.
+    /// Answers when the gate opens, with what it knew when it was asked.
     Gated,
     Fail,
     Hang,
@@ -46,21 +46,21 @@ struct Down;
 
 /// A scripted remote server that counts its requests.
 #[derive(Clone)]
-struct Far(Arc<FarState>);
+struct Server(Arc<ServerState>);
 
-struct FarState {
+struct ServerState {
     mode: Mutex<Mode>,
     gate: Semaphore,
     known: Mutex<HashMap<KeyDigest, KeyOwner>>,
     asked: AtomicUsize,
-    /// Keys that were asked for a second time while they still were.
+    /// Keys that were asked for again before the first answer.
     twice_at_once: AtomicUsize,
     under_way: Mutex<Vec<KeyDigest>>,
 }
 
-impl Far {
+impl Server {
     fn new() -> Self {
-        Self(Arc::new(FarState {
+        Self(Arc::new(ServerState {
             mode: Mutex::new(Mode::Answer),
             gate: Semaphore::new(0),
             known: Mutex::default(),
@@ -70,11 +70,11 @@ impl Far {
         }))
     }
 
-    /// One that knows the key `good` of the subscription `contoso`.
+    /// A server that knows the key `good` of the subscription `contoso`.
     fn with_contoso() -> Self {
-        let far = Self::new();
-        far.put("good", contoso());
-        far
+        let server = Self::new();
+        server.put("good", contoso());
+        server
     }
 
     fn put(&self, key: &str, subscription: Subscription) {
@@ -103,16 +103,16 @@ impl Far {
     }
 }
 
-struct UnderWay<'a>(&'a FarState, KeyDigest);
+struct UnderWay<'a>(&'a ServerState, KeyDigest);
 
 impl<'a> UnderWay<'a> {
-    fn new(far: &'a FarState, key: KeyDigest) -> Self {
-        let mut under_way = far.under_way.lock().unwrap();
+    fn new(server: &'a ServerState, key: KeyDigest) -> Self {
+        let mut under_way = server.under_way.lock().unwrap();
         if under_way.contains(&key) {
-            far.twice_at_once.fetch_add(1, Ordering::SeqCst);
+            server.twice_at_once.fetch_add(1, Ordering::SeqCst);
         }
         under_way.push(key);
-        Self(far, key)
+        Self(server, key)
     }
 }
 
@@ -124,7 +124,7 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-impl SubscriptionStore for Far {
+impl SubscriptionStore for Server {
     type Error = Down;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Down> {
@@ -160,8 +160,8 @@ fn suspended() -> Subscription {
 }
 
 /// A cache with exact lifetimes.
-fn exact(far: &Far) -> CachedStoreBuilder<Far> {
-    CachedStore::builder(far.clone()).jitter(0.0)
+fn exact(server: &Server) -> CachedStoreBuilder<Server> {
+    CachedStore::builder(server.clone()).jitter(0.0)
 }
 
 fn state_of(answer: LookupResult<Down>) -> State {
@@ -183,13 +183,12 @@ fn is_absent(answer: &Option<Answer>) -> bool {
 type Request = JoinHandle<LookupResult<Down>>;
 
 /// A request for the given key in a separate task.
-fn request(store: &CachedStore<Far>, key: &str) -> Request {
+fn request(store: &CachedStore<Server>, key: &str) -> Request {
     let (store, key) = (store.clone(), digest(key));
     tokio::spawn(async move { store.find(&key).await })
 }
 
-/// Lets everything that can go on go on, until all tasks wait. Takes up to two
-/// milliseconds of paused time.
+/// Lets all tasks run until they wait. Takes up to two milliseconds of paused time.
 async fn idle() {
     tokio::time::sleep(Duration::from_nanos(1)).await;
 }

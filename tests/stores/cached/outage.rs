@@ -3,8 +3,8 @@ use std::error::Error;
 use super::*;
 
 /// A cache that found `good`; the entry has just expired.
-async fn with_old_key(far: &Far) -> CachedStore<Far> {
-    let store = exact(far).build().unwrap();
+async fn with_old_key(server: &Server) -> CachedStore<Server> {
+    let store = exact(server).build().unwrap();
     store.find(&digest("good")).await.unwrap();
     pass(61 * SECOND).await;
     store
@@ -12,10 +12,10 @@ async fn with_old_key(far: &Far) -> CachedStore<Far> {
 
 #[tokio::test(start_paused = true)]
 async fn found_key_during_an_outage_is_served_for_a_bounded_time() {
-    let far = Far::with_contoso();
-    let store = with_old_key(&far).await;
+    let server = Server::with_contoso();
+    let store = with_old_key(&server).await;
     let key = digest("good");
-    far.set(Mode::Fail);
+    server.set(Mode::Fail);
     for _ in 0..28 {
         assert_eq!(state_of(store.find(&key).await), State::Active);
         pass(10 * SECOND).await;
@@ -28,11 +28,11 @@ async fn found_key_during_an_outage_is_served_for_a_bounded_time() {
 
 #[tokio::test(start_paused = true)]
 async fn cache_without_a_stale_time_serves_nothing_stale() {
-    let far = Far::with_contoso();
-    let store = exact(&far).stale_for(Duration::ZERO).build().unwrap();
+    let server = Server::with_contoso();
+    let store = exact(&server).stale_for(Duration::ZERO).build().unwrap();
     let key = digest("good");
     store.find(&key).await.unwrap();
-    far.set(Mode::Fail);
+    server.set(Mode::Fail);
     pass(59 * SECOND).await;
     assert!(store.find(&key).await.is_ok(), "still fresh");
     pass(2 * SECOND).await;
@@ -42,27 +42,27 @@ async fn cache_without_a_stale_time_serves_nothing_stale() {
 
 #[tokio::test(start_paused = true)]
 async fn stale_key_after_recovery_is_looked_up_again() {
-    let far = Far::with_contoso();
-    let store = with_old_key(&far).await;
+    let server = Server::with_contoso();
+    let store = with_old_key(&server).await;
     let key = digest("good");
-    far.set(Mode::Fail);
+    server.set(Mode::Fail);
     assert_eq!(state_of(store.find(&key).await), State::Active);
-    far.set(Mode::Answer);
-    far.put("good", suspended());
-    let asked = far.asked();
+    server.set(Mode::Answer);
+    server.put("good", suspended());
+    let asked = server.asked();
     assert!(found(&store.lookup_cached(&key)), "at once, for a second");
-    assert_eq!(far.asked(), asked);
+    assert_eq!(server.asked(), asked);
     pass(SECOND).await;
     assert_eq!(state_of(store.find(&key).await), State::Suspended);
 }
 
 #[tokio::test(start_paused = true)]
 async fn expired_unknown_key_during_an_outage_is_an_error() {
-    let far = Far::with_contoso();
-    let store = exact(&far).build().unwrap();
+    let server = Server::with_contoso();
+    let store = exact(&server).build().unwrap();
     let key = digest("wrong");
     assert!(store.find(&key).await.unwrap().is_none());
-    far.set(Mode::Fail);
+    server.set(Mode::Fail);
     pass(11 * SECOND).await;
     assert!(store.lookup_cached(&key).is_none());
     assert!(store.find(&key).await.is_err());
@@ -70,24 +70,24 @@ async fn expired_unknown_key_during_an_outage_is_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn error_is_never_cached_as_unknown() {
-    let far = Far::with_contoso();
-    let store = exact(&far).build().unwrap();
+    let server = Server::with_contoso();
+    let store = exact(&server).build().unwrap();
     let key = digest("good");
     for mode in [Mode::Fail, Mode::Hang, Mode::Panic] {
-        far.set(mode);
+        server.set(mode);
         assert!(store.find(&key).await.is_err());
         assert!(store.lookup_cached(&key).is_none());
     }
     assert_eq!(store.stats().entries_unknown, 0);
-    far.set(Mode::Answer);
+    server.set(Mode::Answer);
     assert_eq!(state_of(store.find(&key).await), State::Active);
 }
 
 #[tokio::test(start_paused = true)]
 async fn hanging_store_times_out() {
-    let far = Far::with_contoso();
-    far.set(Mode::Hang);
-    let store = exact(&far).build().unwrap();
+    let server = Server::with_contoso();
+    server.set(Mode::Hang);
+    let store = exact(&server).build().unwrap();
     let began = tokio::time::Instant::now();
     let waiting: Vec<Request> = (0..10).map(|_| request(&store, "good")).collect();
     for waiting in waiting {
@@ -102,14 +102,14 @@ async fn hanging_store_times_out() {
 
 #[tokio::test(start_paused = true)]
 async fn open_breaker_causes_no_lookup_and_answers_at_once() {
-    let far = Far::with_contoso();
-    let store = with_old_key(&far).await;
-    far.set(Mode::Hang);
+    let server = Server::with_contoso();
+    let store = with_old_key(&server).await;
+    server.set(Mode::Hang);
     for n in 0..5 {
         let key = digest(&format!("wrong-{n}"));
         assert!(store.find(&key).await.is_err());
     }
-    let asked = far.asked();
+    let asked = server.asked();
     assert!(store.stats().breaker_open);
     assert!(
         found(&store.lookup_cached(&digest("good"))),
@@ -117,25 +117,25 @@ async fn open_breaker_causes_no_lookup_and_answers_at_once() {
     );
     let error = store.find(&digest("new")).await.unwrap_err();
     assert!(matches!(error, CachedStoreError::BreakerOpen));
-    assert_eq!(far.asked(), asked);
+    assert_eq!(server.asked(), asked);
     let stats = store.stats();
     assert_eq!((stats.broken, stats.breaker_openings), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn probe_after_the_pause_closes_the_breaker_or_doubles_the_pause() {
-    let far = Far::with_contoso();
-    let store = exact(&far).build().unwrap();
-    far.set(Mode::Fail);
+    let server = Server::with_contoso();
+    let store = exact(&server).build().unwrap();
+    server.set(Mode::Fail);
     for n in 0..5 {
         let _ = store.find(&digest(&format!("wrong-{n}"))).await;
     }
-    assert_eq!(far.asked(), 5);
+    assert_eq!(server.asked(), 5);
     for pause in [1, 2, 4, 8, 16, 30, 30] {
         pass(SECOND * pause - SECOND / 2).await;
-        let asked = far.asked();
+        let asked = server.asked();
         assert!(store.find(&digest("good")).await.is_err());
-        assert_eq!(far.asked(), asked, "still open");
+        assert_eq!(server.asked(), asked, "still open");
         pass(SECOND / 2).await;
         let requests: Vec<Request> = (0..10)
             .map(|n| request(&store, &format!("probe-{n}")))
@@ -143,9 +143,9 @@ async fn probe_after_the_pause_closes_the_breaker_or_doubles_the_pause() {
         for request in requests {
             assert!(request.await.unwrap().is_err());
         }
-        assert_eq!(far.asked(), asked + 1, "one probe");
+        assert_eq!(server.asked(), asked + 1, "one probe");
     }
-    far.set(Mode::Answer);
+    server.set(Mode::Answer);
     pass(30 * SECOND).await;
     assert_eq!(state_of(store.find(&digest("good")).await), State::Active);
     assert!(!store.stats().breaker_open);
@@ -154,34 +154,34 @@ async fn probe_after_the_pause_closes_the_breaker_or_doubles_the_pause() {
 
 #[tokio::test(start_paused = true)]
 async fn cache_without_a_breaker_sends_every_lookup() {
-    let far = Far::with_contoso();
-    far.set(Mode::Fail);
-    let store = exact(&far).without_breaker().build().unwrap();
+    let server = Server::with_contoso();
+    server.set(Mode::Fail);
+    let store = exact(&server).without_breaker().build().unwrap();
     for n in 0..50 {
         let error = store.find(&digest(&n.to_string())).await.unwrap_err();
         assert!(matches!(error, CachedStoreError::Store(_)));
     }
-    assert_eq!((far.asked(), store.stats().errors), (50, 50));
+    assert_eq!((server.asked(), store.stats().errors), (50, 50));
 }
 
 #[tokio::test(start_paused = true)]
 async fn failed_refresh_is_repeated_only_after_a_second() {
-    let far = Far::with_contoso();
-    let store = exact(&far).build().unwrap();
+    let server = Server::with_contoso();
+    let store = exact(&server).build().unwrap();
     let key = digest("good");
     store.find(&key).await.unwrap();
     pass(50 * SECOND).await;
-    far.set(Mode::Fail);
+    server.set(Mode::Fail);
     for _ in 0..10 {
         assert!(found(&store.lookup_cached(&key)));
         idle().await;
     }
-    assert_eq!(far.asked(), 2);
+    assert_eq!(server.asked(), 2);
     pass(SECOND).await;
-    far.set(Mode::Answer);
+    server.set(Mode::Answer);
     store.lookup_cached(&key);
     idle().await;
-    assert_eq!(far.asked(), 3);
+    assert_eq!(server.asked(), 3);
     pass(40 * SECOND).await;
     assert!(
         found(&store.lookup_cached(&key)),

@@ -3,8 +3,8 @@ use tower_subscription_key::store::CacheConfigError;
 
 #[test]
 fn settings_that_cannot_work_are_refused_with_what_to_do() {
-    let refused = |set: fn(CachedStoreBuilder<Far>) -> CachedStoreBuilder<Far>| {
-        set(CachedStore::builder(Far::new()))
+    let refused = |set: fn(CachedStoreBuilder<Server>) -> CachedStoreBuilder<Server>| {
+        set(CachedStore::builder(Server::new()))
             .build()
             .unwrap_err()
             .to_string()
@@ -44,8 +44,8 @@ fn settings_that_cannot_work_are_refused_with_what_to_do() {
 
 #[test]
 fn settings_at_defaults_and_extremes_work() {
-    let build = |builder: CachedStoreBuilder<Far>| builder.build().map(drop);
-    let builder = || CachedStore::builder(Far::new());
+    let build = |builder: CachedStoreBuilder<Server>| builder.build().map(drop);
+    let builder = || CachedStore::builder(Server::new());
     assert_eq!(build(builder()), Ok(()));
     let endless = builder()
         .capacity(1)
@@ -64,8 +64,8 @@ fn settings_at_defaults_and_extremes_work() {
 
 #[tokio::test(start_paused = true)]
 async fn endless_lifetimes_do_not_overflow() {
-    let far = Far::with_contoso();
-    let store = CachedStore::builder(far.clone())
+    let server = Server::with_contoso();
+    let store = CachedStore::builder(server.clone())
         .capacity(1)
         .found_for(Duration::MAX)
         .unknown_for(Duration::MAX)
@@ -77,15 +77,15 @@ async fn endless_lifetimes_do_not_overflow() {
         assert!(store.find(&digest("good")).await.unwrap().is_some());
         assert!(store.find(&digest("wrong")).await.unwrap().is_none());
     }
-    assert_eq!(far.asked(), 2);
+    assert_eq!(server.asked(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn debug_and_errors_show_no_key() {
-    let far = Far::with_contoso();
-    let store = CachedStore::new(far.clone());
+    let server = Server::with_contoso();
+    let store = CachedStore::new(server.clone());
     store.find(&digest("good")).await.unwrap();
-    far.set(Mode::Fail);
+    server.set(Mode::Fail);
     let error = store.find(&digest("other")).await.unwrap_err();
     for key in ["good", "other"] {
         let hex = digest(key).to_hex();

@@ -7,8 +7,8 @@ use tower_subscription_key::FileStore;
 use super::catalog;
 use crate::log::Log;
 
-/// Opens and reloads a catalog with that many APIs that no key opens, and returns
-/// what was logged.
+/// Opens and reloads a catalog with the given number of APIs that no key opens, and
+/// returns what was logged.
 fn logged(apis: usize, log_findings: Option<bool>) -> String {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("catalog.toml");

@@ -235,7 +235,7 @@ impl<'s> Change<'s> {
         })
     }
 
-    /// For the rules: whether the record exists.
+    /// Whether the record must exist or must not.
     pub(super) fn expected(&self) -> Expected {
         match self.is_new {
             true => Expected::Absent,
@@ -243,7 +243,7 @@ impl<'s> Change<'s> {
         }
     }
 
-    /// What becomes of a field: its new value, or nothing with `--unset`.
+    /// The change of a field: its new value, or cleared with `--unset`.
     pub(super) fn field<T>(&self, name: &str, value: Option<T>) -> Set<T> {
         match value {
             Some(value) => Set::To(value),
@@ -273,8 +273,8 @@ impl<'s> Change<'s> {
         Set::To(kept.chain(given).collect())
     }
 
-    /// Writes what the rules have accepted, and prints the record and the command
-    /// that undoes the change: the given words, or those that lead back.
+    /// Writes the accepted change, and prints the record and the command that undoes the
+    /// change: the words of `undo`, or else the flags that restore the old values.
     pub(super) async fn finish<T>(
         self,
         common: &Common,
@@ -403,7 +403,7 @@ pub(super) async fn remove(
     Ok(())
 }
 
-/// What a removal takes along that no command brings back.
+/// What a removal also removes and no command restores.
 async fn lost(
     session: &Session,
     target: &RecordRef,

@@ -88,7 +88,7 @@ pub(super) fn single_scope((name, value): &(String, Literal)) -> (&str, &Literal
 
 /// How a file writes objects in braces.
 pub(super) struct Style {
-    /// What an indented line begins with, line break and all. `None`: one line.
+    /// The line break and indentation of one level. `None`: objects are on one line.
     step: Option<String>,
     newline: &'static str,
     pub(super) colon: String,
@@ -220,7 +220,7 @@ pub(super) fn space_before(text: &str, start: usize, end: usize) -> String {
         at + between[at..].chars().next().map_or(1, char::len_utf8)
     });
     let space = &between[space..];
-    // Of blank lines only one break is kept.
+    // Blank lines are reduced to one line break.
     match space.rfind('\n') {
         Some(at) if space[..at].ends_with('\r') => space[at - 1..].to_owned(),
         Some(at) => space[at..].to_owned(),

@@ -172,8 +172,8 @@ impl RedisPublisher {
         only(&self.source.records(&[id]).await?.subscriptions)
     }
 
-    /// Reads the records, has the command that changes them made, and runs it, until no
-    /// other publisher was faster. Returns `None` if there is none to run.
+    /// Reads the records, builds the command that changes them, and runs it. Starts again
+    /// if another publisher was faster. Returns `None` if there is no command to run.
     async fn attempt(
         &self,
         ids: &[&str],

@@ -112,7 +112,7 @@ impl RedisPublisher {
             match self.run(&flip, &nonce).await {
                 Ok(Reply::Done(revision)) => return Ok(revision),
                 Ok(Reply::Changed(newer)) => revision = newer,
-                // The staged and the live catalog are at different nodes for now.
+                // For now, the staged and the live catalog are on different nodes.
                 Err(
                     error @ RedisPublishError::Store {
                         source: RedisStoreError::SlotMoves,

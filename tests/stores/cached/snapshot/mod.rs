@@ -22,20 +22,20 @@ use tower_subscription_key::store::snapshot::SnapshotFile;
 
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// A remote server that also has APIs, once it was reached.
+/// A remote server that also returns APIs after it was reached once.
 #[derive(Clone)]
 struct Remote {
-    far: Far,
+    server: Server,
     apis: Arc<Catalog>,
     is_reached: Arc<AtomicBool>,
-    /// How often it was asked what it holds: for each request, and each saving.
+    /// The number of calls of `holdings`: one for each request and each save.
     held: Arc<AtomicUsize>,
 }
 
 impl Remote {
     /// Another process, which starts while the remote server is down.
     fn restart_during_outage(&self) -> Self {
-        self.far.set(Mode::Fail);
+        self.server.set(Mode::Fail);
         let is_reached = Arc::default();
         Self {
             is_reached,
@@ -44,7 +44,7 @@ impl Remote {
     }
 
     fn recover(&self) {
-        self.far.set(Mode::Answer);
+        self.server.set(Mode::Answer);
         self.is_reached.store(true, Ordering::SeqCst);
     }
 }
@@ -53,13 +53,13 @@ impl SubscriptionStore for Remote {
     type Error = Down;
 
     async fn find(&self, key: &KeyDigest) -> Result<Option<KeyOwner>, Down> {
-        self.far.find(key).await
+        self.server.find(key).await
     }
 
     fn holdings(&self) -> Result<Holdings, Down> {
         self.held.fetch_add(1, Ordering::SeqCst);
         match self.is_reached.load(Ordering::SeqCst) {
-            // Another handle each time, as threads may get.
+            // A new handle each time, as different threads may get one.
             true => Ok(Holdings::Definitions(Arc::new(Catalog::clone(&self.apis)))),
             false => Err(Down),
         }
@@ -73,7 +73,7 @@ fn apis(id: &str) -> Arc<Catalog> {
 
 fn remote() -> Remote {
     Remote {
-        far: Far::with_contoso(),
+        server: Server::with_contoso(),
         apis: apis("echo"),
         is_reached: Arc::new(AtomicBool::new(true)),
         held: Arc::default(),
@@ -99,7 +99,7 @@ impl Place {
         self.builder(store).build().unwrap()
     }
 
-    /// One that saves nothing for as long as its interval is what it waits for.
+    /// A cache that never saves because its interval has passed.
     fn open_lazy<S: SubscriptionStore + Clone>(&self, store: &S) -> CachedStore<S> {
         let lazy = self.builder(store).snapshot_interval(3600 * SECOND);
         lazy.build().unwrap()
@@ -126,7 +126,7 @@ impl Place {
         document::parse(&self.lines()[1], Format::Json).unwrap()
     }
 
-    /// Makes the file this much older.
+    /// Makes the file older by the given time.
     fn age(&self, age: Duration) {
         let [header, document, _] = self.lines().try_into().unwrap();
         let mut header: serde_json::Value = serde_json::from_str(&header).unwrap();
@@ -138,11 +138,11 @@ impl Place {
     }
 }
 
-/// Lets an interval pass, and what is saved after it be saved.
+/// Lets an interval pass, and waits for the save after it.
 async fn next_save<S: SubscriptionStore>(store: &CachedStore<S>) {
     let before = store.snapshot_saved_at();
     for _ in 0..100 {
-        // Paused time does not go on while a thread is saving.
+        // Paused time does not advance while a thread is saving.
         tokio::time::sleep(INTERVAL / 10).await;
         if store.snapshot_saved_at() != before {
             return;
@@ -151,8 +151,7 @@ async fn next_save<S: SubscriptionStore>(store: &CachedStore<S>) {
     panic!("nothing was saved");
 }
 
-/// Lets go on whatever can, and what is saved because of that be saved: far less
-/// than an interval passes.
+/// Lets all tasks run until they wait, saves included. Much less than an interval passes.
 async fn soon() {
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(1)).await;

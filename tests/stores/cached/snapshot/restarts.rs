@@ -1,4 +1,4 @@
-//! What the next process makes of the file.
+//! How the next process uses the file.
 
 use super::*;
 
@@ -10,7 +10,7 @@ async fn restart_during_an_outage_serves_known_keys_until_the_limit() {
     place.age(100 * SECOND);
     let store = place.open(&remote);
     assert!(store.snapshot_age().unwrap() >= 100 * SECOND);
-    // Files have no clock that could be paused: on a busy machine it is older.
+    // The clock of files is not paused: on a busy machine the file is older.
     let older = began.elapsed().as_secs();
     for second in 0..250 {
         let good = status(&store, "good").await;
@@ -34,13 +34,13 @@ async fn restarts_do_not_prolong_what_is_stale() {
     let mut remote = saved(&place).await;
     for _ in 0..3 {
         remote = remote.restart_during_outage();
-        // The APIs can be had, and something changes: the file is new.
+        // The APIs are known and something changes, so that the file is written again.
         remote.is_reached.store(true, Ordering::SeqCst);
         let store = place.open(&remote);
         assert_eq!(status(&store, "good").await, 200);
         pass(90 * SECOND).await;
-        remote.far.set(Mode::Answer);
-        remote.far.put(
+        remote.server.set(Mode::Answer);
+        remote.server.put(
             "other",
             Subscription::new("other").with_scope(Scope::AllApis),
         );
@@ -64,7 +64,7 @@ async fn stale_snapshot_key_after_recovery_is_looked_up_again() {
     };
     assert_eq!(status(&store, "good").await, 200);
     assert_eq!(api(&store), "echo");
-    remote.far.put("good", suspended());
+    remote.server.put("good", suspended());
     remote.recover();
     assert_eq!(api(&store), "renamed");
     pass(SECOND).await;
@@ -81,7 +81,7 @@ async fn stale_snapshot_key_after_recovery_is_looked_up_again() {
 async fn snapshot_key_is_looked_up_before_it_is_served() {
     let place = place();
     let remote = saved(&place).await;
-    remote.far.put("good", suspended());
+    remote.server.put("good", suspended());
     let store = place.open(&remote);
     assert_eq!(status(&store, "good").await, 401);
     assert_eq!(store.stats().stale_served, 0);

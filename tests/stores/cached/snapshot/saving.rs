@@ -1,4 +1,4 @@
-//! What gets into the file, when, and what leaves it.
+//! What is written to the file, when, and what is removed from it.
 
 use super::*;
 
@@ -11,7 +11,7 @@ async fn snapshot_file_contains_digests_and_no_key() {
         .with_scope(Scope::AllApis)
         .with_primary_key(secret)
         .with_secondary_key("never asked for");
-    remote.far.put(secret, fabrikam);
+    remote.server.put(secret, fabrikam);
     let store = place.open(&remote);
     assert_eq!(store.snapshot_age(), None);
     assert_eq!(status(&store, secret).await, 200);
@@ -44,7 +44,7 @@ async fn invalidated_key_is_not_served_and_removed_from_the_file() {
         assert_eq!(status(&store, "good").await, 200);
         invalidate(&store);
         assert_eq!(status(&store, "good").await, 503);
-        // Not by its time: the remote server was not asked, nothing is younger.
+        // Not because of its age: no entry is younger, as no lookup was made.
         for _ in 0..20 {
             tokio::time::sleep(INTERVAL / 10).await;
         }
@@ -81,7 +81,7 @@ async fn many_invalidations_are_saved_at_once() {
     let keys: Vec<_> = (0..100).map(|number| format!("key {number}")).collect();
     for key in &keys {
         let subscription = Subscription::new(key.replace(' ', "-")).with_scope(Scope::AllApis);
-        remote.far.put(key, subscription);
+        remote.server.put(key, subscription);
         assert_eq!(status(&store, key).await, 200);
     }
     soon().await;
@@ -90,7 +90,7 @@ async fn many_invalidations_are_saved_at_once() {
         store.invalidate_key(&digest(key));
     }
     soon().await;
-    // The second finds that the first left nothing to do.
+    // The second save has nothing left to write.
     let savings = remote.held.load(Ordering::SeqCst) - before;
     assert!((1..=2).contains(&savings), "{savings}");
     assert_eq!(place.saved().subscription_count(), 0);
@@ -108,7 +108,7 @@ async fn snapshot_key_beyond_the_capacity_can_be_invalidated() {
     let keys: Vec<_> = (0..100).map(|number| format!("key {number}")).collect();
     for key in &keys {
         let subscription = Subscription::new(key.replace(' ', "-")).with_scope(Scope::AllApis);
-        remote.far.put(key, subscription);
+        remote.server.put(key, subscription);
         assert_eq!(status(&store, key).await, 200);
     }
     drop(store);
@@ -156,14 +156,14 @@ async fn saved_subscription_is_the_latest_without_lost_keys() {
             .with_secondary_key(secondary)
     };
     let store = place.open(&remote);
-    remote.far.put("first", pair("first", "second"));
+    remote.server.put("first", pair("first", "second"));
     assert_eq!(status(&store, "first").await, 200);
     pass(SECOND).await;
     let second = KeyOwner::new(
         pair("newer", "second").with_state(State::Suspended),
         KeySlot::Secondary,
     );
-    let known = &remote.far.0.known;
+    let known = &remote.server.0.known;
     known.lock().unwrap().insert(digest("second"), second);
     assert_eq!(status(&store, "second").await, 401);
     next_save(&store).await;
@@ -179,7 +179,7 @@ async fn saved_subscription_is_the_latest_without_lost_keys() {
 #[tokio::test(start_paused = true)]
 async fn store_without_definitions_saves_nothing() {
     let place = place();
-    let store = place.open(&Far::with_contoso());
+    let store = place.open(&Server::with_contoso());
     store.find(&digest("good")).await.unwrap();
     for _ in 0..30 {
         tokio::time::sleep(INTERVAL / 10).await;
