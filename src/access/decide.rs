@@ -4,7 +4,7 @@ use std::time::SystemTime;
 use crate::access::granted::UsedKey;
 use crate::access::{Access, Denial, DenialReason, InapplicableKey, Policy, Unmatched};
 use crate::catalog::{
-    ApiIndex, Catalog, Definitions, Matched, Owner, Scopes, State, Target, Timestamp,
+    ApiIndex, Catalog, Definitions, KeyOwner, Matched, Owner, Scopes, State, Target, Timestamp,
 };
 use crate::key::{KeyDigest, Presented};
 
@@ -60,6 +60,14 @@ impl Question {
         self.presented = presented;
         self.owner = self.digest().and_then(|digest| self.catalog.find(&digest));
         self
+    }
+
+    /// Sets the owner that a store found for the presented key.
+    pub(crate) fn set_owner(&mut self, owner: Option<KeyOwner>) {
+        self.owner = match self.presented {
+            Presented::Key(digest) => owner.map(|owner| Owner::Shared(owner.for_key(&digest))),
+            _ => None,
+        };
     }
 
     /// The digest of the presented key, if the decision depends on it: a request for no

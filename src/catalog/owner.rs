@@ -80,6 +80,14 @@ impl KeyOwner {
         Self { subscription, held }
     }
 
+    /// The owner of the key with the given digest. If the subscription lists that key,
+    /// its place there counts, whatever a store says: a retired key that a store takes
+    /// for its slot's key would outlive its grace period.
+    pub(crate) fn for_key(self, digest: &KeyDigest) -> Self {
+        let listed = Self::of_key(Arc::clone(&self.subscription), digest);
+        listed.unwrap_or(self)
+    }
+
     /// The subscription.
     #[must_use]
     pub fn subscription(&self) -> &Subscription {

@@ -8,7 +8,7 @@ use tracing::Span;
 use tracing::level_filters::LevelFilter;
 
 use crate::access::{Access, Decision, Denial, DenialReason, Hint, Question, decide};
-use crate::catalog::{Api, Catalog, Matched, Owner};
+use crate::catalog::{Api, Catalog, Matched};
 use crate::key::{KeyDigest, Presented};
 use crate::layer::ConfigError;
 use crate::layer::error::{ChangedTooOften, LookupError};
@@ -92,7 +92,7 @@ impl<S: SubscriptionStore> Gate<S> {
         }
         match self.store.lookup_cached(&digest) {
             Some(answer) if self.belongs_to(&answer, &question.catalog) => {
-                question.owner = answer.into_owner().map(Owner::Shared);
+                question.set_owner(answer.into_owner());
                 self.finish(request, decide(question), None)
             }
             _ => Step::Lookup(digest, question),
@@ -144,7 +144,7 @@ impl<S: SubscriptionStore> Gate<S> {
             }
         };
         if self.belongs_to(&answer, &question.catalog) {
-            question.owner = answer.into_owner().map(Owner::Shared);
+            question.set_owner(answer.into_owner());
             return self.finish(request, decide(question), None);
         }
         let (owner, definitions) = answer.into_parts();
@@ -168,7 +168,7 @@ impl<S: SubscriptionStore> Gate<S> {
                 self.changed_too_often(request, question, lookups)
             }
             _ => {
-                question.owner = owner.map(Owner::Shared);
+                question.set_owner(owner);
                 self.finish(request, decide(question), None)
             }
         }

@@ -6,12 +6,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use tower::{Layer, Service, ServiceExt};
-use tower_subscription_key::catalog::KeyOwner;
-use tower_subscription_key::catalog::{Catalog, KeySlot};
+use tower_subscription_key::catalog::{Catalog, KeyOwner, KeySlot, SubscriptionKey};
 use tower_subscription_key::store::{Answer, Holdings, SubscriptionStore};
 use tower_subscription_key::{
     BoxStore, DenialReason, InapplicableKey, KeyDigest, MemoryStore, SubscriptionKeyLayer,
@@ -43,6 +42,31 @@ async fn slow_answer_is_decided_like_a_fast_one() {
     let access = send(&layer, keyed("/given", KEY)).await.access();
     assert!(access.subscription().is_none());
     assert_eq!(access.product().unwrap().id(), "gift");
+}
+
+/// A store of one's own may look up by digest alone, and name the slot only.
+#[tokio::test]
+async fn retired_key_that_a_store_calls_primary_ends_with_its_grace_period() {
+    let hour = Duration::from_secs(3600);
+    for (end, is_allowed) in [
+        (SystemTime::now() + hour, true),
+        (SystemTime::now() - hour, false),
+    ] {
+        let old = SubscriptionKey::new("old").with_expiry(end);
+        let rotated = contoso().with_retired_key(KeySlot::Primary, old);
+        let owner = KeyOwner::new(rotated, KeySlot::Primary);
+        let store = Arc::new(Slow {
+            keys: [(KeyDigest::of("old"), owner)].into(),
+            ..Slow::default()
+        });
+        let layer = slow_layer(&store).denial_extension(true);
+        let answer = send(&layer, keyed("/guarded", "old")).await;
+        if is_allowed {
+            assert_eq!(answer.access().key_slot(), Some(KeySlot::Primary));
+        } else {
+            assert_eq!(answer.denial.unwrap().reason(), DenialReason::KeyExpired);
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::clock::Moment;
 use super::entries::Entry;
 use crate::catalog::{
-    Catalog, CatalogError, Change, KeyOwner, KeySlot, Subscription, SubscriptionKey,
+    Catalog, CatalogError, Change, HeldKey, KeyOwner, KeySlot, Subscription, SubscriptionKey,
 };
 use crate::key::KeyDigest;
 
@@ -101,33 +101,37 @@ pub(crate) fn definitions_of(catalog: &Catalog) -> Result<Catalog, CatalogError>
 /// it, and until when that was fresh.
 ///
 /// It has only keys that are in the cache, because the others may have been
-/// invalidated, and none that the last lookup did not name.
+/// invalidated, and none that the last lookup did not name. A retired key alone does
+/// not fit into a catalog: the subscription is then left out.
 fn merge(mut found: Vec<Found>) -> Option<(Subscription, Moment)> {
     found.sort_by_key(|found| Reverse(found.entry.kept.found_at));
     let newest = found.first()?;
     let last = newest.owner.subscription();
-    let names_its_keys = last.keys().next().is_some();
+    let names_its_keys = last.held_keys().next().is_some();
     let mut merged = Subscription {
         primary_key: None,
         secondary_key: None,
+        retired_keys: [None, None],
         ..Subscription::clone(last)
     };
     let mut fresh_until = newest.entry.fresh_until;
     for Found { key, owner, entry } in &found {
+        let mut named = last.held_keys().filter(|(_, named)| named.digest() == key);
         let slot = owner.slot();
-        let key = match last.key(slot) {
-            Some(named) if named.digest() == key => named.clone(),
+        let (held, key) = match named.next() {
+            Some((held, named)) => (held, named.clone()),
             // The last lookup named no keys at all.
             None if !names_its_keys && merged.key(slot).is_none() => {
                 fresh_until = fresh_until.min(entry.fresh_until);
-                SubscriptionKey::from_digest(*key)
+                (HeldKey::current(slot), SubscriptionKey::from_digest(*key))
             }
-            _ => continue,
+            None => continue,
         };
-        match slot {
-            KeySlot::Primary => merged.primary_key = Some(key),
-            KeySlot::Secondary => merged.secondary_key = Some(key),
-        }
+        merged = match held.slot {
+            slot if held.retired => merged.with_retired_key(slot, key),
+            KeySlot::Primary => merged.with_primary_key(key),
+            KeySlot::Secondary => merged.with_secondary_key(key),
+        };
     }
     Some((merged, fresh_until))
 }

@@ -132,8 +132,8 @@ impl<S: SubscriptionStore> CacheCore<S> {
                 continue;
             };
             let subscription = Arc::new(subscription);
-            for (slot, key) in subscription.keys() {
-                let owner = KeyOwner::new(Arc::clone(&subscription), slot);
+            for (held, key) in subscription.held_keys() {
+                let owner = KeyOwner::held(Arc::clone(&subscription), held);
                 let answer = Answer::new(Some(owner)).with_definitions(Arc::clone(&definitions));
                 self.entries.put_stale(*key.digest(), answer, fresh_until);
                 read += 1;

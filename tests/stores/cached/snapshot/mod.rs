@@ -14,7 +14,7 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::*;
 use tower_subscription_key::SubscriptionKeyLayer;
-use tower_subscription_key::catalog::{Api, Catalog};
+use tower_subscription_key::catalog::{Api, Catalog, SubscriptionKey};
 use tower_subscription_key::document::{self, Format};
 use tower_subscription_key::store::CacheConfigError;
 use tower_subscription_key::store::Holdings;

@@ -29,6 +29,38 @@ async fn restart_during_an_outage_serves_known_keys_until_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn retired_key_in_the_cache_is_served_after_a_restart_until_its_grace_period_ends() {
+    let place = place();
+    let remote = remote();
+    let store = place.open(&remote);
+    let now = SystemTime::now();
+    for (name, end) in [("lasting", now + 3600 * SECOND), ("ended", now - SECOND)] {
+        let (new, old) = (format!("new {name}"), format!("old {name}"));
+        let retired = SubscriptionKey::new(old.as_str()).with_expiry(end);
+        let rotated = Subscription::new(name)
+            .with_scope(Scope::AllApis)
+            .with_primary_key(new.as_str())
+            .with_retired_key(KeySlot::Primary, retired);
+        remote.server.put(&new, rotated.clone());
+        remote.server.put(&old, rotated);
+    }
+    let answers = [
+        ("new lasting", 200),
+        ("old lasting", 200),
+        ("new ended", 200),
+        ("old ended", 401),
+    ];
+    for (key, expected) in answers {
+        assert_eq!(status(&store, key).await, expected, "{key}");
+    }
+    next_save(&store).await;
+    let store = place.open(&remote.restart_during_outage());
+    for (key, expected) in answers {
+        assert_eq!(status(&store, key).await, expected, "{key}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn restarts_do_not_prolong_what_is_stale() {
     let place = place();
     let mut remote = saved(&place).await;
