@@ -8,7 +8,6 @@ use tracing::{Level, Span, debug, debug_span, dispatcher, error, field, info, tr
 
 use crate::access::{Access, Decision, Denial, DenialReason};
 use crate::catalog::{Api, Product};
-use crate::layer::{ConfigError, RequestInfo};
 
 /// The levels of denial events.
 #[derive(Debug, Clone, Copy)]
@@ -28,25 +27,26 @@ impl Default for LogLevels {
     }
 }
 
-/// What an event says about a request besides the decision.
-pub(crate) struct Observed<'a> {
-    pub(crate) levels: LogLevels,
-    pub(crate) request: RequestInfo<'a>,
-    /// Why the store or the layer could not do its work.
-    pub(crate) cause: Option<&'a (dyn Error + 'static)>,
-}
+/// Why the store or the layer could not do its work.
+pub(crate) type Cause<'a> = Option<&'a (dyn Error + 'static)>;
 
-/// Reports a decision: its event, the fields of the span around it, its metrics.
-pub(crate) fn decided(decision: &Decision, observed: &Observed<'_>) {
+/// Reports a decision: its event, the fields of the span around it, its metrics. `path`
+/// returns the path of the request.
+pub(crate) fn decided<'a>(
+    decision: &Decision,
+    path: impl FnOnce() -> &'a str,
+    cause: Cause<'_>,
+    levels: LogLevels,
+) {
     #[cfg(feature = "metrics")]
     crate::metrics::decided(decision);
     match decision {
         Decision::Allow(access) => allowed(access),
-        Decision::Unmatched => debug!(
-            path = %shown(observed.request.path()),
-            "let through without access: the path belongs to no API"
-        ),
-        Decision::Deny(denial) => denied(denial, observed),
+        Decision::Unmatched => {
+            let path = shown(path());
+            debug!(%path, "let through without access: the path belongs to no API");
+        }
+        Decision::Deny(denial) => denied(denial, path(), cause, levels),
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn preflight(path: &str) {
 }
 
 /// Reports settings that cannot work.
-pub(crate) fn misconfigured(error: &ConfigError) {
+pub(crate) fn misconfigured(error: &dyn Error) {
     error!(
         reason = DenialReason::Misconfigured.as_str(),
         "the subscription key layer denies every request: {error}"
@@ -129,22 +129,22 @@ macro_rules! event_at {
     };
 }
 
-fn denied(denial: &Denial, observed: &Observed<'_>) {
-    let level = match (observed.cause, denial.subscription()) {
+fn denied(denial: &Denial, path: &str, cause: Cause<'_>, levels: LogLevels) {
+    let level = match (cause, denial.subscription()) {
         // The service's trouble, not the client's.
         (Some(_), _) => Level::ERROR,
-        (None, Some(_)) => observed.levels.known,
-        (None, None) => observed.levels.unknown,
+        (None, Some(_)) => levels.known,
+        (None, None) => levels.unknown,
     };
     let path = match denial.reason() {
-        DenialReason::NoSuchApi | DenialReason::AmbiguousPath => Some(observed.request.path()),
+        DenialReason::NoSuchApi | DenialReason::AmbiguousPath => Some(path),
         _ => None,
     };
     let nearest = fmt::from_fn(|f| match path.and_then(|path| denial.nearest_api(path)) {
         Some(api) => write!(f, "; the nearest is API {:?} at {:?}", api.id(), api.path()),
         None => Ok(()),
     });
-    let cause = fmt::from_fn(|f| match observed.cause {
+    let because = fmt::from_fn(|f| match cause {
         Some(error) => write!(f, ": {error}"),
         None => Ok(()),
     });
@@ -155,8 +155,8 @@ fn denied(denial: &Denial, observed: &Observed<'_>) {
         api.id = denial.api().map(Api::id),
         subscription.id = denial.subscription().map(|subscription| subscription.id()),
         key.slot = denial.key_slot().map(|slot| slot.as_str()),
-        error = observed.cause,
-        "denied: {denial}{nearest}{cause}"
+        error = cause,
+        "denied: {denial}{nearest}{because}"
     );
 }
 

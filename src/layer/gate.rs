@@ -1,4 +1,3 @@
-use std::error::Error;
 use std::mem;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::layer::request::RequestInfo;
 use crate::layer::settings::Settings;
 #[cfg(feature = "metrics")]
 use crate::metrics::LookupResult;
-use crate::observe::{self, Observed};
+use crate::observe::{self, Cause};
 use crate::response::{Rejection, RejectionContext, render};
 use crate::store::{Answer, Holdings, SubscriptionStore};
 
@@ -46,8 +45,6 @@ pub(super) enum Step {
     /// Look up the digest in the store, then call [`Gate::resume`].
     Lookup(KeyDigest, Question),
 }
-
-type Cause<'a> = Option<&'a (dyn Error + 'static)>;
 
 impl<S: SubscriptionStore> Gate<S> {
     pub(super) fn new(store: Arc<S>, settings: Settings) -> Self {
@@ -247,12 +244,8 @@ impl<S: SubscriptionStore> Gate<S> {
         if let Decision::Deny(denial) = &mut decision {
             self.add_hint(request, denial);
         }
-        let observed = Observed {
-            levels: self.settings.levels,
-            request: RequestInfo::new(request),
-            cause,
-        };
-        observe::decided(&decision, &observed);
+        let path = || RequestInfo::new(request).path();
+        observe::decided(&decision, path, cause, self.settings.levels);
         match decision {
             Decision::Allow(access) => {
                 self.store.record_use(&access);
