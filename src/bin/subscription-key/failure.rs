@@ -1,60 +1,41 @@
 //! How a command fails, and the exit code that says so.
 
 use std::fmt;
-use std::process::ExitCode;
 
 /// A command that did not do what was asked.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    kind: Kind,
-    message: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Refused, not found, or there are findings.
-    Refused,
-    Usage,
-    /// The database or file could not be reached or written.
-    Unreachable,
-    /// No message: the command has printed it, or its reader has closed the pipe.
-    Said(u8),
+    /// `None`: the command has printed it, or its reader has closed the pipe.
+    pub(crate) message: Option<String>,
+    pub(crate) code: u8,
 }
 
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
+    /// Something is refused or not found, or there are findings.
     pub(crate) fn refused(message: impl fmt::Display) -> Self {
-        Self::new(Kind::Refused, message)
+        Self::new(1, message)
     }
 
+    /// The command line is wrong.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self::new(Kind::Usage, message)
+        Self::new(2, message)
     }
 
+    /// A file or database cannot be reached or written.
     pub(crate) fn unreachable(message: impl fmt::Display) -> Self {
-        Self::new(Kind::Unreachable, message)
+        Self::new(3, message)
     }
 
-    /// Ends the tool with the given code and without a word.
-    pub(crate) fn said(code: u8) -> Self {
-        Self::new(Kind::Said(code), "")
+    /// Ends the tool with the given code and without a message.
+    pub(crate) fn silent(code: u8) -> Self {
+        let message = None;
+        Self { message, code }
     }
 
-    fn new(kind: Kind, message: impl fmt::Display) -> Self {
-        let message = message.to_string();
-        Self { kind, message }
-    }
-
-    /// Prints the sentence, if there is one left to say, and returns the code.
-    pub(crate) fn report(&self) -> ExitCode {
-        let code = match self.kind {
-            Kind::Refused => 1,
-            Kind::Usage => 2,
-            Kind::Unreachable => 3,
-            Kind::Said(code) => return ExitCode::from(code),
-        };
-        crate::output::error(&self.message);
-        ExitCode::from(code)
+    fn new(code: u8, message: impl fmt::Display) -> Self {
+        let message = Some(message.to_string());
+        Self { message, code }
     }
 }

@@ -7,6 +7,7 @@
 
 mod args;
 mod commands;
+mod database;
 mod edit;
 mod failure;
 mod file;
@@ -35,7 +36,12 @@ fn main() -> ExitCode {
     };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => {
+            if let Some(message) = &failure.message {
+                output::error(message);
+            }
+            ExitCode::from(failure.code)
+        }
     }
 }
 

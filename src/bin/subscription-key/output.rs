@@ -28,7 +28,7 @@ pub(crate) fn error(text: &str) {
 /// Writes to standard output. A reader that has left ends the tool quietly.
 pub(crate) fn print(text: &str) -> Result {
     write(text).map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::said(0),
+        io::ErrorKind::BrokenPipe => Failure::silent(0),
         _ => Failure::unreachable(format_args!("cannot write to standard output: {error}")),
     })
 }

@@ -10,13 +10,12 @@ use tower_subscription_key::manage::{
 };
 
 use crate::args::Common;
-use crate::commands::database;
 use crate::commands::records::Record;
 use crate::edit::{self, KeyForm, KeyForms, Kind, Outline, Syntax};
 use crate::failure::{Failure, Result};
 use crate::file::{CatalogFile, Lock, refused};
-use crate::target::{self, Target};
-use crate::{names, output};
+use crate::target::{self, Missing, Target};
+use crate::{database, names, output};
 
 /// The all-access subscription that every new repository has.
 const MASTER: &str = "master";
@@ -38,15 +37,6 @@ struct FileEdit {
     forms: KeyForms,
     /// Digests of keys that are not known here.
     unknown: Vec<KeyDigest>,
-}
-
-/// Whether a file that is missing is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Missing {
-    Refuse,
-    /// A file is made, a database is not.
-    MakeFile,
-    Make,
 }
 
 impl Session {
@@ -75,7 +65,7 @@ impl Session {
             return Self::open(common, Missing::Make).await;
         }
         Ok(Self {
-            manage: Manage::in_memory().map_err(plain_failure)?,
+            manage: Manage::in_memory()?,
             caller: caller(common),
             flags: target::flags(common),
             file: None,
@@ -120,8 +110,7 @@ impl Session {
 
     /// The APIs and products as they are now.
     pub(crate) async fn definitions(&self) -> Result<Catalog> {
-        let definitions = self.manage.export_definitions(&self.caller).await;
-        definitions.map_err(plain_failure)
+        Ok(self.manage.export_definitions(&self.caller).await?)
     }
 
     /// The record as it is now, if it exists.
@@ -134,8 +123,7 @@ impl Session {
         let Some(edit) = &self.file else {
             return Ok(());
         };
-        let after = self.manage.export(&self.caller).await;
-        let after = after.map_err(plain_failure)?;
+        let after = self.manage.export(&self.caller).await?;
         let refused =
             |error| Failure::refused(format_args!("{}: {error}", edit.file.path().display()));
         let changes = edit::diff(&edit.before, &after, &edit.forms).map_err(refused)?;
@@ -165,7 +153,7 @@ impl Session {
                 });
                 Failure::refused(lines.collect::<Vec<_>>().join("\n"))
             }
-            _ => plain_failure(error),
+            _ => error.into(),
         })
     }
 }
@@ -191,51 +179,6 @@ fn flag(field: &str) -> Option<&'static str> {
         "subscription_required" => "--subscription-required",
         _ => return None,
     })
-}
-
-/// An error with its deepest cause, unless that could hold a URL with a password.
-fn with_cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    if let Some(cause) = causes.last().map(ToString::to_string)
-        && !text.contains(&cause)
-        && !cause.contains("://")
-    {
-        text.push_str(": ");
-        text.push_str(&output::single_line(&cause));
-    }
-    text
-}
-
-pub(crate) fn plain_failure(error: ManageError) -> Failure {
-    match error {
-        ManageError::Unavailable(_) => Failure::unreachable(with_cause(&error)),
-        ManageError::LimitReached { product, limit, .. } => Failure::refused(format_args!(
-            "product {product:?} allows {limit} subscriptions for one owner, and they are taken: \
-             cancel one, or raise it with `subscription-key products set --subscriptions-limit`"
-        )),
-        // REST can set any state, but the tool has only these commands.
-        ManageError::Transition {
-            id,
-            operation,
-            from,
-            to,
-            allowed,
-        } => {
-            let allowed: Vec<&str> = allowed.iter().map(|state| state.as_str()).collect();
-            Failure::refused(format_args!(
-                "subscription {id:?} is {from} and does not become {to}: `{operation}` takes {}",
-                allowed.join(", ")
-            ))
-        }
-        error @ ManageError::InUse { .. } => {
-            Failure::refused(format_args!("{error} (`--with-subscriptions`)"))
-        }
-        error @ ManageError::Conflict { .. } => {
-            Failure::refused(format_args!("{error} (`--replace`)"))
-        }
-        error => Failure::refused(error),
-    }
 }
 
 fn caller(common: &Common) -> Caller {
@@ -283,7 +226,7 @@ impl FileEdit {
         } else {
             file.read()?
         };
-        let manage = Manage::in_memory().map_err(plain_failure)?;
+        let manage = Manage::in_memory()?;
         let caller = Caller::publisher("file");
         let mut edit = Self {
             before: Catalog::builder()
@@ -306,18 +249,14 @@ impl FileEdit {
                 ..ImportOptions::default()
             };
             let import = Import::from(&catalog);
-            manage
-                .import(&caller, import, options)
-                .await
-                .map_err(plain_failure)?;
+            manage.import(&caller, import, options).await?;
         }
         if !has_master {
-            let deleted = manage
+            manage
                 .delete_subscription(&caller, MASTER, Expected::Anything)
-                .await;
-            deleted.map_err(plain_failure)?;
+                .await?;
         }
-        edit.before = manage.export(&caller).await.map_err(plain_failure)?;
+        edit.before = manage.export(&caller).await?;
         Ok((manage, edit))
     }
 

@@ -8,13 +8,11 @@ use tower_subscription_key::key::KeyDigest;
 use tower_subscription_key::manage::{Caller, Manage, RecordKind, RecordRef};
 
 use crate::args::Common;
-use crate::commands::database;
 use crate::commands::records::Record;
 use crate::failure::Result;
 use crate::file::CatalogFile;
-use crate::session::{Missing, plain_failure};
-use crate::target::Target;
-use crate::{names, show};
+use crate::target::{Missing, Target};
+use crate::{database, names, show};
 
 pub(crate) enum Source {
     File(Arc<Catalog>),
@@ -37,7 +35,7 @@ impl Source {
         match self {
             Self::File(catalog) => Ok(catalog),
             Self::Database(manage, caller) => {
-                let catalog = manage.export(&caller).await.map_err(plain_failure)?;
+                let catalog = manage.export(&caller).await?;
                 Ok(Arc::new(catalog))
             }
         }
@@ -49,7 +47,7 @@ impl Source {
             Self::File(catalog) => Ok(Arc::clone(catalog)),
             Self::Database(manage, caller) => {
                 let definitions = manage.export_definitions(caller).await;
-                Ok(Arc::new(definitions.map_err(plain_failure)?))
+                Ok(Arc::new(definitions?))
             }
         }
     }
@@ -64,7 +62,7 @@ impl Source {
             }
             Self::Database(manage, caller) => {
                 let found = manage.export_subscription(caller, id).await;
-                match found.map_err(plain_failure)? {
+                match found? {
                     Some(subscription) => Ok(subscription),
                     None => Err(names::not_found(manage, caller, &record).await),
                 }
@@ -78,7 +76,7 @@ impl Source {
             Self::File(_) => Ok(None),
             Self::Database(manage, caller) => {
                 let found = manage.export_subscription_of_key(caller, key).await;
-                found.map_err(plain_failure)
+                Ok(found?)
             }
         }
     }

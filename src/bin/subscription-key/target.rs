@@ -20,6 +20,15 @@ pub(crate) enum Target {
     Database(String),
 }
 
+/// Whether a file that is missing is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Refuse,
+    /// A file is made, a database is not.
+    MakeFile,
+    Make,
+}
+
 impl Target {
     /// Flags win over the environment; one of each kind is one too many.
     pub(crate) fn of(common: &Common) -> Result<Self> {

@@ -1,6 +1,5 @@
 use crate::catalog::State;
-use crate::manage::operations::rules::refuse;
-use crate::manage::operations::subscriptions::check_end;
+use crate::manage::operations::rules::{check_end, refuse};
 use crate::manage::operations::{Changed, Transition, Work};
 use crate::manage::{Caller, Manage, ManageError, Operation, RecordRef, Set, SubscriptionRecord};
 

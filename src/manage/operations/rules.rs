@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::time::SystemTime;
 
 use crate::catalog::{Catalog, IssueKind, KeySlot, Scope, State, SubscriptionKey, validate};
 use crate::key::KeyDigest;
@@ -66,6 +67,18 @@ pub(super) fn check_definitions(
     let broken = error.issues().iter();
     let broken = broken.filter(|issue| issue.kind != IssueKind::NoApis);
     issues.extend(broken.map(|issue| FieldIssue::broken(&issue.field, &issue.kind)));
+}
+
+/// Refuses to activate a subscription that has ended.
+pub(super) fn check_end(
+    record: &SubscriptionRecord,
+    now: SystemTime,
+    issues: &mut Vec<FieldIssue>,
+) {
+    if record.expires_at.is_some_and(|end| end <= now) {
+        let message = "the subscription has ended: give it a new end, or none";
+        issues.push(FieldIssue::new("expires_at", message));
+    }
 }
 
 /// The list without repetitions.

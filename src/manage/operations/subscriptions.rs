@@ -6,7 +6,7 @@ use crate::manage::fields::{KeyInput, Set};
 use crate::manage::operations::apis::put_operation;
 use crate::manage::operations::keys::new_key;
 use crate::manage::operations::lifecycle::CANCEL;
-use crate::manage::operations::rules::{refuse, without_repetitions};
+use crate::manage::operations::rules::{check_end, refuse, without_repetitions};
 use crate::manage::operations::work::check_expected;
 use crate::manage::operations::{Changed, PutSubscription, Work};
 use crate::manage::record::KeyRecord;
@@ -305,18 +305,6 @@ fn named_scopes(
             (first != Some(scope)).then(|| vec![scope.clone()])
         }
         (None, None) => None,
-    }
-}
-
-/// Refuses to activate a subscription that has ended.
-pub(super) fn check_end(
-    record: &SubscriptionRecord,
-    now: SystemTime,
-    issues: &mut Vec<FieldIssue>,
-) {
-    if record.expires_at.is_some_and(|end| end <= now) {
-        let message = "the subscription has ended: give it a new end, or none";
-        issues.push(FieldIssue::new("expires_at", message));
     }
 }
 

@@ -3,8 +3,9 @@ use tower_subscription_key::manage::{ApiFields as Fields, RecordRef};
 use crate::args::{Action, AddApi, ApiFields, Common, NoFlags, RemoveDefinition, SetApi};
 use crate::commands::records::{self, Change};
 use crate::failure::Result;
-use crate::session::{Missing, Session};
+use crate::session::Session;
 use crate::source::Source;
+use crate::target::Missing;
 use crate::{output, show};
 
 pub(super) async fn run(

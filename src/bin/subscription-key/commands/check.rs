@@ -65,7 +65,7 @@ pub(super) async fn run(common: &Common, args: &Check) -> Result {
         _ => false,
     };
     match reports.iter().find(is_denied) {
-        Some(_) => Err(Failure::said(1)),
+        Some(_) => Err(Failure::silent(1)),
         None => Ok(()),
     }
 }

@@ -1,6 +1,3 @@
-use std::path::Path;
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tower_subscription_key::document::format_time;
 use tower_subscription_key::manage::{
@@ -9,48 +6,14 @@ use tower_subscription_key::manage::{
 
 use crate::args::{Audit, Common};
 use crate::failure::{Failure, Result};
-use crate::output;
-use crate::session::{Missing, plain_failure};
-use crate::target::Target;
-
-/// How long a database has to answer at all.
-const PATIENCE: Duration = Duration::from_secs(8);
-
-/// Opens a database. Only an import makes a new one.
-pub(crate) async fn open(target: &str, missing: Missing) -> Result<Manage> {
-    if missing != Missing::Make && is_missing_file(target) {
-        return Err(Failure::unreachable(format_args!(
-            "there is no database {target}: `subscription-key import` makes one"
-        )));
-    }
-    match tokio::time::timeout(PATIENCE, Manage::open(target)).await {
-        Ok(manage) => manage.map_err(plain_failure),
-        Err(_) => Err(no_answer()),
-    }
-}
-
-fn no_answer() -> Failure {
-    let seconds = PATIENCE.as_secs();
-    Failure::unreachable(format_args!(
-        "the database has not answered within {seconds} s"
-    ))
-}
-
-pub(crate) fn is_missing_file(target: &str) -> bool {
-    let is_server = target.starts_with("postgres://") || target.starts_with("postgresql://");
-    let path = target
-        .strip_prefix("sqlite://")
-        .or_else(|| target.strip_prefix("sqlite:"));
-    let path = path.unwrap_or(target);
-    let path = path.split('?').next().unwrap_or_default();
-    !is_server && !Path::new(path).exists()
-}
+use crate::target::{Missing, Target};
+use crate::{database, output};
 
 /// The database that a command needs.
 async fn needed(common: &Common, command: &str) -> Result<(Manage, Caller)> {
     match Target::of(common)? {
         Target::Database(target) => {
-            let manage = open(&target, Missing::Refuse).await?;
+            let manage = database::open(&target, Missing::Refuse).await?;
             Ok((manage, Caller::publisher("cli")))
         }
         Target::File(_) => Err(Failure::usage(format_args!(
@@ -74,7 +37,7 @@ pub(super) async fn audit(common: &Common, args: &Audit) -> Result {
         top: u32::try_from(args.limit.unwrap_or(100)).unwrap_or(u32::MAX),
         ..AuditQuery::default()
     };
-    let page = manage.audit(&caller, &query).await.map_err(plain_failure)?;
+    let page = manage.audit(&caller, &query).await?;
     if common.json {
         return output::json(&page.records.iter().map(entry).collect::<Vec<_>>());
     }
@@ -160,10 +123,7 @@ pub(super) async fn status(common: &Common) -> Result {
         let number = manage.number().await?;
         Ok((number, [apis, products, subscriptions]))
     };
-    let read = tokio::time::timeout(PATIENCE, read)
-        .await
-        .map_err(|_| no_answer())?;
-    let (number, [apis, products, subscriptions]) = read.map_err(plain_failure)?;
+    let (number, [apis, products, subscriptions]) = database::answer(read).await?;
     if common.json {
         return output::json(&json!({
             "status": "ok",
@@ -185,7 +145,7 @@ pub(super) async fn status(common: &Common) -> Result {
 
 pub(super) async fn replicas(common: &Common) -> Result {
     let (manage, caller) = needed(common, "replicas").await?;
-    let replicas = manage.replicas(&caller).await.map_err(plain_failure)?;
+    let replicas = manage.replicas(&caller).await?;
     if common.json {
         let values = replicas.iter().map(|replica| {
             json!({

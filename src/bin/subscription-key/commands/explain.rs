@@ -59,7 +59,7 @@ pub(super) async fn run(common: &Common, args: &Explain) -> Result {
     }
     match explanation.lets_in() {
         true => Ok(()),
-        false => Err(Failure::said(1)),
+        false => Err(Failure::silent(1)),
     }
 }
 

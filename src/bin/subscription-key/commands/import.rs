@@ -13,7 +13,8 @@ use crate::failure::{Failure, Result};
 use crate::file::CatalogFile;
 use crate::keys::subscription_key;
 use crate::output;
-use crate::session::{Missing, Session, stand_in};
+use crate::session::{Session, stand_in};
+use crate::target::Missing;
 use crate::undo;
 
 pub(super) async fn run(common: &Common, args: &Import) -> Result {

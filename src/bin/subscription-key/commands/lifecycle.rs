@@ -6,7 +6,8 @@ use crate::args::{Activate, Common, IdAndScope, Regenerate, Reject};
 use crate::commands::records::Change;
 use crate::commands::subscriptions::check_scopes;
 use crate::failure::{Failure, Result};
-use crate::session::{Missing, Session};
+use crate::session::Session;
+use crate::target::Missing;
 use crate::values::End;
 use crate::{output, undo};
 

@@ -6,8 +6,9 @@ use crate::args::{
 use crate::commands::records::{self, Change};
 use crate::failure::{Failure, Result};
 use crate::names;
-use crate::session::{Missing, Session};
+use crate::session::Session;
 use crate::source::Source;
+use crate::target::Missing;
 use crate::{output, show};
 
 pub(super) async fn run(

@@ -10,8 +10,9 @@ use tower_subscription_key::manage::{
 use crate::args::Common;
 use crate::commands::confirm;
 use crate::failure::{Failure, Result};
-use crate::session::{Missing, Session, plain_failure};
+use crate::session::Session;
 use crate::source::Source;
+use crate::target::Missing;
 use crate::values::Assignment;
 use crate::{output, show, undo};
 
@@ -41,7 +42,7 @@ impl Record {
         match found {
             Ok(record) => Ok(Some(record)),
             Err(ManageError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(plain_failure(error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -425,7 +426,7 @@ async fn lost(
         .manage
         .list_subscriptions(&session.caller, &query)
         .await;
-    let has_some = page.map_err(plain_failure)?.total > 0;
+    let has_some = page?.total > 0;
     Ok(has_some.then_some("the subscriptions that it took along, or their scopes, are gone"))
 }
 
@@ -439,7 +440,7 @@ async fn memberships(session: &Session, target: &RecordRef) -> Result<Vec<Produc
         ..ListQuery::default()
     };
     let products = session.manage.list_products(&session.caller, &query).await;
-    let mut products = products.map_err(plain_failure)?.records;
+    let mut products = products?.records;
     products.retain(|product| product.apis.contains(&target.id));
     Ok(products)
 }

@@ -13,8 +13,9 @@ use crate::args::{
 };
 use crate::commands::records::{self, Change};
 use crate::failure::{Failure, Result};
-use crate::session::{Missing, Session, plain_failure};
+use crate::session::Session;
 use crate::source::Source;
+use crate::target::Missing;
 use crate::values::When;
 use crate::{keys, names, output, show, undo};
 
@@ -94,7 +95,7 @@ async fn database_pages(
     };
     loop {
         let page = manage.list_subscriptions(caller, &query).await;
-        let records = page.map_err(plain_failure)?.records;
+        let records = page?.records;
         printed.page(records.iter().map(|record| record.to_catalog()))?;
         if records.len() < PAGE as usize {
             return Ok(());
