@@ -20,6 +20,7 @@ tests!(
     change_numbers_increase_by_one,
     import_is_one_change_and_export_reads_back_equal,
     import_of_other_content_is_refused_with_the_list,
+    imported_retired_key_that_another_subscription_has_is_refused,
     odd_names_come_back_as_they_were,
 );
 
@@ -403,6 +404,45 @@ async fn import_of_other_content_is_refused_with_the_list(repository: impl Repos
     manage.import(admin(), import(), replace).await.unwrap();
     let contoso = manage.subscription(admin(), "contoso").await.unwrap();
     assert_eq!((contoso.version, contoso.scopes), (2, vec![api("new")]));
+}
+
+async fn imported_retired_key_that_another_subscription_has_is_refused(
+    repository: impl Repository,
+) {
+    use std::time::{Duration, SystemTime};
+    use tower_subscription_key::catalog::{KeySlot, Subscription, SubscriptionKey};
+    let manage = with_starter(&repository).await;
+    let holder = Subscription::new("holder")
+        .with_scope(product("starter"))
+        .with_primary_key("a-key-that-is-set-by-hand");
+    let retired = SubscriptionKey::new("a-key-that-is-set-by-hand")
+        .with_expiry(SystemTime::now() + Duration::from_secs(3600));
+    let second = Subscription::new("second")
+        .with_scope(product("starter"))
+        .with_primary_key("another-key-that-is-set-by-hand")
+        .with_retired_key(KeySlot::Primary, retired);
+    let import = |subscriptions| Import {
+        subscriptions,
+        ..Import::default()
+    };
+    let options = ImportOptions::default();
+    for before in [
+        vec![holder.clone(), second.clone()],
+        vec![holder],
+        vec![second],
+    ] {
+        let is_first = before.len() == 1 && before[0].id() == "holder";
+        let outcome = manage.import(admin(), import(before), options).await;
+        if is_first {
+            outcome.unwrap();
+            continue;
+        }
+        let error = outcome.unwrap_err();
+        let issues = error.issues();
+        assert_eq!(issues.len(), 1, "{issues:?}");
+        assert!(issues[0].message.contains("\"holder\""), "{issues:?}");
+    }
+    assert!(manage.subscription(admin(), "second").await.is_err());
 }
 
 async fn odd_names_come_back_as_they_were(repository: impl Repository) {

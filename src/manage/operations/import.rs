@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
-use crate::catalog::{Api, Catalog, IssueKind, KeySlot, Product, Scope, Subscription, validate};
+use crate::catalog::{
+    Api, Catalog, Field, IssueKind, KeySlot, Product, Scope, Subscription, validate,
+};
 use crate::key::KeyDigest;
 use crate::manage::error::FieldIssue;
 use crate::manage::operations::Work;
@@ -204,7 +206,7 @@ impl Work<'_> {
             issues.push(FieldIssue::new("id", IssueKind::DuplicateId.to_string()));
         }
         let mut conflicts = Vec::new();
-        let mut held: HashMap<KeyDigest, (String, KeySlot)> = HashMap::new();
+        let mut held: HashMap<KeyDigest, String> = HashMap::new();
         for chunk in given.chunks(CHUNK) {
             self.flush().await?;
             let chunk_ids: Vec<String> = chunk.iter().map(|given| given.id().to_owned()).collect();
@@ -212,7 +214,7 @@ impl Work<'_> {
             self.know_deleted(&chunk_ids).await?;
             let digests: Vec<KeyDigest> = chunk
                 .iter()
-                .flat_map(|given| given.keys().map(|(_, key)| *key.digest()))
+                .flat_map(|given| given.held_keys().map(|(_, key)| *key.digest()))
                 .collect();
             let holders = self.tx.key_holders(&digests).await?;
             for given in chunk {
@@ -226,14 +228,15 @@ impl Work<'_> {
                         continue;
                     }
                 }
-                for (slot, key) in given.keys() {
-                    let in_import = held.insert(*key.digest(), (given.id().to_owned(), slot));
+                for (place, key) in given.held_keys() {
+                    let slot = place.slot;
+                    let in_import = held.insert(*key.digest(), given.id().to_owned());
                     let outside = holders.get(key.digest());
                     let outside = outside.filter(|holder| !ids.contains(*holder));
-                    let other = in_import.map(|(other, _)| other).or(outside.cloned());
-                    if let Some(other) = other {
+                    if let Some(other) = in_import.or(outside.cloned()) {
                         let kind = IssueKind::DuplicateKey { other, slot };
-                        issues.push(issue(given.id(), &format!("{slot}_key"), kind.to_string()));
+                        let field = Field::from(place).to_string();
+                        issues.push(issue(given.id(), &field, kind.to_string()));
                     }
                 }
                 for scope in given.scopes() {
