@@ -14,6 +14,7 @@ mod file;
 mod keys;
 mod names;
 mod output;
+mod record;
 mod session;
 mod show;
 mod source;

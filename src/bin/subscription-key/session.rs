@@ -10,10 +10,10 @@ use tower_subscription_key::manage::{
 };
 
 use crate::args::Common;
-use crate::commands::records::Record;
 use crate::edit::{self, KeyForm, KeyForms, Kind, Outline, Syntax};
 use crate::failure::{Failure, Result};
 use crate::file::{CatalogFile, Lock, refused};
+use crate::record::Record;
 use crate::target::{self, Missing, Target};
 use crate::{database, names, output};
 

@@ -8,9 +8,9 @@ use tower_subscription_key::key::KeyDigest;
 use tower_subscription_key::manage::{Caller, Manage, RecordKind, RecordRef};
 
 use crate::args::Common;
-use crate::commands::records::Record;
 use crate::failure::Result;
 use crate::file::CatalogFile;
+use crate::record::Record;
 use crate::target::{Missing, Target};
 use crate::{database, names, show};
 

@@ -31,6 +31,7 @@ use crate::import::source::{self, list};
 use crate::import::{Found, ImportError, count, report};
 
 use access::Access;
+use routes::RouteApi;
 
 const EXPECTED: &str = "a declarative configuration of Kong";
 
@@ -83,11 +84,15 @@ fn convert(config: &Value) -> Found {
     let mut found = Found::default();
     let plugins = plugins::Plugins::of(config, &mut found.left_out);
     let consumers = consumers::read(config, &mut found.left_out);
-    let apis = routes::apis(config, &plugins, &consumers, &mut found.left_out);
+    let routes = routes::read(config, &plugins, &consumers, &mut found.left_out);
+    let mut apis = routes::apis(&routes, &mut found.left_out);
+    narrow::narrow(&routes, &mut apis, &mut found.left_out);
     let mut products = Products::default();
-    for api in apis {
-        products.add(&api.access, api.api.id());
-        found.apis.push(api.api);
+    for RouteApi { api, access } in apis {
+        products.add(&access, api.id());
+        found
+            .apis
+            .push(api.with_subscription_required(!access.anonymous));
     }
     consumers::subscriptions(&consumers, &plugins, &products, &mut found);
     found.products = products.products;

@@ -4,7 +4,7 @@ use crate::catalog::Api;
 use crate::import::kong::access::{Access, Acl, Keys};
 use crate::import::kong::consumers::Consumer;
 use crate::import::kong::plugins::{Plugin, Plugins};
-use crate::import::kong::{free_id, id_of, is_named, narrow, reference};
+use crate::import::kong::{free_id, id_of, is_named, reference};
 use crate::import::source::{list, text};
 use crate::import::{LeftOut, report};
 use crate::key::{KeyHeader, KeyQuery};
@@ -37,15 +37,9 @@ pub(super) struct Route<'c> {
 }
 
 /// One API for each plain path.
-pub(super) fn apis(
-    config: &Value,
-    plugins: &Plugins<'_>,
-    consumers: &[Consumer<'_>],
-    left_out: &mut Vec<LeftOut>,
-) -> Vec<RouteApi> {
-    let routes = routes(config, plugins, consumers, left_out);
+pub(super) fn apis(routes: &[Route<'_>], left_out: &mut Vec<LeftOut>) -> Vec<RouteApi> {
     let mut apis: Vec<RouteApi> = Vec::new();
-    for route in &routes {
+    for route in routes {
         for path in plain_paths(route) {
             let path = path.trim_end_matches('/');
             let mut access = route.access.clone();
@@ -69,13 +63,6 @@ pub(super) fn apis(
                 access,
             });
         }
-    }
-    narrow::narrow(&routes, &mut apis, left_out);
-    for api in &mut apis {
-        api.api = api
-            .api
-            .clone()
-            .with_subscription_required(!api.access.anonymous);
     }
     apis
 }
@@ -104,7 +91,8 @@ pub(super) fn is_plain(path: &str) -> bool {
     path.starts_with('/') && path.bytes().all(is_part)
 }
 
-fn routes<'c>(
+/// Reads the routes.
+pub(super) fn read<'c>(
     config: &'c Value,
     plugins: &Plugins<'_>,
     consumers: &[Consumer<'_>],

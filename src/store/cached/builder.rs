@@ -10,6 +10,8 @@ use super::lookup::CacheCore;
 #[cfg(feature = "document")]
 use super::saving;
 use super::settings::Settings;
+#[cfg(feature = "document")]
+use super::snapshot::{EmptyCache, Snapshots};
 use super::{CacheConfigError, CachedStore};
 use crate::store::SubscriptionStore;
 #[cfg(feature = "document")]
@@ -211,7 +213,13 @@ impl<S: SubscriptionStore> CachedStoreBuilder<S> {
             }
             let runtime = Handle::try_current().map_err(|_| CacheConfigError::NoRuntime)?;
             let file = file.of_cache(self.source.as_deref());
-            core.restore(file.ok_or(CacheConfigError::NoSource)?);
+            let file = file.ok_or(CacheConfigError::NoSource)?;
+            let cache = EmptyCache {
+                entries: &core.entries,
+                stale_for: core.settings.stale_for,
+                now: core.clock.now(),
+            };
+            core.snapshots = Some(Snapshots::restore(file, cache));
             let core = Arc::new(core);
             saving::start(&core, &runtime, self.save_every);
             return Ok(CachedStore { core });

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -10,10 +10,10 @@ use tracing::{error, info, warn};
 
 use super::clock::Moment;
 use super::contents;
-use super::lookup::CacheCore;
+use super::entries::Entries;
 use crate::catalog::{Catalog, KeyOwner};
+use crate::store::Answer;
 use crate::store::snapshot::{Snapshot, SnapshotFile};
-use crate::store::{Answer, SubscriptionStore};
 
 /// The file, what it held at the start, and what it holds now.
 pub(super) struct Snapshots {
@@ -42,6 +42,35 @@ pub(super) struct Saved {
 }
 
 impl Snapshots {
+    /// Fills the empty cache with what the file contains, if it can be used. Blocks.
+    pub(super) fn restore(file: SnapshotFile, cache: EmptyCache<'_>) -> Self {
+        let path = file.path().display().to_string();
+        let mut saved = Saved::default();
+        let mut stand_in = None;
+        match file.load() {
+            Ok(Some(snapshot)) => {
+                stand_in = cache.fill(&snapshot, &path);
+                if let Some(StandIn { definitions, .. }) = &stand_in {
+                    saved.at = Some(snapshot.saved_at());
+                    saved.definitions = Some(Arc::clone(definitions));
+                }
+            }
+            Ok(None) => info!(path, "there is no snapshot yet: the cache starts empty"),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                warn!(path, error, "the snapshot is not used");
+            }
+        }
+        Self {
+            file,
+            stand_in,
+            has_answered: AtomicBool::new(false),
+            saved: Mutex::new(saved),
+            wake: Arc::default(),
+            task: Mutex::default(),
+        }
+    }
+
     /// Notes that saving failed or works. Logs each error once.
     pub(super) fn set_error(&self, error: Option<String>) {
         let mut saved = self.saved();
@@ -88,37 +117,15 @@ impl Drop for Snapshots {
     }
 }
 
-impl<S: SubscriptionStore> CacheCore<S> {
-    /// Takes in what the file holds, if it can be used. Blocks.
-    pub(super) fn restore(&mut self, file: SnapshotFile) {
-        let path = file.path().display().to_string();
-        let mut saved = Saved::default();
-        let mut stand_in = None;
-        match file.load() {
-            Ok(Some(snapshot)) => {
-                stand_in = self.take_in(&snapshot, &path);
-                if let Some(StandIn { definitions, .. }) = &stand_in {
-                    saved.at = Some(snapshot.saved_at());
-                    saved.definitions = Some(Arc::clone(definitions));
-                }
-            }
-            Ok(None) => info!(path, "there is no snapshot yet: the cache starts empty"),
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                warn!(path, error, "the snapshot is not used");
-            }
-        }
-        self.snapshots = Some(Snapshots {
-            file,
-            stand_in,
-            has_answered: AtomicBool::new(false),
-            saved: Mutex::new(saved),
-            wake: Arc::default(),
-            task: Mutex::default(),
-        });
-    }
+/// A cache that has not been used yet.
+pub(super) struct EmptyCache<'c> {
+    pub(super) entries: &'c Entries,
+    pub(super) stale_for: Duration,
+    pub(super) now: Moment,
+}
 
-    fn take_in(&self, snapshot: &Snapshot, path: &str) -> Option<StandIn> {
+impl EmptyCache<'_> {
+    fn fill(&self, snapshot: &Snapshot, path: &str) -> Option<StandIn> {
         let saved_at = snapshot.saved_at();
         let Some(fresh_until) = self.moment_of(saved_at) else {
             warn!(path, ?saved_at, "the snapshot is not used: it is too old");
@@ -152,7 +159,7 @@ impl<S: SubscriptionStore> CacheCore<S> {
             keys,
             "the snapshot is used until the store behind the cache answers"
         );
-        let until = fresh_until.after(self.settings.stale_for);
+        let until = fresh_until.after(self.stale_for);
         Some(StandIn { definitions, until })
     }
 
@@ -161,6 +168,6 @@ impl<S: SubscriptionStore> CacheCore<S> {
     fn moment_of(&self, time: SystemTime) -> Option<Moment> {
         let age = time.elapsed();
         let off = age.clone().unwrap_or_else(|ahead| ahead.duration());
-        (off < self.settings.stale_for).then(|| self.clock.now().before(age.unwrap_or_default()))
+        (off < self.stale_for).then(|| self.now.before(age.unwrap_or_default()))
     }
 }
