@@ -265,19 +265,11 @@ pub(crate) struct Generate {
     pub(crate) prefix: Option<String>,
 }
 
-/// Where files to import come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum System {
-    Catalog,
-    Azure,
-    Kong,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// Where the files come from: catalog, azure or kong
     #[arg(value_name = "SYSTEM", value_parser = values::system())]
-    pub(crate) system: System,
+    pub(crate) system: values::System,
     /// Files, or folders of them
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,

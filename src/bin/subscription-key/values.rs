@@ -11,8 +11,6 @@ use tower_subscription_key::document::Format;
 use tower_subscription_key::key::{KeyHeader, KeyQuery};
 use tower_subscription_key::{document, lint};
 
-use crate::args::System;
-
 /// The longest duration: a year.
 const MAX_DURATION: Duration = Duration::from_secs(365 * 86_400);
 
@@ -78,6 +76,14 @@ pub(crate) fn format() -> impl TypedValueParser<Value = Format> {
         ("json", Format::Json),
         ("yaml", Format::Yaml),
     ])
+}
+
+/// Where files to import come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum System {
+    Catalog,
+    Azure,
+    Kong,
 }
 
 pub(crate) fn system() -> impl TypedValueParser<Value = System> {

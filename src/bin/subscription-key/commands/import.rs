@@ -7,7 +7,7 @@ use tower_subscription_key::import::{self, Found, ImportError, Keys, LeftOut, se
 use tower_subscription_key::key::KeyDigest;
 use tower_subscription_key::manage::{Import as Changes, ImportOptions, Imported};
 
-use crate::args::{Common, Import, System};
+use crate::args::{Common, Import};
 use crate::edit::{KeyForm, KeyForms};
 use crate::failure::{Failure, Result};
 use crate::file::CatalogFile;
@@ -16,6 +16,7 @@ use crate::output;
 use crate::session::{Session, stand_in};
 use crate::target::Missing;
 use crate::undo;
+use crate::values::System;
 
 pub(super) async fn run(common: &Common, args: &Import) -> Result {
     let mut session = match args.dry_run {
