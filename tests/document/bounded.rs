@@ -1,4 +1,4 @@
-//! What a broken document may cost.
+//! Bounds on what a broken document costs.
 
 use tower_subscription_key::document::{Format, Source, parse, parse_all};
 

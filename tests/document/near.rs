@@ -1,4 +1,4 @@
-//! What was probably meant, and where things are.
+//! Suggestions for misspelled names, and positions.
 
 use tower_subscription_key::catalog::{Entity, EntityKind, Field, KeySlot};
 use tower_subscription_key::document::{Format, Positions, parse};

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Each problem alone, in TOML: the document, and what is issues.
+/// Each problem alone, in TOML: the document and the expected issues.
 const ALONE: &[(&str, &[&str])] = &[
     // The document.
     ("apis = 1", &["1:8: apis: must be a list, not a number"]),
@@ -290,7 +290,7 @@ fn several_problems_are_reported_at_once_in_order() {
     );
 }
 
-/// Each `id` but the first of its list is missing, or none.
+/// Each `id` but the first of its list is missing or is not a valid id.
 const WITHOUT_IDS: &str = r#"{
   "apis": [
     { "id": "a", "path": "/a" },

@@ -96,8 +96,8 @@ const YAML: &[&str] = &[
     "key: ~",
 ];
 
-/// A document with one of those lines in a subscription. Not behind the id, which
-/// is issues: a cut could make the key a part of it.
+/// A document with the given line in a subscription. The owner separates it from the id,
+/// which errors quote: a cut could otherwise make the key a part of the id.
 fn document(format: Format, line: &str, secret: &str) -> String {
     let quoted = serde_json::to_string(secret).unwrap();
     let line = line.replace('~', &quoted).replace('^', secret);

@@ -1,4 +1,4 @@
-//! Files of other systems, re-created in small, and the catalogs that come of them.
+//! Small files of other systems, and the catalogs that are made of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod azure;

@@ -145,7 +145,7 @@ async fn ten_thousand_random_operations_lead_to_the_decisions_of_a_naive_model(
                 None => manage.export(admin()).await.unwrap(),
             };
             model.compare(&catalog, step);
-            // Keys that are gone for long are not looked for again.
+            // Keys that were removed long ago are not checked again.
             let known = model.keys.len();
             model.keys.drain(..known.saturating_sub(200));
         }

@@ -1,4 +1,4 @@
-//! What is true of SQLite files alone.
+//! Tests of SQLite files only.
 
 use tower_subscription_key::SqlStore;
 use tower_subscription_key::manage::Manage;
@@ -20,7 +20,7 @@ async fn store_starts_from_its_snapshot_while_the_database_is_away() {
     let store = builder().open().await.unwrap();
     until(|| async { store.status().saved_at().is_some() }).await;
     drop((store, manage));
-    // What is not a database cannot be read.
+    // A file that is not a database cannot be read.
     std::fs::rename(&database, folder.path().join("away")).unwrap();
     std::fs::create_dir(&database).unwrap();
     let store = builder().open().await.unwrap();

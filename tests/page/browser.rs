@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 /// Only so that a broken page fails its test instead of hanging it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The time between two looks at something that is waited for.
+/// The interval at which a condition is checked.
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// A page in a browser of its own, with an empty profile.
