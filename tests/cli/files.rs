@@ -105,10 +105,17 @@ fn first_api_makes_the_file() {
             .collect();
         assert_eq!(ids, ["echo", "orders"]);
     }
+}
+
+#[test]
+fn first_api_of_a_file_is_undone_by_removing_the_file() {
     let home = Home::empty("new.toml");
-    home.run(&["apis", "add", "echo", "--path", "/echo"])
+    let ran = home
+        .run(&["apis", "add", "echo", "--path", "/echo"])
         .expect(0);
     assert_eq!(home.text(), "[[apis]]\nid = \"echo\"\npath = \"/echo\"\n");
+    home.shell(ran.undo()).expect(0);
+    assert!(!home.path().exists());
 }
 
 #[test]

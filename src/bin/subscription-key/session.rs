@@ -1,6 +1,7 @@
 //! A change: on a database at once, on a file when it is committed.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use tower_subscription_key::catalog::{Catalog, KeySlot};
 use tower_subscription_key::document::{Format, HostKeys, KeySources};
@@ -74,6 +75,13 @@ impl Session {
 
     pub(crate) fn is_file(&self) -> bool {
         self.file.is_some()
+    }
+
+    /// The file, if this session makes it: one that exists has APIs.
+    pub(crate) fn new_file(&self) -> Option<&Path> {
+        let edit = self.file.as_ref()?;
+        let is_new = edit.before.apis().next().is_none();
+        is_new.then(|| edit.file.path())
     }
 
     /// The value of a flag, which a file has no place for.

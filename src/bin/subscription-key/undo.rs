@@ -1,5 +1,7 @@
 //! Prints how to undo a change, on standard error after each one.
 
+use std::path::Path;
+
 use tower_subscription_key::access::command_line;
 
 use crate::output;
@@ -24,6 +26,12 @@ pub(crate) fn line(session: &Session, words: &[&str]) -> String {
 /// Prints the command.
 pub(crate) fn command(session: &Session, words: &[&str]) {
     output::note(&format!("undo: {}", line(session, words)));
+}
+
+/// Prints the command that removes a file that the change made.
+pub(crate) fn new_file(path: &Path) {
+    let line = command_line(["rm", "--", &path.to_string_lossy()]);
+    output::note(&format!("undo: {line}"));
 }
 
 /// Says that no command brings the old state back.

@@ -117,6 +117,11 @@ impl<'s> Change<'s> {
             let is_file = session.is_file();
             output::json(&after.as_ref().map(|record| record.show(is_file)))?;
         }
+        if let Some(path) = session.new_file() {
+            // Its only API cannot be removed from it.
+            undo::new_file(path);
+            return Ok(());
+        }
         match (undo, self.before, after) {
             _ if changed.number.is_none() => {}
             (Some(words), ..) => undo::command(session, words),
