@@ -232,7 +232,7 @@ pub(super) fn check_scopes(catalog: &Catalog, scopes: &[Scope]) -> Result {
         };
         let near = names::suggestion(&scope.to_string(), scopes);
         return Err(Failure::refused(format_args!(
-            "scope {scope} names nothing{near}"
+            "scope {scope} does not exist{near}"
         )));
     }
     Ok(())
