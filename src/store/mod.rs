@@ -61,7 +61,7 @@ mod memory;
 pub mod redis;
 #[cfg(any(feature = "file", feature = "http", feature = "redis", feature = "sql"))]
 pub(crate) mod replica;
-#[cfg(any(feature = "http", feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "sql"))]
 pub(crate) mod save;
 #[cfg(feature = "document")]
 pub mod snapshot;
