@@ -474,7 +474,7 @@ async function remove(kind, item, consequence, reload) {
 
 async function subscriptions() {
   const place = h("div");
-  const number = view("Subscriptions", add("Add subscription", () => addSubscription(names, load)));
+  const number = view("Subscriptions");
   const names = await scopeNames();
   if (number !== shown) return;
   const search = h("input", { type: "search", autocomplete: "off" });
@@ -516,6 +516,8 @@ async function subscriptions() {
     typed = setTimeout(() => attempt(() => load(0)), 250);
   });
   for (const control of [state, scope]) control.addEventListener("change", () => attempt(() => load(0)));
+  // Only now: the dialog needs the names.
+  main.firstElementChild.append(add("Add subscription", () => addSubscription(names, load)));
   main.append(h("div", { class: "filters", role: "search" }, field("Search", search), field("State", state), field("Scope", scope)), place);
   await load(0);
 }
