@@ -69,10 +69,7 @@ impl KeyOwner {
     #[must_use]
     pub fn of_key(subscription: impl Into<Arc<Subscription>>, digest: &KeyDigest) -> Option<Self> {
         let subscription = subscription.into();
-        let found = subscription
-            .held_keys()
-            .find(|(_, key)| key.digest() == digest);
-        let (held, _) = found?;
+        let held = subscription.place_of(digest)?;
         Some(Self { subscription, held })
     }
 
@@ -84,8 +81,8 @@ impl KeyOwner {
     /// its place there counts, whatever a store says: a retired key that a store takes
     /// for its slot's key would outlive its grace period.
     pub(crate) fn for_key(self, digest: &KeyDigest) -> Self {
-        let listed = Self::of_key(Arc::clone(&self.subscription), digest);
-        listed.unwrap_or(self)
+        let held = self.subscription.place_of(digest).unwrap_or(self.held);
+        Self { held, ..self }
     }
 
     /// The subscription.

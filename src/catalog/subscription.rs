@@ -1,6 +1,7 @@
 use std::time::SystemTime;
 
 use crate::catalog::{HeldKey, KeySlot, Metadata, Scope, ScopeParseError, State, SubscriptionKey};
+use crate::key::KeyDigest;
 
 /// A named container for a pair of keys, with the scopes that they open.
 ///
@@ -259,6 +260,13 @@ impl Subscription {
     pub(crate) fn held_keys(&self) -> impl Iterator<Item = (HeldKey, &SubscriptionKey)> {
         let all = HeldKey::ALL.into_iter();
         all.filter_map(|held| Some((held, self.held_key(held)?)))
+    }
+
+    /// Which of its keys has the given digest.
+    pub(crate) fn place_of(&self, digest: &KeyDigest) -> Option<HeldKey> {
+        let mut keys = self.held_keys();
+        let (held, _) = keys.find(|(_, key)| key.digest() == digest)?;
+        Some(held)
     }
 
     /// The time from which it is valid.
